@@ -1,0 +1,1 @@
+"""What happens when something arrives, falls due or is pressed."""

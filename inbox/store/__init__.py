@@ -1,0 +1,1 @@
+"""Where facts are kept: one protocol, two backends."""
