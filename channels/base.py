@@ -1,0 +1,201 @@
+"""What every channel is: one way in and out for clients.
+
+An adapter moves octets and words; it never decides whose a message is, never
+writes to the store, and never retries what may have had an effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from inbox.envelope import Reading
+from inbox.model import (
+    Account,
+    Attachment,
+    Button,
+    ChannelId,
+    Conversation,
+    Entity,
+    Letter,
+    Message,
+    MessageId,
+    Post,
+)
+from inbox.store.base import Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One thing received, raw."""
+
+    source_key: str
+    """What the source calls it; the same thing delivered again has the same key."""
+    lane: str
+    """Arrivals of one lane are handled in order."""
+    raw: bytes
+
+
+Accept = Callable[[Sequence[Arrival], str], Awaitable[None]]
+"""Commits arrivals together with the channel's new position; once it returns, they are kept.
+
+It tolerates what it has seen before, and an empty sequence (only the position moves).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer about to leave: everything a channel needs to give it its final form."""
+
+    account: Account
+    conversation: Conversation
+    message_id: MessageId
+    external_id: str
+    """The Message-ID it must carry, without brackets (mail)."""
+    text: str
+    answers: Message | None
+    """The inbound message it answers."""
+    recipients: tuple[str, ...]
+    """Mail: whom it goes to."""
+    attachments: tuple[Attachment, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One thing to hand over: becomes one delivery. `blobs` are committed with it."""
+
+    payload: Letter | Post
+    blobs: tuple[Blob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """A message for a secretary's or a client's chat, as `handlers.views` made it."""
+
+    chat_id: int
+    text: str
+    entities: tuple[Entity, ...] = ()
+    keyboard: tuple[tuple[Button, ...], ...] = ()
+    edits: int | None = None
+    """The message id to bring up to date in place, instead of sending a new one."""
+    reply_to: int | None = None
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChatFile:
+    """A file for a secretary's or a client's chat: by `file_id` where Telegram has it, else its octets."""
+
+    chat_id: int
+    attachment: Attachment
+    data: bytes | None
+    caption: str = ""
+    reply_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentAs:
+    """How the receiving side acknowledged it."""
+
+    reference: str
+    """A server's answer, or the Telegram message id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `permanence check`."""
+
+    level: Literal["ok", "warning", "error"]
+    subject: str
+    says: str
+    remedy: str = ""
+
+
+class Observer(Protocol):
+    """Whom a channel tells how it is doing: logs, health and metrics listen here."""
+
+    def up(self, channel: ChannelId) -> None:
+        """Connected and receiving."""
+
+    def down(self, channel: ChannelId, reason: str, retry_in: float | None) -> None:
+        """Not receiving; tries again in `retry_in` seconds, or never (None)."""
+
+    def announced(self, channel: ChannelId) -> None:
+        """The server just told us that something arrived (for latency measures)."""
+
+
+class Channel(Protocol):
+    """One way in and out for clients: a mailbox, a Telegram bot."""
+
+    id: ChannelId
+
+    async def run(self, position: str | None, accept: Accept) -> None:
+        """Receive until cancelled, from `position` (None: the first start ever) on.
+
+        Forget a message (cursor, offset) only after `accept` returns: it is
+        then committed. `accept` tolerates the same message twice.
+        Reconnects by itself for ever, with growing, jittered waits.
+
+        Raises:
+            LoginRejected: credentials refused; receiving has stopped.
+        """
+
+    def read(self, raw: bytes) -> Reading:
+        """What one receipt says. Never raises on any content; may be slow: call it in a thread."""
+        ...
+
+    def extract(self, raw: bytes, attachment: Attachment) -> bytes:
+        """The octets of one attachment of a raw message (mail)."""
+        ...
+
+    def compose(self, reply: Reply) -> tuple[Parcel, ...]:
+        """The final form of a reply: what leaves, in the order it leaves. Pure; the same call gives the same parcels."""
+        ...
+
+    async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
+        """Hand one payload over; `raw` is the blob a Letter names.
+
+        Raises:
+            ChannelError: one of its four subclasses, never a library's own.
+        """
+        ...
+
+    async def check(self) -> list[Finding]:
+        """Connect, log in, look, and say what is wrong and how to mend it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+class Chat(Channel, Protocol):
+    """A channel secretaries can be reached through as well: a Telegram bot."""
+
+    async def show(self, message: ChatMessage) -> SentAs:
+        """Send a message, or edit one in place (editing to what it already says succeeds).
+
+        Raises:
+            ChannelError: as for `send`. A message that can no longer be edited is a PermanentFailure
+                with reason "failure.cannot_edit".
+        """
+        ...
+
+    async def hand_over(self, file: ChatFile) -> SentAs: ...
+
+    async def fetch_file(self, file_id: str) -> bytes:
+        """The octets of a file Telegram keeps.
+
+        Raises:
+            ChannelError: PermanentFailure with reason "failure.file_too_big" past the server's limit.
+        """
+        ...
+
+    async def answer_press(self, callback_query_id: str, text: str = "", *, alert: bool = False) -> None:
+        """Tell who pressed what came of it. An expired press is not an error."""
+
+    def link(self, payload: str) -> str:
+        """The deep link that opens this bot with `/start payload`."""
+        ...

@@ -1,0 +1,81 @@
+"""An envelope: what a channel's reader understood of one receipt, in words every channel shares."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from inbox.model import AddressKind, Attachment, Part
+
+
+class Sender(Part, frozen=True):
+    """Who wrote, as the channel knows it."""
+
+    kind: AddressKind
+    value: str
+    """A mail address in lower case ("" where none could be read), or a Telegram user id."""
+    name: str = ""
+    language: str | None = None
+    chat_id: int | None = None
+
+
+class Envelope(Part, frozen=True):
+    """One inbound message, understood as far as possible. Reading never fails.
+
+    What could not be understood is named in `defects`, and the raw form is
+    kept beside it.
+    """
+
+    external_id: str
+    """As in `inbox.model.Message.external_id`."""
+    sender: Sender
+    subject: str = ""
+    text: str = ""
+    truncated: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    written_at: datetime | None = None
+    references: tuple[str, ...] = ()
+    """Message-IDs it answers, most telling first: In-Reply-To, then References newest first. No brackets."""
+    thread: tuple[str, ...] = ()
+    """Its References and In-Reply-To in header order (oldest first): what a reply's References must repeat."""
+    addressed_to: tuple[str, ...] = ()
+    """Addresses it was delivered or written to (Delivered-To, X-Original-To, To, Cc), lower case, no doubles."""
+    recipients: tuple[str, ...] = ()
+    """To and Cc, lower case."""
+    reply_to: str | None = None
+    """Where its author wants answers, when that is not the sender's address."""
+    edit: bool = False
+    """It replaces the text of the message with the same `external_id`."""
+    start: str | None = None
+    """The payload of the deep link the contact came through ("" for a bare /start); None when it is no start."""
+    replies_to: str | None = None
+    """Telegram: `external_id` of the message it replies to."""
+    defects: tuple[str, ...] = ()
+
+
+class Ignored(Part, frozen=True):
+    """The channel knows this receipt has nothing for the desk, and why: it is kept and shown as ignored."""
+
+    reason: str
+
+
+class Update(Part, frozen=True):
+    """A Telegram update: a secretary's goes to the dispatcher as it is, a client's message by its envelope."""
+
+    update: dict[str, object]
+    telegram_user_id: int
+    chat_id: int
+    callback_query_id: str | None = None
+    envelope: Envelope | None = None
+    """Set for a message, or an edit of one, in a private chat."""
+
+
+class Blocked(Part, frozen=True):
+    """A Telegram user blocked the bot, or let it in again."""
+
+    telegram_user_id: int
+    chat_id: int
+    blocked: bool
+
+
+Reading = Envelope | Update | Blocked | Ignored
+"""What a channel makes of one receipt."""

@@ -1,0 +1,552 @@
+"""The nouns of the desk, as they are stored: frozen documents and the parts they are made of.
+
+Every document carries the `version` it was read at; a replacement is accepted
+only while the store still holds that version (see `inbox.store.base`).
+Instants are aware UTC and end in `_at`. A field that is None is absent from
+every index that names it: that is how a queue stays as short as its work.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+import msgspec
+import uuid_utils
+
+AccountId = NewType("AccountId", str)
+BlobId = NewType("BlobId", str)
+ChannelId = NewType("ChannelId", str)
+ContactId = NewType("ContactId", str)
+ConversationId = NewType("ConversationId", str)
+DeliveryId = NewType("DeliveryId", str)
+DraftId = NewType("DraftId", str)
+MessageId = NewType("MessageId", str)
+ReceiptId = NewType("ReceiptId", str)
+SecretaryId = NewType("SecretaryId", str)
+
+UNSORTED = AccountId("unsorted")
+"""The lane of requests whose account is not known yet; only supervisors see it."""
+
+
+def new_id() -> str:
+    """A UUIDv7: unique everywhere, and increasing within this process even if the clock steps back."""
+    return str(uuid_utils.uuid7())
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """Anything the store keeps. `version` is 0 until it was first committed."""
+
+    id: str
+    version: int = 0
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A value inside a document; it has no life of its own."""
+
+
+class Because(Part, frozen=True):
+    """A reason people can read: the key of a sentence in the catalogue and its arguments."""
+
+    key: str
+    args: dict[str, str] = {}
+
+
+# ---------------------------------------------------------------- what arrives
+
+
+class ReceiptState(StrEnum):
+    WAITING = "waiting"
+    HANDLED = "handled"
+    IGNORED = "ignored"
+    PARKED = "parked"
+
+
+class Receipt(Document, frozen=True):
+    """One thing a channel handed us, raw, before we know whose it is.
+
+    It ends in exactly one of handled, ignored (with `reason`) or parked (with
+    `error`), and can be replayed from its blob. Receipts are handled in the
+    order of their ids within a `lane` (a mailbox, a Telegram chat).
+    """
+
+    id: ReceiptId
+    channel_id: ChannelId
+    lane: str
+    source_key: str | None
+    """What the source calls it (`uidvalidity:uid`, an update_id); unique per channel while not None."""
+    blob_id: BlobId
+    size: int
+    """Octets of the raw form."""
+    arrived_at: datetime
+    state: ReceiptState = ReceiptState.WAITING
+    waiting_in: ChannelId | None
+    """The channel while the receipt waits, else None."""
+    deaths: int = 0
+    """How often a worker died with this receipt first in its lane."""
+    reason: str | None = None
+    error: str | None = None
+    ended_at: datetime | None = None
+    account_id: AccountId | None = None
+    conversation_id: ConversationId | None = None
+
+
+class Cursor(Document, frozen=True):
+    """How far a channel has been received, committed together with what it covers. Its id is the channel's."""
+
+    id: ChannelId
+    position: str
+    """The channel's own words; only that channel reads them."""
+    received: int = 0
+    """Receipts ever committed for the channel: the ledger's independent tally."""
+    updated_at: datetime
+
+
+# ---------------------------------------------------------------- whom we work for
+
+
+class Identity(Part, frozen=True):
+    """In whose name an account's replies leave."""
+
+    display_name: str
+    from_address: str | None = None
+    signature: str = ""
+
+
+class AssignmentMode(StrEnum):
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
+class Account(Document, frozen=True):
+    """A firm or professional we work for, brought in line with the config at every start."""
+
+    id: AccountId
+    name: str
+    language: str
+    time_zone: str
+    identity: Identity
+    mailbox: ChannelId | None = None
+    """Where its mail leaves from; it may be shared with other accounts."""
+    addresses: tuple[str, ...] = ()
+    """Addresses that mean this account when a mailbox is shared, lower case."""
+    assignment: AssignmentMode = AssignmentMode.AUTOMATIC
+    reopen_days: int = 14
+    """A closed Telegram conversation reopens when its contact writes again within this many days."""
+    retired: bool = False
+    """No longer in the config; its history stays."""
+
+
+class AddressKind(StrEnum):
+    MAIL = "mail"
+    TELEGRAM = "telegram"
+
+
+class Contact(Document, frozen=True):
+    """A person who writes: one person, many addresses, one account."""
+
+    id: ContactId
+    account_id: AccountId
+    name: str
+    language: str | None = None
+    created_at: datetime
+
+
+class Address(Document, frozen=True):
+    """One address of a contact. (account, kind, value) is unique, so a person is found, never guessed."""
+
+    account_id: AccountId
+    contact_id: ContactId
+    kind: AddressKind
+    value: str
+    """A mail address in lower case, or a Telegram user id."""
+    channel_id: ChannelId
+    """The channel it was last written from."""
+    chat_id: int | None = None
+    blocked_at: datetime | None = None
+    """Since when this person refuses our messages there."""
+    last_used_at: datetime
+
+
+# ---------------------------------------------------------------- who answers
+
+
+class Role(StrEnum):
+    SECRETARY = "secretary"
+    SUPERVISOR = "supervisor"
+    OWNER = "owner"
+
+
+class Secretary(Document, frozen=True):
+    """Someone invited to answer. Her rights are checked in `inbox`, never in the buttons."""
+
+    id: SecretaryId
+    name: str
+    role: Role
+    language: str
+    telegram_user_id: int
+    chat_id: int
+    channel_id: ChannelId
+    """The bot she joined through: her cards come from it."""
+    accounts: tuple[AccountId, ...] | None = None
+    """The accounts she may serve; None is all of them."""
+    active: bool = True
+    joined_at: datetime
+
+
+class Presence(Document, frozen=True):
+    """Whether a secretary is there, and how much she holds. Its id is the secretary's.
+
+    Every assignment replaces it in the same commit, so that `open_count` is
+    exact and two assignments to one person see each other.
+    """
+
+    id: SecretaryId
+    on_duty: bool = False
+    since_at: datetime
+    open_count: int = 0
+    last_assigned_at: datetime | None = None
+
+
+class Invitation(Document, frozen=True):
+    """A single-use, expiring way in. Only the hash of its token is kept."""
+
+    token_hash: str
+    role: Role
+    name: str | None = None
+    accounts: tuple[AccountId, ...] | None = None
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    used_by: SecretaryId | None = None
+
+
+# ---------------------------------------------------------------- what is talked about
+
+
+class Status(StrEnum):
+    OPEN = "open"
+    SNOOZED = "snoozed"
+    CLOSED = "closed"
+
+
+class Conversation(Document, frozen=True):
+    """A matter between one contact and one account, from first word to close."""
+
+    id: ConversationId
+    number: int
+    """What people call it: #number."""
+    account_id: AccountId
+    contact_id: ContactId
+    channel_id: ChannelId
+    """It is answered through the channel it came by."""
+    subject: str
+    status: Status = Status.OPEN
+    assignee_id: SecretaryId | None = None
+    assigned_at: datetime | None = None
+    because: Because | None = None
+    """Why it is held by whom it is, or why it waits."""
+    queued_at: datetime | None = None
+    """Since when it waits to be taken: set exactly while it is open and nobody holds it."""
+    waiting_since_at: datetime | None = None
+    """The oldest inbound message not yet answered."""
+    opened_at: datetime
+    last_message_at: datetime
+    closed_at: datetime | None = None
+    message_count: int = 0
+    inbound_count: int = 0
+    """Inbound messages and edits of them: what a writer must have seen (promise 7)."""
+    participants: tuple[str, ...] = ()
+    """Mail addresses, lower case, whose replies join it; a stranger with the right Message-ID does not."""
+    chat_id: int | None = None
+    """The Telegram chat it is held in."""
+    open_chat: str | None = None
+    """`channel:chat:account` while open in Telegram; unique, so a chat has one open conversation an account."""
+    related_to: ConversationId | None = None
+    related_number: int | None = None
+    """The older conversation it refers to but may not join."""
+
+
+class Direction(StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    NOTE = "note"
+
+
+class AttachmentKind(StrEnum):
+    FILE = "file"
+    PHOTO = "photo"
+    VOICE = "voice"
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+class Attachment(Part, frozen=True):
+    """A file that came with a message; found by `path`, never copied."""
+
+    name: str
+    media_type: str
+    size: int
+    """Octets once decoded; 0 where the source did not say."""
+    kind: AttachmentKind = AttachmentKind.FILE
+    path: str
+    """In a mail the part's number in its tree (`2.1`); in Telegram the file id."""
+
+
+class Revision(Part, frozen=True):
+    """What a message said before its author edited it."""
+
+    text: str
+    until_at: datetime
+
+
+class Message(Document, frozen=True):
+    """One thing said in a conversation. (account, external_id) is unique: the same mail has one effect."""
+
+    id: MessageId
+    account_id: AccountId
+    conversation_id: ConversationId
+    position: int
+    """1, 2, 3 … within its conversation."""
+    direction: Direction
+    channel_id: ChannelId
+    author_id: ContactId | SecretaryId
+    author_name: str
+    author_address: str = ""
+    subject: str = ""
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+    external_id: str
+    """Its Message-ID without brackets, `sha256:…` of a mail that has none, or `chat:message` in Telegram."""
+    references: tuple[str, ...] = ()
+    """Message-IDs a reply must carry in References, oldest first, this one excluded."""
+    recipients: tuple[str, ...] = ()
+    """Mail: the addresses in To and Cc besides ours (inbound), or that we wrote to (outbound)."""
+    written_at: datetime | None = None
+    """When its author says it was written."""
+    created_at: datetime
+    """When we received or sent it."""
+    receipt_id: ReceiptId | None = None
+    blob_id: BlobId | None = None
+    """Its raw form; attachments are parts of it."""
+    revisions: tuple[Revision, ...] = ()
+    seen_inbound: int | None = None
+    """Outbound: the conversation's `inbound_count` its author had seen; None when she said "send anyway"."""
+    truncated: bool = False
+    """The text was longer than we show; the raw form has all of it."""
+
+
+class DraftState(StrEnum):
+    OPEN = "open"
+    SENT = "sent"
+    DISCARDED = "discarded"
+
+
+class Draft(Document, frozen=True):
+    """A reply in preparation; kept from its first word."""
+
+    id: DraftId
+    account_id: AccountId
+    conversation_id: ConversationId
+    author_id: SecretaryId
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+    seen_inbound: int
+    """The conversation's `inbound_count` its author had on her screen when she wrote."""
+    state: DraftState = DraftState.OPEN
+    open_key: str | None
+    """`conversation:author` while open; unique, so she has one draft a conversation."""
+    source_key: str | None = None
+    """`chat:message` of the message she wrote it in: editing that edits the draft."""
+    message_id: MessageId | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Event(Document, frozen=True):
+    """One line of the history: who, what, when, why."""
+
+    account_id: AccountId
+    conversation_id: ConversationId | None = None
+    at: datetime
+    kind: str
+    """In the past tense: `received`, `assigned`, `sent` …"""
+    actor: str = ""
+    """A secretary's or contact's id; empty for the desk itself."""
+    actor_name: str = ""
+    detail: dict[str, str] = {}
+
+
+# ---------------------------------------------------------------- what leaves
+
+
+class Entity(Part, frozen=True):
+    """A stretch of formatted text, in UTF-16 units. Source: Bot API MessageEntity."""
+
+    type: str
+    offset: int
+    length: int
+
+
+class Button(Part, frozen=True):
+    """One button under a message: either `data` (1–64 bytes) or `url`."""
+
+    text: str
+    data: str | None = None
+    url: str | None = None
+
+
+class Letter(Part, frozen=True, tag="letter"):
+    """A mail ready to leave: the exact bytes, fixed before the first attempt so that a retry is the same mail."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    blob_id: BlobId
+    message_id: str
+
+
+class Post(Part, frozen=True, tag="post"):
+    """One Telegram message to a client: exactly one Bot API call."""
+
+    chat_id: int
+    text: str = ""
+    reply_to: int | None = None
+    attachment: Attachment | None = None
+
+
+class CardNotice(Part, frozen=True, tag="card"):
+    """Show a secretary the newest state of a conversation."""
+
+    secretary_id: SecretaryId
+    conversation_id: ConversationId
+    fresh: bool
+    """True: a new card that rings; False: the one she has is brought up to date in place."""
+
+
+class PreviewNotice(Part, frozen=True, tag="preview"):
+    """Show a secretary her draft exactly as the client will see it."""
+
+    secretary_id: SecretaryId
+    draft_id: DraftId
+    fresh: bool
+
+
+class QueueNotice(Part, frozen=True, tag="queue"):
+    """Show a secretary the queue."""
+
+    secretary_id: SecretaryId
+
+
+class TextNotice(Part, frozen=True, tag="text"):
+    """Tell a secretary, or anyone in a chat, one sentence of the catalogue."""
+
+    chat_id: int
+    language: str
+    because: Because
+    reply_to: int | None = None
+    buttons: tuple[tuple[Button, ...], ...] = ()
+
+
+class FileNotice(Part, frozen=True, tag="file"):
+    """Hand a secretary one attachment of a message."""
+
+    secretary_id: SecretaryId
+    message_id: MessageId
+    index: int
+
+
+Payload = Letter | Post | CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice
+
+
+class DeliveryKind(StrEnum):
+    REPLY = "reply"
+    NOTICE = "notice"
+    ACKNOWLEDGEMENT = "acknowledgement"
+
+
+class DeliveryState(StrEnum):
+    QUEUED = "queued"
+    """Waits for the delivery named in `after`."""
+    DUE = "due"
+    """Leaves at `due_at`; a retry is due again, with `attempts` above 0."""
+    LEASED = "leased"
+    """A worker is handing it over."""
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    """It may have left. A person decides."""
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    """Undone before it left."""
+
+
+class Delivery(Document, frozen=True):
+    """One row of the outbox, written in the commit of the change that causes it."""
+
+    id: DeliveryId
+    account_id: AccountId | None
+    conversation_id: ConversationId | None = None
+    message_id: MessageId | None = None
+    kind: DeliveryKind
+    channel_id: ChannelId
+    lane: str
+    """Deliveries of one lane (a chat, a conversation) leave one after another."""
+    state: DeliveryState
+    due_at: datetime | None
+    """Set exactly while due."""
+    lease_until_at: datetime | None = None
+    """Set exactly while leased."""
+    leased_by: str | None = None
+    after: DeliveryId | None = None
+    """Set exactly while queued: the delivery that must end first."""
+    attempts: int = 0
+    payload: Payload
+    created_at: datetime
+    ended_at: datetime | None = None
+    sent_as: str | None = None
+    """What the receiving side calls it: a server's answer, a Telegram message id."""
+    error: str | None = None
+    """Why it failed, in words safe to show."""
+
+
+class ShownKind(StrEnum):
+    CARD = "card"
+    PREVIEW = "preview"
+
+
+class Shown(Document, frozen=True):
+    """A message of ours in a secretary's chat: what her reply to it, or a press on it, is about.
+
+    The current one of a conversation or draft has `current_key`; older ones
+    stay known, so that a reply to yesterday's card still finds its conversation.
+    """
+
+    secretary_id: SecretaryId
+    kind: ShownKind
+    message_key: str
+    """`channel:chat:message`; unique."""
+    telegram_message_id: int
+    conversation_id: ConversationId
+    draft_id: DraftId | None = None
+    shown_inbound: int
+    """The conversation's `inbound_count` at that rendering."""
+    fingerprint: str
+    """Of what was rendered: an equal rendering is not sent again."""
+    current_key: str | None
+    """`secretary:card:conversation` or `secretary:preview:draft` while current; unique."""
+    shown_at: datetime
+
+
+# ---------------------------------------------------------------- the desk itself
+
+
+class Counter(Document, frozen=True):
+    """The next number of a series; workers take numbers in blocks, so gaps are normal."""
+
+    next: int
+
+
+class DeskKey(Document, frozen=True):
+    """A secret made once by this store: it signs our Message-IDs."""
+
+    secret: bytes

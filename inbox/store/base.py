@@ -1,0 +1,192 @@
+"""The store as the rest of the desk sees it: read documents, decide, commit.
+
+A unit of work reads what it needs, decides with pure functions of `inbox`,
+and makes one `commit(changes)`. Nothing waits inside a transaction, so the
+embedded store can commit many units with one sync and a server can retry
+one as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+
+from inbox.model import BlobId, Document
+
+D = TypeVar("D", bound=Document)
+
+Value = str | int | bool | datetime | None
+"""What an index compares. Enumerations compare by their value."""
+
+
+class Index(Generic[D]):
+    """One way documents of a kind are found; every query names one, so none can scan.
+
+    A document with None in any of `fields` is not in the index. Order within
+    an index is by its fields, then by id.
+
+    Args:
+        unique: two documents of the kind in this index never have the same fields.
+    """
+
+    __slots__ = ("fields", "kind", "name", "unique")
+
+    def __init__(self, kind: type[D], name: str, fields: Sequence[str], *, unique: bool = False) -> None:
+        self.kind = kind
+        self.name = name
+        self.fields = tuple(fields)
+        self.unique = unique
+
+    def __repr__(self) -> str:
+        return f"Index({self.kind.__name__}.{self.name})"
+
+
+class Blob(NamedTuple):
+    """Raw octets, stored once and never changed."""
+
+    id: BlobId
+    data: bytes
+
+
+class Changes:
+    """What one unit of work commits: all of it, or nothing.
+
+    Adding two Changes gives one; of two replacements of the same document the
+    later stands, and a replacement of a document inserted by the same unit
+    becomes that insert.
+    """
+
+    __slots__ = ("blobs", "deletions", "expectations", "inserts", "replacements")
+
+    def __init__(
+        self,
+        *,
+        inserts: Iterable[Document] = (),
+        replacements: Iterable[Document] = (),
+        deletions: Iterable[Document] = (),
+        expectations: Iterable[Document] = (),
+        blobs: Iterable[Blob] = (),
+    ) -> None:
+        """
+        Args:
+            replacements: each carries the version it was read at.
+            deletions: likewise.
+            expectations: documents that are not changed but must still be at the version they were read at.
+        """
+        self.inserts = {(type(d), d.id): d for d in inserts}
+        self.replacements = {(type(d), d.id): d for d in replacements}
+        self.deletions = {(type(d), d.id): d for d in deletions}
+        self.expectations = {(type(d), d.id): d for d in expectations}
+        self.blobs = tuple(blobs)
+
+    def __add__(self, later: Changes) -> Changes:
+        both = Changes(blobs=(*self.blobs, *later.blobs))
+        both.inserts = {**self.inserts, **later.inserts}
+        both.replacements = dict(self.replacements)
+        for key, document in later.replacements.items():
+            (both.inserts if key in both.inserts else both.replacements)[key] = document
+        both.deletions = {**self.deletions, **later.deletions}
+        both.expectations = {**self.expectations, **later.expectations}
+        return both
+
+    def __bool__(self) -> bool:
+        return bool(self.inserts or self.replacements or self.deletions or self.blobs)
+
+    def newest(self, document: D) -> D:
+        """The document as these changes leave it: rules that follow one another in a unit build on it."""
+        key = (type(document), document.id)
+        found = self.replacements.get(key) or self.inserts.get(key) or document
+        return found  # type: ignore[return-value]  # the key holds the type
+
+    def kinds(self) -> frozenset[type[Document]]:
+        """The kinds of document these changes touch: who watches them is woken."""
+        return frozenset(kind for kind, _ in (*self.inserts, *self.replacements, *self.deletions))
+
+
+class Watch(Protocol):
+    """Wakes its holder when a commit touches the kinds it watches."""
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        """True as soon as something was committed since the last `wait` returned; False after `timeout` seconds.
+
+        Never misses a commit; may wake without one.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """Where the desk's truth is kept.
+
+    Reads see every commit that returned before they began. Two reads are two
+    moments: what a decision rests on is protected by the versions it replaces
+    or expects, not by reading together.
+
+    Every method may raise StoreUnavailable.
+    """
+
+    async def get(self, kind: type[D], document_id: str) -> D:
+        """Raises:
+        NotFound: no such document.
+        """
+        ...
+
+    async def find(self, kind: type[D], document_id: str) -> D | None: ...
+
+    async def find_many(self, kind: type[D], ids: Iterable[str]) -> dict[str, D]:
+        """Those of the named documents that exist, by id."""
+        ...
+
+    async def find_by(self, index: Index[D], *equal: Value) -> D | None:
+        """The first document whose leading index fields equal these values."""
+        ...
+
+    async def list(
+        self,
+        index: Index[D],
+        *equal: Value,
+        since: Value = None,
+        until: Value = None,
+        after: D | None = None,
+        descending: bool = False,
+        limit: int = 100,
+    ) -> list[D]:
+        """Documents whose leading index fields equal `equal`, in index order.
+
+        Args:
+            since: the field that follows `equal` is at least this.
+            until: … and at most this.
+            after: continue behind this document (paging), as it was when it was listed.
+        """
+        ...
+
+    async def count(self, index: Index[D], *equal: Value) -> int: ...
+
+    async def read_blob(self, blob_id: BlobId) -> bytes:
+        """Raises:
+        NotFound: no such blob.
+        """
+        ...
+
+    async def commit(self, changes: Changes) -> None:
+        """Make all of the changes durable (power cut included), or none.
+
+        A cancelled commit may or may not have happened.
+
+        Raises:
+            Duplicate: an insert met an existing id or unique key, or a replacement another's unique key.
+            Conflict: a replaced, deleted or expected document is no longer at the version it was read at.
+        """
+        ...
+
+    def watch(self, *kinds: type[Document]) -> Watch:
+        """Wake on commits to these kinds, by this or any other process on the store."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+

@@ -1,0 +1,93 @@
+"""What is stored: the kinds of document, and the indexes by which each is found.
+
+Every backend builds exactly these; a query cannot be asked that none of them answers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from inbox.model import (
+    Account,
+    Address,
+    Contact,
+    Conversation,
+    Counter,
+    Cursor,
+    Delivery,
+    DeskKey,
+    Document,
+    Draft,
+    Event,
+    Invitation,
+    Message,
+    Presence,
+    Receipt,
+    Secretary,
+    Shown,
+)
+from inbox.store.base import Index
+
+KINDS: Final[dict[type[Document], str]] = {
+    Account: "account",
+    Address: "address",
+    Contact: "contact",
+    Conversation: "conversation",
+    Counter: "counter",
+    Cursor: "cursor",
+    Delivery: "delivery",
+    DeskKey: "desk_key",
+    Draft: "draft",
+    Event: "event",
+    Invitation: "invitation",
+    Message: "message",
+    Presence: "presence",
+    Receipt: "receipt",
+    Secretary: "secretary",
+    Shown: "shown",
+}
+
+RECEIPT_BY_SOURCE = Index(Receipt, "by_source", ("channel_id", "source_key"), unique=True)
+RECEIPTS_WAITING = Index(Receipt, "waiting", ("waiting_in",))
+RECEIPTS_BY_STATE = Index(Receipt, "by_state", ("channel_id", "state"))
+
+CURSORS = Index(Cursor, "all", ("updated_at",))
+ACCOUNTS = Index(Account, "all", ("retired",))
+
+ADDRESS_BY_VALUE = Index(Address, "by_value", ("account_id", "kind", "value"), unique=True)
+ADDRESSES_OF_CONTACT = Index(Address, "of_contact", ("contact_id",))
+ADDRESSES_EVERYWHERE = Index(Address, "everywhere", ("channel_id", "kind", "value", "last_used_at"))
+"""Across accounts: only to learn which account a Telegram user came for, never to show anything."""
+
+SECRETARY_BY_TELEGRAM = Index(Secretary, "by_telegram", ("telegram_user_id",), unique=True)
+SECRETARIES = Index(Secretary, "all", ("active",))
+PRESENT = Index(Presence, "present", ("on_duty",))
+INVITATION_BY_TOKEN = Index(Invitation, "by_token", ("token_hash",), unique=True)
+
+CONVERSATION_BY_NUMBER = Index(Conversation, "by_number", ("number",), unique=True)
+CONVERSATIONS_QUEUED = Index(Conversation, "queued", ("account_id", "queued_at"))
+CONVERSATIONS_HELD = Index(Conversation, "held", ("assignee_id", "status", "last_message_at"))
+CONVERSATION_IN_CHAT = Index(Conversation, "in_chat", ("open_chat",), unique=True)
+CONVERSATIONS_OF_CONTACT = Index(Conversation, "of_contact", ("contact_id", "last_message_at"))
+
+MESSAGE_BY_EXTERNAL_ID = Index(Message, "by_external_id", ("account_id", "external_id"), unique=True)
+MESSAGES_OF_CONVERSATION = Index(Message, "of_conversation", ("conversation_id", "position"), unique=True)
+
+DRAFT_OPEN = Index(Draft, "open", ("open_key",), unique=True)
+DRAFT_BY_SOURCE = Index(Draft, "by_source", ("source_key",))
+DRAFT_OF_MESSAGE = Index(Draft, "of_message", ("message_id",))
+
+EVENTS_OF_CONVERSATION = Index(Event, "of_conversation", ("conversation_id", "at"))
+
+DELIVERIES_DUE = Index(Delivery, "due", ("due_at",))
+DELIVERIES_LEASED = Index(Delivery, "leased", ("lease_until_at",))
+DELIVERIES_AFTER = Index(Delivery, "after", ("after",))
+DELIVERIES_OF_MESSAGE = Index(Delivery, "of_message", ("message_id",))
+DELIVERIES_OF_CONVERSATION = Index(Delivery, "of_conversation", ("conversation_id", "kind", "state"))
+DELIVERIES_BY_STATE = Index(Delivery, "by_state", ("channel_id", "kind", "state"))
+
+SHOWN_BY_MESSAGE = Index(Shown, "by_message", ("message_key",), unique=True)
+SHOWN_CURRENT = Index(Shown, "current", ("current_key",), unique=True)
+SHOWN_OF_CONVERSATION = Index(Shown, "of_conversation", ("conversation_id", "kind"))
+
+INDEXES: Final[tuple[Index[Document], ...]] = tuple(v for v in globals().values() if isinstance(v, Index))
