@@ -7,7 +7,7 @@ from datetime import datetime
 from inbox.model import AddressKind, Attachment, Part
 
 
-class Sender(Part, frozen=True):
+class Sender(Part, frozen=True, kw_only=True):
     """Who wrote, as the channel knows it."""
 
     kind: AddressKind
@@ -18,7 +18,7 @@ class Sender(Part, frozen=True):
     chat_id: int | None = None
 
 
-class Envelope(Part, frozen=True):
+class Envelope(Part, frozen=True, kw_only=True):
     """One inbound message, understood as far as possible. Reading never fails.
 
     What could not be understood is named in `defects`, and the raw form is
@@ -52,13 +52,13 @@ class Envelope(Part, frozen=True):
     defects: tuple[str, ...] = ()
 
 
-class Ignored(Part, frozen=True):
+class Ignored(Part, frozen=True, kw_only=True):
     """The channel knows this receipt has nothing for the desk, and why: it is kept and shown as ignored."""
 
     reason: str
 
 
-class Update(Part, frozen=True):
+class Update(Part, frozen=True, kw_only=True):
     """A Telegram update: a secretary's goes to the dispatcher as it is, a client's message by its envelope."""
 
     update: dict[str, object]
@@ -69,7 +69,7 @@ class Update(Part, frozen=True):
     """Set for a message, or an edit of one, in a private chat."""
 
 
-class Blocked(Part, frozen=True):
+class Blocked(Part, frozen=True, kw_only=True):
     """A Telegram user blocked the bot, or let it in again."""
 
     telegram_user_id: int

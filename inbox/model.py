@@ -46,7 +46,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """A value inside a document; it has no life of its own."""
 
 
-class Because(Part, frozen=True):
+class Because(Part, frozen=True, kw_only=True):
     """A reason people can read: the key of a sentence in the catalogue and its arguments."""
 
     key: str
@@ -63,7 +63,7 @@ class ReceiptState(StrEnum):
     PARKED = "parked"
 
 
-class Receipt(Document, frozen=True):
+class Receipt(Document, frozen=True, kw_only=True):
     """One thing a channel handed us, raw, before we know whose it is.
 
     It ends in exactly one of handled, ignored (with `reason`) or parked (with
@@ -92,7 +92,7 @@ class Receipt(Document, frozen=True):
     conversation_id: ConversationId | None = None
 
 
-class Cursor(Document, frozen=True):
+class Cursor(Document, frozen=True, kw_only=True):
     """How far a channel has been received, committed together with what it covers. Its id is the channel's."""
 
     id: ChannelId
@@ -106,7 +106,7 @@ class Cursor(Document, frozen=True):
 # ---------------------------------------------------------------- whom we work for
 
 
-class Identity(Part, frozen=True):
+class Identity(Part, frozen=True, kw_only=True):
     """In whose name an account's replies leave."""
 
     display_name: str
@@ -119,7 +119,7 @@ class AssignmentMode(StrEnum):
     MANUAL = "manual"
 
 
-class Account(Document, frozen=True):
+class Account(Document, frozen=True, kw_only=True):
     """A firm or professional we work for, brought in line with the config at every start."""
 
     id: AccountId
@@ -143,7 +143,7 @@ class AddressKind(StrEnum):
     TELEGRAM = "telegram"
 
 
-class Contact(Document, frozen=True):
+class Contact(Document, frozen=True, kw_only=True):
     """A person who writes: one person, many addresses, one account."""
 
     id: ContactId
@@ -153,7 +153,7 @@ class Contact(Document, frozen=True):
     created_at: datetime
 
 
-class Address(Document, frozen=True):
+class Address(Document, frozen=True, kw_only=True):
     """One address of a contact. (account, kind, value) is unique, so a person is found, never guessed."""
 
     account_id: AccountId
@@ -178,7 +178,7 @@ class Role(StrEnum):
     OWNER = "owner"
 
 
-class Secretary(Document, frozen=True):
+class Secretary(Document, frozen=True, kw_only=True):
     """Someone invited to answer. Her rights are checked in `inbox`, never in the buttons."""
 
     id: SecretaryId
@@ -192,10 +192,12 @@ class Secretary(Document, frozen=True):
     accounts: tuple[AccountId, ...] | None = None
     """The accounts she may serve; None is all of them."""
     active: bool = True
+    capacity: int = 20
+    """She is dealt nothing more while this many conversations she holds wait for an answer."""
     joined_at: datetime
 
 
-class Presence(Document, frozen=True):
+class Presence(Document, frozen=True, kw_only=True):
     """Whether a secretary is there, and how much she holds. Its id is the secretary's.
 
     Every assignment replaces it in the same commit, so that `open_count` is
@@ -206,10 +208,11 @@ class Presence(Document, frozen=True):
     on_duty: bool = False
     since_at: datetime
     open_count: int = 0
+    """Conversations she holds that wait for an answer."""
     last_assigned_at: datetime | None = None
 
 
-class Invitation(Document, frozen=True):
+class Invitation(Document, frozen=True, kw_only=True):
     """A single-use, expiring way in. Only the hash of its token is kept."""
 
     token_hash: str
@@ -231,7 +234,7 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-class Conversation(Document, frozen=True):
+class Conversation(Document, frozen=True, kw_only=True):
     """A matter between one contact and one account, from first word to close."""
 
     id: ConversationId
@@ -257,6 +260,8 @@ class Conversation(Document, frozen=True):
     message_count: int = 0
     inbound_count: int = 0
     """Inbound messages and edits of them: what a writer must have seen (promise 7)."""
+    declined_by: tuple[SecretaryId, ...] = ()
+    """Who put it back in the queue: it is not dealt to them again by itself."""
     participants: tuple[str, ...] = ()
     """Mail addresses, lower case, whose replies join it; a stranger with the right Message-ID does not."""
     chat_id: int | None = None
@@ -282,7 +287,7 @@ class AttachmentKind(StrEnum):
     VIDEO = "video"
 
 
-class Attachment(Part, frozen=True):
+class Attachment(Part, frozen=True, kw_only=True):
     """A file that came with a message; found by `path`, never copied."""
 
     name: str
@@ -294,14 +299,14 @@ class Attachment(Part, frozen=True):
     """In a mail the part's number in its tree (`2.1`); in Telegram the file id."""
 
 
-class Revision(Part, frozen=True):
+class Revision(Part, frozen=True, kw_only=True):
     """What a message said before its author edited it."""
 
     text: str
     until_at: datetime
 
 
-class Message(Document, frozen=True):
+class Message(Document, frozen=True, kw_only=True):
     """One thing said in a conversation. (account, external_id) is unique: the same mail has one effect."""
 
     id: MessageId
@@ -343,7 +348,7 @@ class DraftState(StrEnum):
     DISCARDED = "discarded"
 
 
-class Draft(Document, frozen=True):
+class Draft(Document, frozen=True, kw_only=True):
     """A reply in preparation; kept from its first word."""
 
     id: DraftId
@@ -364,7 +369,7 @@ class Draft(Document, frozen=True):
     updated_at: datetime
 
 
-class Event(Document, frozen=True):
+class Event(Document, frozen=True, kw_only=True):
     """One line of the history: who, what, when, why."""
 
     account_id: AccountId
@@ -381,7 +386,7 @@ class Event(Document, frozen=True):
 # ---------------------------------------------------------------- what leaves
 
 
-class Entity(Part, frozen=True):
+class Entity(Part, frozen=True, kw_only=True):
     """A stretch of formatted text, in UTF-16 units. Source: Bot API MessageEntity."""
 
     type: str
@@ -389,7 +394,7 @@ class Entity(Part, frozen=True):
     length: int
 
 
-class Button(Part, frozen=True):
+class Button(Part, frozen=True, kw_only=True):
     """One button under a message: either `data` (1–64 bytes) or `url`."""
 
     text: str
@@ -397,7 +402,7 @@ class Button(Part, frozen=True):
     url: str | None = None
 
 
-class Letter(Part, frozen=True, tag="letter"):
+class Letter(Part, frozen=True, kw_only=True, tag="letter"):
     """A mail ready to leave: the exact bytes, fixed before the first attempt so that a retry is the same mail."""
 
     sender: str
@@ -406,7 +411,7 @@ class Letter(Part, frozen=True, tag="letter"):
     message_id: str
 
 
-class Post(Part, frozen=True, tag="post"):
+class Post(Part, frozen=True, kw_only=True, tag="post"):
     """One Telegram message to a client: exactly one Bot API call."""
 
     chat_id: int
@@ -415,7 +420,7 @@ class Post(Part, frozen=True, tag="post"):
     attachment: Attachment | None = None
 
 
-class CardNotice(Part, frozen=True, tag="card"):
+class CardNotice(Part, frozen=True, kw_only=True, tag="card"):
     """Show a secretary the newest state of a conversation."""
 
     secretary_id: SecretaryId
@@ -424,7 +429,7 @@ class CardNotice(Part, frozen=True, tag="card"):
     """True: a new card that rings; False: the one she has is brought up to date in place."""
 
 
-class PreviewNotice(Part, frozen=True, tag="preview"):
+class PreviewNotice(Part, frozen=True, kw_only=True, tag="preview"):
     """Show a secretary her draft exactly as the client will see it."""
 
     secretary_id: SecretaryId
@@ -432,13 +437,13 @@ class PreviewNotice(Part, frozen=True, tag="preview"):
     fresh: bool
 
 
-class QueueNotice(Part, frozen=True, tag="queue"):
+class QueueNotice(Part, frozen=True, kw_only=True, tag="queue"):
     """Show a secretary the queue."""
 
     secretary_id: SecretaryId
 
 
-class TextNotice(Part, frozen=True, tag="text"):
+class TextNotice(Part, frozen=True, kw_only=True, tag="text"):
     """Tell a secretary, or anyone in a chat, one sentence of the catalogue."""
 
     chat_id: int
@@ -448,7 +453,7 @@ class TextNotice(Part, frozen=True, tag="text"):
     buttons: tuple[tuple[Button, ...], ...] = ()
 
 
-class FileNotice(Part, frozen=True, tag="file"):
+class FileNotice(Part, frozen=True, kw_only=True, tag="file"):
     """Hand a secretary one attachment of a message."""
 
     secretary_id: SecretaryId
@@ -480,7 +485,7 @@ class DeliveryState(StrEnum):
     """Undone before it left."""
 
 
-class Delivery(Document, frozen=True):
+class Delivery(Document, frozen=True, kw_only=True):
     """One row of the outbox, written in the commit of the change that causes it."""
 
     id: DeliveryId
@@ -514,7 +519,7 @@ class ShownKind(StrEnum):
     PREVIEW = "preview"
 
 
-class Shown(Document, frozen=True):
+class Shown(Document, frozen=True, kw_only=True):
     """A message of ours in a secretary's chat: what her reply to it, or a press on it, is about.
 
     The current one of a conversation or draft has `current_key`; older ones
@@ -540,13 +545,13 @@ class Shown(Document, frozen=True):
 # ---------------------------------------------------------------- the desk itself
 
 
-class Counter(Document, frozen=True):
+class Counter(Document, frozen=True, kw_only=True):
     """The next number of a series; workers take numbers in blocks, so gaps are normal."""
 
     next: int
 
 
-class DeskKey(Document, frozen=True):
+class DeskKey(Document, frozen=True, kw_only=True):
     """A secret made once by this store: it signs our Message-IDs."""
 
     secret: bytes
