@@ -26,10 +26,14 @@ class InboxError(Exception):
 
 
 class NotFound(InboxError):
+    """No such thing, or not in an account she serves: she is not told which."""
+
     key = "error.not_found"
 
 
 class NotAllowed(InboxError):
+    """Her role does not permit it."""
+
     key = "error.not_allowed"
 
 

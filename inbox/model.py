@@ -57,6 +57,8 @@ class Because(Part, frozen=True, kw_only=True):
 
 
 class ReceiptState(StrEnum):
+    """Where a receipt is between arrival and its end."""
+
     WAITING = "waiting"
     HANDLED = "handled"
     IGNORED = "ignored"
@@ -115,6 +117,8 @@ class Identity(Part, frozen=True, kw_only=True):
 
 
 class AssignmentMode(StrEnum):
+    """Whether the rule deals an account's conversations, or people take them."""
+
     AUTOMATIC = "automatic"
     MANUAL = "manual"
 
@@ -139,6 +143,8 @@ class Account(Document, frozen=True, kw_only=True):
 
 
 class AddressKind(StrEnum):
+    """What an address is an address of."""
+
     MAIL = "mail"
     TELEGRAM = "telegram"
 
@@ -173,6 +179,8 @@ class Address(Document, frozen=True, kw_only=True):
 
 
 class Role(StrEnum):
+    """What someone may do: answer; also place, move and answer for all; also own the desk."""
+
     SECRETARY = "secretary"
     SUPERVISOR = "supervisor"
     OWNER = "owner"
@@ -229,6 +237,8 @@ class Invitation(Document, frozen=True, kw_only=True):
 
 
 class Status(StrEnum):
+    """Whether a conversation needs anybody."""
+
     OPEN = "open"
     SNOOZED = "snoozed"
     CLOSED = "closed"
@@ -274,12 +284,16 @@ class Conversation(Document, frozen=True, kw_only=True):
 
 
 class Direction(StrEnum):
+    """Which way a message goes; a note goes nowhere."""
+
     INBOUND = "inbound"
     OUTBOUND = "outbound"
     NOTE = "note"
 
 
 class AttachmentKind(StrEnum):
+    """How a file is shown and handed on."""
+
     FILE = "file"
     PHOTO = "photo"
     VOICE = "voice"
@@ -337,12 +351,14 @@ class Message(Document, frozen=True, kw_only=True):
     """Its raw form; attachments are parts of it."""
     revisions: tuple[Revision, ...] = ()
     seen_inbound: int | None = None
-    """Outbound: the conversation's `inbound_count` its author had seen; None when she said "send anyway"."""
+    """Outbound: the conversation's `inbound_count` its author had seen."""
     truncated: bool = False
     """The text was longer than we show; the raw form has all of it."""
 
 
 class DraftState(StrEnum):
+    """What became of a draft."""
+
     OPEN = "open"
     SENT = "sent"
     DISCARDED = "discarded"
@@ -465,12 +481,16 @@ Payload = Letter | Post | CardNotice | PreviewNotice | QueueNotice | TextNotice 
 
 
 class DeliveryKind(StrEnum):
+    """What a delivery is for."""
+
     REPLY = "reply"
     NOTICE = "notice"
     ACKNOWLEDGEMENT = "acknowledgement"
 
 
 class DeliveryState(StrEnum):
+    """Where a delivery is between its commit and its end."""
+
     QUEUED = "queued"
     """Waits for the delivery named in `after`."""
     DUE = "due"
@@ -515,6 +535,8 @@ class Delivery(Document, frozen=True, kw_only=True):
 
 
 class ShownKind(StrEnum):
+    """What a message of ours in a secretary's chat shows."""
+
     CARD = "card"
     PREVIEW = "preview"
 

@@ -68,7 +68,8 @@ class Changes:
         expectations: Iterable[Document] = (),
         blobs: Iterable[Blob] = (),
     ) -> None:
-        """
+        """Collect what to commit.
+
         Args:
             replacements: each carries the version it was read at.
             deletions: likewise.
@@ -96,8 +97,7 @@ class Changes:
     def newest(self, document: D) -> D:
         """The document as these changes leave it: rules that follow one another in a unit build on it."""
         key = (type(document), document.id)
-        found = self.replacements.get(key) or self.inserts.get(key) or document
-        return found  # type: ignore[return-value]  # the key holds the type
+        return self.replacements.get(key) or self.inserts.get(key) or document  # type: ignore[return-value]  # by key
 
     def kinds(self) -> frozenset[type[Document]]:
         """The kinds of document these changes touch: who watches them is woken."""
@@ -128,8 +128,10 @@ class Store(Protocol):
     """
 
     async def get(self, kind: type[D], document_id: str) -> D:
-        """Raises:
-        NotFound: no such document.
+        """The document.
+
+        Raises:
+            NotFound: no such document.
         """
         ...
 
@@ -165,8 +167,10 @@ class Store(Protocol):
     async def count(self, index: Index[D], *equal: Value) -> int: ...
 
     async def read_blob(self, blob_id: BlobId) -> bytes:
-        """Raises:
-        NotFound: no such blob.
+        """All octets of a blob.
+
+        Raises:
+            NotFound: no such blob.
         """
         ...
 

@@ -1,0 +1,100 @@
+"""Who wrote: one person, many addresses, within one account."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from inbox.envelope import Sender
+from inbox.model import (
+    AccountId,
+    Address,
+    AddressKind,
+    ChannelId,
+    Contact,
+    ContactId,
+    new_id,
+)
+from inbox.store.base import Changes, Store
+from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_EVERYWHERE
+
+REFRESH_AFTER = timedelta(days=1)
+
+
+class Known(NamedTuple):
+    """A contact as it will be once `changes` are committed."""
+
+    contact: Contact
+    is_new: bool
+    changes: Changes
+
+
+async def know(
+    store: Store,
+    account_id: AccountId,
+    channel_id: ChannelId,
+    sender: Sender,
+    now: datetime,
+    *,
+    chosen: bool = False,
+) -> Known:
+    """The contact who writes from this address to this account, made if need be.
+
+    Args:
+        chosen: the person just chose this account (a deep link): it becomes where their words go.
+    """
+    value = sender.value or f"unknown:{new_id()}"
+    address = await store.find_by(ADDRESS_BY_VALUE, account_id, sender.kind, value)
+    if address is None:
+        contact = Contact(
+            id=ContactId(new_id()),
+            account_id=account_id,
+            name=sender.name or sender.value,
+            language=sender.language,
+            created_at=now,
+        )
+        address = Address(
+            id=new_id(),
+            account_id=account_id,
+            contact_id=contact.id,
+            kind=sender.kind,
+            value=value,
+            channel_id=channel_id,
+            chat_id=sender.chat_id,
+            last_used_at=now,
+        )
+        return Known(contact, True, Changes(inserts=[contact, address]))
+    contact = await store.get(Contact, address.contact_id)
+    fresh = msgspec.structs.replace(address, channel_id=channel_id, chat_id=sender.chat_id, blocked_at=None)
+    if chosen or fresh != address or now - address.last_used_at > REFRESH_AFTER:
+        fresh = msgspec.structs.replace(fresh, last_used_at=now)
+        return Known(contact, False, Changes(replacements=[fresh]))
+    return Known(contact, False, Changes())
+
+
+async def account_last_chosen(store: Store, channel_id: ChannelId, telegram_user_id: int) -> AccountId | None:
+    """The account a Telegram user last came for through a shared bot; nothing else crosses the wall."""
+    found = await store.list(
+        ADDRESSES_EVERYWHERE,
+        channel_id,
+        AddressKind.TELEGRAM,
+        str(telegram_user_id),
+        descending=True,
+        limit=1,
+    )
+    return found[0].account_id if found else None
+
+
+async def set_blocked(
+    store: Store, channel_id: ChannelId, telegram_user_id: int, now: datetime, *, blocked: bool
+) -> tuple[Changes, list[Address]]:
+    """Record that a Telegram user blocked the bot (or no longer does), in every account they write to."""
+    addresses = await store.list(ADDRESSES_EVERYWHERE, channel_id, AddressKind.TELEGRAM, str(telegram_user_id))
+    changed = [
+        msgspec.structs.replace(address, blocked_at=now if blocked else None)
+        for address in addresses
+        if (address.blocked_at is not None) != blocked
+    ]
+    return Changes(replacements=changed), changed

@@ -1,0 +1,247 @@
+"""A conversation's life: opened, spoken in, closed, reopened; and the line of history each step leaves."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import msgspec
+
+from inbox.assignment import require_serves
+from inbox.envelope import Envelope
+from inbox.errors import Conflict, InvalidTransition
+from inbox.matching import open_chat_key
+from inbox.model import (
+    Account,
+    AccountId,
+    AddressKind,
+    Because,
+    ChannelId,
+    Contact,
+    Conversation,
+    ConversationId,
+    Counter,
+    Direction,
+    Event,
+    Message,
+    MessageId,
+    Receipt,
+    Revision,
+    Secretary,
+    Status,
+    new_id,
+)
+from inbox.store.base import Changes, Store
+
+NUMBER_BLOCK = 16
+LONGEST_SUBJECT = 200
+_NUMBERS = "conversation-number"
+_ANSWER_PREFIX = re.compile(r"^\s*(?:(?:re|ré|rép|aw|sv|tr|fw|fwd|antw|odp|r)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE)
+
+
+class Numbers:
+    """Hands out conversation numbers, in blocks taken from the store; a crash leaves a gap, never a double."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._next = 0
+        self._end = 0
+
+    async def take(self) -> int:
+        while self._next >= self._end:
+            await self._take_block()
+        number = self._next
+        self._next += 1
+        return number
+
+    async def _take_block(self) -> None:
+        counter = await self._store.find(Counter, _NUMBERS)
+        start = counter.next if counter else 1
+        after = Counter(id=_NUMBERS, version=counter.version if counter else 0, next=start + NUMBER_BLOCK)
+        try:
+            await self._store.commit(
+                Changes(replacements=[after]) if counter else Changes(inserts=[after]),
+            )
+        except Conflict:
+            return  # another worker took it: the loop reads again
+        self._next, self._end = start, start + NUMBER_BLOCK
+
+
+def bare_subject(subject: str) -> str:
+    """The subject without the prefixes mail programs put before an answer."""
+    return _ANSWER_PREFIX.sub("", subject).strip()[:LONGEST_SUBJECT]
+
+
+def subject_from_text(text: str) -> str:
+    """A name for a conversation that has no subject: the first words said in it."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return first if len(first) <= 60 else first[:59].rstrip() + "…"
+
+
+def opened(
+    number: int,
+    account: Account,
+    contact: Contact,
+    channel_id: ChannelId,
+    envelope: Envelope,
+    now: datetime,
+    *,
+    related: Conversation | None,
+) -> Conversation:
+    """A new conversation, without messages yet."""
+    chat_id = envelope.sender.chat_id
+    return Conversation(
+        id=ConversationId(new_id()),
+        number=number,
+        account_id=account.id,
+        contact_id=contact.id,
+        channel_id=channel_id,
+        subject=bare_subject(envelope.subject) or subject_from_text(envelope.text),
+        opened_at=now,
+        last_message_at=now,
+        queued_at=now,
+        because=Because(key="because.new"),
+        chat_id=chat_id,
+        open_chat=open_chat_key(channel_id, chat_id, account.id) if chat_id is not None else None,
+        related_to=related.id if related else None,
+        related_number=related.number if related else None,
+    )
+
+
+def received(
+    conversation: Conversation,
+    contact: Contact,
+    envelope: Envelope,
+    receipt: Receipt,
+    external_id: str,
+    now: datetime,
+) -> tuple[Conversation, Message]:
+    """The conversation with one more inbound message: open again if it was not, and waiting for an answer."""
+    message = Message(
+        id=MessageId(new_id()),
+        account_id=conversation.account_id,
+        conversation_id=conversation.id,
+        position=conversation.message_count + 1,
+        direction=Direction.INBOUND,
+        channel_id=receipt.channel_id,
+        author_id=contact.id,
+        author_name=envelope.sender.name or contact.name,
+        author_address=envelope.sender.value,
+        subject=envelope.subject,
+        text=envelope.text,
+        attachments=envelope.attachments,
+        external_id=external_id,
+        references=envelope.thread,
+        recipients=envelope.recipients,
+        written_at=envelope.written_at,
+        created_at=now,
+        receipt_id=receipt.id,
+        blob_id=receipt.blob_id,
+        truncated=envelope.truncated,
+    )
+    reopened = conversation.status is not Status.OPEN
+    after = msgspec.structs.replace(
+        conversation,
+        status=Status.OPEN,
+        closed_at=None,
+        message_count=conversation.message_count + 1,
+        inbound_count=conversation.inbound_count + 1,
+        waiting_since_at=conversation.waiting_since_at or now,
+        last_message_at=now,
+        declined_by=() if reopened else conversation.declined_by,
+        participants=_participants(conversation, envelope),
+        open_chat=open_chat_key(conversation.channel_id, conversation.chat_id, conversation.account_id)
+        if conversation.chat_id is not None
+        else None,
+        queued_at=conversation.queued_at if conversation.assignee_id is None and not reopened else None,
+    )
+    if after.assignee_id is None and after.queued_at is None:
+        after = msgspec.structs.replace(after, queued_at=now, because=Because(key="because.reopened"))
+    return after, message
+
+
+MOST_PARTICIPANTS = 100
+
+
+def _participants(conversation: Conversation, envelope: Envelope) -> tuple[str, ...]:
+    if envelope.sender.kind is not AddressKind.MAIL:
+        return conversation.participants
+    everyone = dict.fromkeys(
+        (*conversation.participants, envelope.sender.value, envelope.reply_to or "", *envelope.recipients)
+    )
+    everyone.pop("", None)
+    return tuple(everyone)[:MOST_PARTICIPANTS]
+
+
+def edited(
+    conversation: Conversation, message: Message, envelope: Envelope, now: datetime
+) -> tuple[Conversation, Message]:
+    """The conversation after its contact edited a message: what it said before is kept, and the edit must be seen."""
+    after = msgspec.structs.replace(
+        message,
+        text=envelope.text,
+        attachments=envelope.attachments or message.attachments,
+        revisions=(*message.revisions, Revision(text=message.text, until_at=now)),
+    )
+    return (
+        msgspec.structs.replace(conversation, inbound_count=conversation.inbound_count + 1, last_message_at=now),
+        after,
+    )
+
+
+def closed(conversation: Conversation, secretary: Secretary, now: datetime) -> Conversation:
+    """The conversation, done; it stays in its holder's history and reopens when the contact writes again.
+
+    Raises:
+        InvalidTransition: it is closed already, or someone else holds it.
+    """
+    require_serves(secretary, conversation.account_id)
+    if conversation.status is Status.CLOSED:
+        raise InvalidTransition("error.closed")
+    if conversation.assignee_id != secretary.id:
+        raise InvalidTransition("error.not_yours")
+    return msgspec.structs.replace(
+        conversation,
+        status=Status.CLOSED,
+        closed_at=now,
+        queued_at=None,
+        waiting_since_at=None,
+        open_chat=None,
+        because=Because(key="because.closed", args={"name": secretary.name}),
+    )
+
+
+def event(
+    kind: str,
+    conversation: Conversation,
+    now: datetime,
+    *,
+    actor: Secretary | Contact | None = None,
+    detail: dict[str, str] | None = None,
+) -> Event:
+    """One line of a conversation's history."""
+    return Event(
+        id=new_id(),
+        account_id=conversation.account_id,
+        conversation_id=conversation.id,
+        at=now,
+        kind=kind,
+        actor=actor.id if actor else "",
+        actor_name=actor.name if actor else "",
+        detail=detail or {},
+    )
+
+
+def desk_event(
+    kind: str, account_id: AccountId, now: datetime, *, actor: Secretary, detail: dict[str, str] | None = None
+) -> Event:
+    """One line of history that concerns no conversation: who came, who left."""
+    return Event(
+        id=new_id(),
+        account_id=account_id,
+        at=now,
+        kind=kind,
+        actor=actor.id,
+        actor_name=actor.name,
+        detail=detail or {},
+    )

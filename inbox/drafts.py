@@ -1,0 +1,275 @@
+"""A reply in preparation: written, changed, sent, taken back. What leaves was written with everything seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from inbox.assignment import require_serves
+from inbox.conversations import event
+from inbox.errors import InvalidTransition, Stale
+from inbox.model import (
+    Account,
+    Attachment,
+    Because,
+    Conversation,
+    ConversationId,
+    Delivery,
+    DeliveryKind,
+    Direction,
+    Draft,
+    DraftId,
+    DraftState,
+    Message,
+    MessageId,
+    Secretary,
+    SecretaryId,
+    Status,
+    new_id,
+)
+from inbox.outbox import PENDING, cancel_reply, preview_for, sentence_for
+from inbox.store.base import Changes, Store
+from inbox.store.documents import (
+    DELIVERIES_OF_CONVERSATION,
+    DRAFT_OF_MESSAGE,
+    DRAFT_OPEN,
+    MESSAGES_OF_CONVERSATION,
+)
+
+
+def open_key(conversation_id: ConversationId, author_id: SecretaryId) -> str:
+    """What an open draft is found by, and what keeps a secretary to one draft a conversation."""
+    return f"{conversation_id}:{author_id}"
+
+
+async def find_open(store: Store, conversation_id: ConversationId, author_id: SecretaryId) -> Draft | None:
+    """The draft this secretary is writing in this conversation."""
+    return await store.find_by(DRAFT_OPEN, open_key(conversation_id, author_id))
+
+
+def require_may_write(conversation: Conversation, secretary: Secretary) -> None:
+    """Hold that only the conversation's holder writes in it.
+
+    Raises:
+        InvalidTransition: the conversation is closed, waits in the queue, or is someone else's.
+    """
+    require_serves(secretary, conversation.account_id)
+    if conversation.status is Status.CLOSED:
+        raise InvalidTransition("error.closed")
+    if conversation.assignee_id != secretary.id:
+        raise InvalidTransition("error.not_yours" if conversation.assignee_id else "error.take_it_first")
+
+
+def written(
+    existing: Draft | None,
+    conversation: Conversation,
+    secretary: Secretary,
+    text: str,
+    attachments: tuple[Attachment, ...],
+    seen_inbound: int,
+    source_key: str | None,
+    now: datetime,
+) -> Draft:
+    """The draft with these words: a new one, or hers with its words replaced."""
+    require_may_write(conversation, secretary)
+    if existing is not None:
+        return msgspec.structs.replace(
+            existing,
+            text=text,
+            attachments=attachments,
+            seen_inbound=max(seen_inbound, existing.seen_inbound),
+            source_key=source_key or existing.source_key,
+            updated_at=now,
+        )
+    return Draft(
+        id=DraftId(new_id()),
+        account_id=conversation.account_id,
+        conversation_id=conversation.id,
+        author_id=secretary.id,
+        text=text,
+        attachments=attachments,
+        seen_inbound=seen_inbound,
+        open_key=open_key(conversation.id, secretary.id),
+        source_key=source_key,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def discarded(draft: Draft, secretary: Secretary, now: datetime) -> Draft:
+    """The draft, thrown away.
+
+    Raises:
+        InvalidTransition: it was sent or discarded already.
+    """
+    require_author(draft, secretary)
+    return msgspec.structs.replace(draft, state=DraftState.DISCARDED, open_key=None, updated_at=now)
+
+
+def require_author(draft: Draft, secretary: Secretary) -> None:
+    """Hold that a draft is only its author's.
+
+    Raises:
+        InvalidTransition: it is not hers, or no longer open.
+    """
+    if draft.author_id != secretary.id:
+        raise InvalidTransition("error.not_yours")
+    if draft.state is not DraftState.OPEN:
+        raise InvalidTransition("error.draft_gone")
+
+
+async def last_inbound(store: Store, conversation_id: ConversationId) -> Message | None:
+    """The newest message of the contact: what a reply answers."""
+    for message in await store.list(MESSAGES_OF_CONVERSATION, conversation_id, descending=True, limit=200):
+        if message.direction is Direction.INBOUND:
+            return message
+    return None
+
+
+def reply_recipients(answers: Message | None, account: Account) -> tuple[str, ...]:
+    """Whom a mail reply goes to: its writer. Copies are a choice of the secretary, not of a forged header."""
+    if answers is None or not answers.author_address:
+        return ()
+    return (answers.author_address,)
+
+
+class Outgoing(NamedTuple):
+    """A draft turned into the message that will leave."""
+
+    message: Message
+    draft: Draft
+    conversation: Conversation
+
+
+def outgoing(
+    draft: Draft,
+    conversation: Conversation,
+    account: Account,
+    secretary: Secretary,
+    message_id: MessageId,
+    external_id: str,
+    answers: Message | None,
+    now: datetime,
+) -> Outgoing:
+    """The message a draft becomes when its author sends it.
+
+    Raises:
+        Stale: the contact wrote after what she had seen.
+        InvalidTransition: the conversation is not hers any more, or there is nobody to write to.
+    """
+    require_author(draft, secretary)
+    require_may_write(conversation, secretary)
+    unseen = conversation.inbound_count - draft.seen_inbound
+    if unseen > 0:
+        raise Stale(unseen)
+    if not draft.text.strip() and not draft.attachments:
+        raise InvalidTransition("error.empty_draft")
+    by_mail = conversation.chat_id is None
+    recipients = reply_recipients(answers, account) if by_mail else ()
+    if by_mail and not recipients:
+        raise InvalidTransition("error.no_recipient")
+    if by_mail and account.identity.from_address is None:
+        raise InvalidTransition("error.no_identity", account=account.name)
+    thread = ((*answers.references, answers.external_id) if answers else ()) if by_mail else ()
+    message = Message(
+        id=message_id,
+        account_id=account.id,
+        conversation_id=conversation.id,
+        position=conversation.message_count + 1,
+        direction=Direction.OUTBOUND,
+        channel_id=conversation.channel_id,
+        author_id=secretary.id,
+        author_name=secretary.name,
+        author_address=account.identity.from_address or "",
+        subject=conversation.subject,
+        text=draft.text,
+        attachments=draft.attachments,
+        external_id=external_id,
+        references=thread,
+        recipients=recipients,
+        created_at=now,
+        seen_inbound=draft.seen_inbound,
+    )
+    return Outgoing(
+        message=message,
+        draft=msgspec.structs.replace(
+            draft, state=DraftState.SENT, open_key=None, message_id=message.id, updated_at=now
+        ),
+        conversation=msgspec.structs.replace(conversation, message_count=message.position, last_message_at=now),
+    )
+
+
+async def undone(
+    store: Store, draft: Draft, conversation: Conversation, secretary: Secretary, now: datetime
+) -> Changes:
+    """Take a sent draft back while none of it has left; it is a draft again.
+
+    Raises:
+        InvalidTransition: too late, or it is not hers.
+    """
+    if draft.author_id != secretary.id:
+        raise InvalidTransition("error.not_yours")
+    if draft.state is not DraftState.SENT or draft.message_id is None:
+        raise InvalidTransition("error.draft_gone")
+    changes = await _reopened(store, draft, conversation, now)
+    return changes + Changes(inserts=[event("undone", conversation, now, actor=secretary)])
+
+
+async def _reopened(store: Store, draft: Draft, conversation: Conversation, now: datetime) -> Changes:
+    message = await store.get(Message, draft.message_id or "")
+    changes = await cancel_reply(store, message, now)
+    newer = await find_open(store, draft.conversation_id, draft.author_id)
+    again = msgspec.structs.replace(
+        draft,
+        state=DraftState.OPEN,
+        message_id=None,
+        open_key=open_key(draft.conversation_id, draft.author_id),
+        updated_at=now,
+    )
+    if newer is not None:
+        # She already writes the next one: hers stays whole, the words taken back stand before it.
+        joined = msgspec.structs.replace(
+            newer,
+            text=f"{draft.text}\n\n{newer.text}",
+            attachments=(*draft.attachments, *newer.attachments),
+            updated_at=now,
+        )
+        gone = msgspec.structs.replace(again, state=DraftState.DISCARDED, open_key=None)
+        return changes + Changes(replacements=[joined, gone], deletions=[message], expectations=[conversation])
+    return changes + Changes(replacements=[again], deletions=[message], expectations=[conversation])
+
+
+async def hold_stale_replies(store: Store, conversation: Conversation, now: datetime) -> Changes:
+    """Take back every reply that was sent but has not left: something arrives that its author has not seen.
+
+    One that is leaving at this moment left before. The drafts are open again,
+    and their authors are told.
+    """
+    changes = Changes()
+    pending: list[Delivery] = []
+    for state in PENDING:
+        pending += await store.list(DELIVERIES_OF_CONVERSATION, conversation.id, DeliveryKind.REPLY, state)
+    for message_id in dict.fromkeys(d.message_id for d in sorted(pending, key=lambda d: d.id)):
+        message = await store.find(Message, message_id) if message_id else None
+        if message is None:
+            continue
+        draft = await store.find_by(DRAFT_OF_MESSAGE, message.id)
+        if draft is None:
+            continue
+        try:
+            taken_back = await _reopened(store, draft, conversation, now)
+        except InvalidTransition:
+            continue  # partly gone, or tried before: it may already be on the client's screen
+        taken_back.expectations.clear()  # the caller replaces the conversation itself
+        changes += taken_back
+        author = await store.get(Secretary, draft.author_id)
+        changes += Changes(
+            inserts=[
+                event("held", conversation, now, detail={"draft": draft.id}),
+                sentence_for(author, Because(key="notice.held", args={"number": str(conversation.number)}), now),
+                preview_for(author, draft, now, fresh=True),
+            ]
+        )
+    return changes

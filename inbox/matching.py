@@ -1,0 +1,153 @@
+"""Which conversation an inbound message belongs to. Never by subject alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from inbox.envelope import Envelope
+from inbox.model import (
+    Account,
+    AccountId,
+    AddressKind,
+    ChannelId,
+    Contact,
+    ContactId,
+    Conversation,
+    DeskKey,
+    Message,
+    MessageId,
+    Status,
+)
+from inbox.store.base import Store
+from inbox.store.documents import (
+    CONVERSATION_IN_CHAT,
+    CONVERSATIONS_OF_CONTACT,
+    MESSAGE_BY_EXTERNAL_ID,
+)
+
+MOST_REFERENCES = 30
+"""A forged header of ten thousand references costs thirty look-ups."""
+
+
+def sign_message_id(key: DeskKey, message_id: MessageId, domain: str) -> str:
+    """The Message-ID, without brackets, of a mail that carries our message.
+
+    Only we can make one: a stranger who guesses an id does not get into the conversation.
+    """
+    return f"{message_id}.{_signature(key, message_id)}@{domain}"
+
+
+def read_message_id(key: DeskKey, header: str) -> MessageId | None:
+    """The message a Message-ID of ours carries; None when it is not ours or its signature is wrong."""
+    local, _, domain = header.partition("@")
+    message_id, _, signature = local.partition(".")
+    if (
+        domain
+        and len(message_id) == 36
+        and hmac.compare_digest(signature.encode(), _signature(key, MessageId(message_id)).encode())
+    ):
+        return MessageId(message_id)
+    return None
+
+
+def _signature(key: DeskKey, message_id: MessageId) -> str:
+    return hmac.new(key.secret, message_id.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+class Match(NamedTuple):
+    """Where a message goes: into `joins`, or into a new conversation that names `relates_to`."""
+
+    joins: Conversation | None = None
+    relates_to: Conversation | None = None
+
+
+async def match_mail(
+    store: Store, key: DeskKey, account_id: AccountId, envelope: Envelope, contact_id: ContactId | None
+) -> Match:
+    """By our own signed Message-ID, then by a known Message-ID of the same account; the writer must take part."""
+    related: Conversation | None = None
+    for reference in envelope.references[:MOST_REFERENCES]:
+        message = await _message_named(store, key, account_id, reference)
+        if message is None:
+            continue
+        conversation = await store.find(Conversation, message.conversation_id)
+        if conversation is None or conversation.account_id != account_id:
+            continue
+        if takes_part(conversation, envelope.sender.value, contact_id):
+            return Match(joins=conversation)
+        related = related or conversation
+    return Match(relates_to=related)
+
+
+async def _message_named(store: Store, key: DeskKey, account_id: AccountId, reference: str) -> Message | None:
+    ours = read_message_id(key, reference)
+    message = (
+        await store.find(Message, ours)
+        if ours is not None
+        else await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, reference)
+    )
+    return message if message is not None and message.account_id == account_id else None
+
+
+def takes_part(conversation: Conversation, address: str, contact_id: ContactId | None) -> bool:
+    """Whether this writer is already in the conversation."""
+    return (contact_id is not None and conversation.contact_id == contact_id) or (
+        bool(address) and address in conversation.participants
+    )
+
+
+def open_chat_key(channel_id: ChannelId, chat_id: int, account_id: AccountId) -> str:
+    """What an open Telegram conversation is found by."""
+    return f"{channel_id}:{chat_id}:{account_id}"
+
+
+async def match_chat(
+    store: Store,
+    channel_id: ChannelId,
+    account: Account,
+    envelope: Envelope,
+    contact: Contact | None,
+    now: datetime,
+) -> Match:
+    """The conversation replied to, the contact's open one, or the one closed less than `reopen_days` ago."""
+    if contact is None or envelope.sender.chat_id is None:
+        return Match()
+    if envelope.replies_to is not None:
+        message = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, envelope.replies_to)
+        if message is not None:
+            replied = await store.find(Conversation, message.conversation_id)
+            if replied is not None and replied.contact_id == contact.id and replied.status is not Status.CLOSED:
+                return Match(joins=replied)
+    open_key = open_chat_key(channel_id, envelope.sender.chat_id, account.id)
+    current = await store.find_by(CONVERSATION_IN_CHAT, open_key)
+    if current is not None:
+        return Match(joins=current)
+    for last in await store.list(CONVERSATIONS_OF_CONTACT, contact.id, descending=True, limit=20):
+        if last.channel_id == channel_id:
+            recent = last.closed_at is None or now - last.closed_at < timedelta(days=account.reopen_days)
+            return Match(joins=last) if recent else Match(relates_to=last)
+    return Match()
+
+
+def distinguishing_id(envelope: Envelope) -> str:
+    """The id of a message whose Message-ID is already taken by a different one.
+
+    Scanners and fax gateways reuse Message-IDs, and a forger can: another
+    writer or other words make another message, never a silent drop.
+    """
+    said = "\x00".join((envelope.sender.value, envelope.subject, envelope.text)).encode("utf-8", "surrogatepass")
+    return f"{envelope.external_id}#{hashlib.sha256(said).hexdigest()[:16]}"
+
+
+def is_same(message: Message, envelope: Envelope) -> bool:
+    """Whether a stored message is this envelope, received before."""
+    if envelope.sender.kind is AddressKind.TELEGRAM:
+        return True
+    return (message.author_address, message.subject, message.text) == (
+        envelope.sender.value,
+        envelope.subject,
+        envelope.text,
+    )

@@ -1,0 +1,415 @@
+"""The outbox: everything that leaves, from due to its end. Never silently gone, never blindly repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from inbox.assignment import balance
+from inbox.conversations import event
+from inbox.errors import InvalidTransition
+from inbox.model import (
+    AccountId,
+    Because,
+    Button,
+    CardNotice,
+    ChannelId,
+    Conversation,
+    ConversationId,
+    Delivery,
+    DeliveryId,
+    DeliveryKind,
+    DeliveryState,
+    Draft,
+    FileNotice,
+    Letter,
+    Message,
+    MessageId,
+    Post,
+    PreviewNotice,
+    QueueNotice,
+    Secretary,
+    TextNotice,
+    new_id,
+)
+from inbox.store.base import Changes, Store
+from inbox.store.documents import (
+    DELIVERIES_AFTER,
+    DELIVERIES_OF_CONVERSATION,
+    DELIVERIES_OF_MESSAGE,
+    DRAFT_OF_MESSAGE,
+)
+
+LEASE = timedelta(minutes=12)
+"""Longer than the ten minutes a server may take for its answer to the final dot (RFC 5321 §4.5.3.2.6)."""
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=15)
+GIVE_UP_AFTER = timedelta(days=2)
+
+PENDING = (DeliveryState.DUE, DeliveryState.QUEUED)
+UNSETTLED = (
+    DeliveryState.QUEUED,
+    DeliveryState.DUE,
+    DeliveryState.LEASED,
+    DeliveryState.UNKNOWN,
+    DeliveryState.DEAD,
+)
+
+
+# ---------------------------------------------------------------- notices
+
+
+def notice(
+    payload: CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice,
+    channel_id: ChannelId,
+    chat_id: int,
+    now: datetime,
+    *,
+    account_id: AccountId | None = None,
+    conversation_id: ConversationId | None = None,
+    kind: DeliveryKind = DeliveryKind.NOTICE,
+) -> Delivery:
+    """Something to show in a chat at once. Showing it twice does no harm, so it is repeated when in doubt."""
+    return Delivery(
+        id=DeliveryId(new_id()),
+        account_id=account_id,
+        conversation_id=conversation_id,
+        kind=kind,
+        channel_id=channel_id,
+        lane=f"{channel_id}:{chat_id}",
+        state=DeliveryState.DUE,
+        due_at=now,
+        payload=payload,
+        created_at=now,
+    )
+
+
+def card_for(secretary: Secretary, conversation: Conversation, now: datetime, *, fresh: bool) -> Delivery:
+    """The conversation's card, for this secretary."""
+    return notice(
+        CardNotice(secretary_id=secretary.id, conversation_id=conversation.id, fresh=fresh),
+        secretary.channel_id,
+        secretary.chat_id,
+        now,
+        account_id=conversation.account_id,
+        conversation_id=conversation.id,
+    )
+
+
+def preview_for(secretary: Secretary, draft: Draft, now: datetime, *, fresh: bool) -> Delivery:
+    """The draft as the client will see it, for its author."""
+    return notice(
+        PreviewNotice(secretary_id=secretary.id, draft_id=draft.id, fresh=fresh),
+        secretary.channel_id,
+        secretary.chat_id,
+        now,
+        account_id=draft.account_id,
+        conversation_id=draft.conversation_id,
+    )
+
+
+def sentence_for(
+    secretary: Secretary,
+    because: Because,
+    now: datetime,
+    *,
+    reply_to: int | None = None,
+    buttons: tuple[tuple[Button, ...], ...] = (),
+) -> Delivery:
+    """One sentence of the catalogue, for this secretary."""
+    return notice(
+        TextNotice(
+            chat_id=secretary.chat_id,
+            language=secretary.language,
+            because=because,
+            reply_to=reply_to,
+            buttons=buttons,
+        ),
+        secretary.channel_id,
+        secretary.chat_id,
+        now,
+    )
+
+
+# ---------------------------------------------------------------- replies
+
+
+def replies(
+    message: Message,
+    conversation: Conversation,
+    payloads: Sequence[Letter | Post],
+    tail: Delivery | None,
+    now: datetime,
+    due_at: datetime,
+) -> list[Delivery]:
+    """The deliveries that carry an outbound message, each waiting for the one before it.
+
+    Args:
+        tail: an earlier reply of the conversation that has not ended; this one leaves behind it.
+    """
+    made: list[Delivery] = []
+    previous = tail.id if tail else None
+    for payload in payloads:
+        waits = previous is not None
+        delivery = Delivery(
+            id=DeliveryId(new_id()),
+            account_id=message.account_id,
+            conversation_id=message.conversation_id,
+            message_id=message.id,
+            kind=DeliveryKind.REPLY,
+            channel_id=conversation.channel_id,
+            lane=f"conversation:{conversation.id}",
+            state=DeliveryState.QUEUED if waits else DeliveryState.DUE,
+            due_at=None if waits else due_at,
+            after=previous,
+            payload=payload,
+            created_at=now,
+        )
+        made.append(delivery)
+        previous = delivery.id
+    return made
+
+
+async def last_unsettled_reply(store: Store, conversation_id: ConversationId) -> Delivery | None:
+    """The newest reply of a conversation that has not ended: what a further one must wait for."""
+    open_ends: list[Delivery] = []
+    for state in UNSETTLED:
+        open_ends += await store.list(DELIVERIES_OF_CONVERSATION, conversation_id, DeliveryKind.REPLY, state)
+    return max(open_ends, key=lambda d: d.id, default=None)
+
+
+async def list_replies(store: Store, message_id: MessageId) -> list[Delivery]:
+    """The deliveries that carry one outbound message, in order."""
+    return await store.list(DELIVERIES_OF_MESSAGE, message_id)
+
+
+async def cancel_reply(store: Store, message: Message, now: datetime) -> Changes:
+    """Take an outbound message back before any of it left.
+
+    Raises:
+        InvalidTransition: it is leaving or has left.
+    """
+    deliveries = await list_replies(store, message.id)
+    if any(d.state not in PENDING or d.attempts for d in deliveries):
+        raise InvalidTransition("error.too_late")
+    changes = Changes(
+        replacements=[
+            msgspec.structs.replace(d, state=DeliveryState.CANCELLED, due_at=None, after=None, ended_at=now)
+            for d in deliveries
+        ]
+    )
+    ours = {d.id for d in deliveries}
+    for delivery in deliveries:
+        followers = [f for f in await store.list(DELIVERIES_AFTER, delivery.id) if f.id not in ours]
+        changes += Changes(replacements=[_let_go(f, now) for f in followers])
+    return changes
+
+
+# ---------------------------------------------------------------- handing over
+
+
+def leased(delivery: Delivery, worker: str, now: datetime, lease: timedelta = LEASE) -> Delivery:
+    """The delivery in a worker's hands; committed before anything is handed over."""
+    return msgspec.structs.replace(
+        delivery,
+        state=DeliveryState.LEASED,
+        due_at=None,
+        leased_by=worker,
+        lease_until_at=now + lease,
+        attempts=delivery.attempts + 1,
+    )
+
+
+def _ended(delivery: Delivery, state: DeliveryState, now: datetime, **fields: str | None) -> Delivery:
+    return msgspec.structs.replace(
+        delivery,
+        state=state,
+        due_at=None,
+        lease_until_at=None,
+        leased_by=None,
+        after=None,
+        ended_at=now,
+        **fields,
+    )
+
+
+def _let_go(follower: Delivery, now: datetime) -> Delivery:
+    return msgspec.structs.replace(follower, state=DeliveryState.DUE, due_at=now, after=None)
+
+
+def is_repeatable(delivery: Delivery) -> bool:
+    """Whether handing it over twice does no harm: what a secretary sees may come twice, what a client reads may not."""
+    return delivery.kind is DeliveryKind.NOTICE
+
+
+async def sent(store: Store, delivery: Delivery, sent_as: str, now: datetime) -> Changes:
+    """It arrived at its server: the next of its conversation may leave."""
+    changes = Changes(replacements=[_ended(delivery, DeliveryState.SENT, now, sent_as=sent_as, error=None)])
+    if delivery.kind is not DeliveryKind.REPLY or delivery.message_id is None:
+        return changes
+    changes += await _followers_let_go(store, delivery, now)
+    message = await store.get(Message, delivery.message_id)
+    if isinstance(delivery.payload, Post) and message.external_id == unsent_id(message.id):
+        # Telegram names a message only now: by this name the client's reply to it finds its conversation.
+        named = msgspec.structs.replace(message, external_id=f"{delivery.payload.chat_id}:{sent_as}")
+        changes += Changes(replacements=[named])
+    if await _others_all_sent(store, delivery, message.id):
+        changes += await _answered(store, delivery, message, now)
+    return changes
+
+
+def unsent_id(message_id: MessageId) -> str:
+    """The external id of a Telegram message that Telegram has not named yet."""
+    return f"unsent:{message_id}"
+
+
+async def _followers_let_go(store: Store, delivery: Delivery, now: datetime) -> Changes:
+    return Changes(replacements=[_let_go(f, now) for f in await store.list(DELIVERIES_AFTER, delivery.id)])
+
+
+async def _others_all_sent(store: Store, delivery: Delivery, message_id: MessageId) -> bool:
+    others = await list_replies(store, message_id)
+    return all(d.state is DeliveryState.SENT for d in others if d.id != delivery.id)
+
+
+async def _answered(store: Store, delivery: Delivery, message: Message, now: datetime) -> Changes:
+    """The conversation is answered, unless its contact wrote again after what the author had seen."""
+    before = await store.get(Conversation, message.conversation_id)
+    after = before
+    if (message.seen_inbound or 0) >= before.inbound_count:
+        after = msgspec.structs.replace(before, waiting_since_at=None)
+    changes = Changes(
+        replacements=[after],
+        inserts=[event("sent", after, now, detail={"message": message.id, "by": message.author_name})],
+    )
+    changes += await balance(store, before, after, now)
+    return changes + await _show(store, delivery, now)
+
+
+async def _show(store: Store, delivery: Delivery, now: datetime, *, ring: bool = False) -> Changes:
+    """Bring card and preview of the reply's author up to date; `ring` sends a fresh card."""
+    if delivery.message_id is None or delivery.conversation_id is None:
+        return Changes()
+    message = await store.get(Message, delivery.message_id)
+    conversation = await store.get(Conversation, delivery.conversation_id)
+    notices: list[Delivery] = []
+    author = await store.find(Secretary, message.author_id)
+    draft = await store.find_by(DRAFT_OF_MESSAGE, message.id)
+    if author is not None:
+        if draft is not None:
+            notices.append(preview_for(author, draft, now, fresh=False))
+        notices.append(card_for(author, conversation, now, fresh=ring))
+    if conversation.assignee_id is not None and conversation.assignee_id != message.author_id:
+        holder = await store.get(Secretary, conversation.assignee_id)
+        notices.append(card_for(holder, conversation, now, fresh=ring))
+    return Changes(inserts=notices)
+
+
+async def retried(
+    store: Store, delivery: Delivery, error: str, retry_after: timedelta | None, now: datetime
+) -> Changes:
+    """Not sent, nothing had an effect: due again after a growing wait, or dead after two days of trying."""
+    if now - delivery.created_at > GIVE_UP_AFTER:
+        return await died(store, delivery, error, now)
+    wait = max(min(FIRST_WAIT * 2 ** min(delivery.attempts - 1, 16), LONGEST_WAIT), retry_after or timedelta())
+    again = msgspec.structs.replace(
+        delivery, state=DeliveryState.DUE, due_at=now + wait, lease_until_at=None, leased_by=None, error=error
+    )
+    changes = Changes(replacements=[again])
+    if delivery.kind is DeliveryKind.REPLY:
+        changes += await _show(store, delivery, now)
+    return changes
+
+
+async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> Changes:
+    """It will never be sent by itself. What was to follow it waits for a person."""
+    return await _ended_badly(store, delivery, DeliveryState.DEAD, error, now)
+
+
+async def unknown(store: Store, delivery: Delivery, error: str, now: datetime) -> Changes:
+    """It may have left. It is not repeated; a person decides."""
+    return await _ended_badly(store, delivery, DeliveryState.UNKNOWN, error, now)
+
+
+async def _ended_badly(store: Store, delivery: Delivery, state: DeliveryState, error: str, now: datetime) -> Changes:
+    changes = Changes(replacements=[_ended(delivery, state, now, error=error)])
+    if delivery.kind is not DeliveryKind.REPLY or delivery.conversation_id is None:
+        return changes
+    conversation = await store.get(Conversation, delivery.conversation_id)
+    changes += Changes(
+        inserts=[event(f"delivery_{state}", conversation, now, detail={"delivery": delivery.id, "error": error})]
+    )
+    return changes + await _show(store, delivery, now, ring=True)
+
+
+async def lease_expired(store: Store, delivery: Delivery, now: datetime) -> Changes:
+    """The worker that held it is gone: what may be repeated is due again, the rest may have left."""
+    if is_repeatable(delivery):
+        again = msgspec.structs.replace(
+            delivery, state=DeliveryState.DUE, due_at=now, lease_until_at=None, leased_by=None
+        )
+        return Changes(replacements=[again])
+    return await unknown(store, delivery, "failure.worker_died", now)
+
+
+# ---------------------------------------------------------------- a person decides
+
+
+async def send_again(store: Store, delivery: Delivery, secretary: Secretary, now: datetime) -> Changes:
+    """Try a dead or unknown delivery once more, because a person says so: the same octets, the same Message-ID.
+
+    Raises:
+        InvalidTransition: it is neither dead nor unknown.
+    """
+    _require_undecided(delivery)
+    again = msgspec.structs.replace(
+        delivery, state=DeliveryState.DUE, due_at=now, ended_at=None, error=None, created_at=now, attempts=0
+    )
+    return Changes(replacements=[again]) + await _decided(store, delivery, secretary, "sent_again", now)
+
+
+async def confirm_sent(store: Store, delivery: Delivery, secretary: Secretary, now: datetime) -> Changes:
+    """A person knows that an unknown delivery arrived.
+
+    Raises:
+        InvalidTransition: it is neither dead nor unknown.
+    """
+    _require_undecided(delivery)
+    return await sent(store, delivery, f"confirmed by {secretary.id}", now) + await _decided(
+        store, delivery, secretary, "confirmed", now
+    )
+
+
+async def give_up(store: Store, delivery: Delivery, secretary: Secretary, now: datetime) -> Changes:
+    """A person lets a dead or unknown delivery rest, and the later parts of its message with it.
+
+    The replies that waited behind it may leave.
+
+    Raises:
+        InvalidTransition: it is neither dead nor unknown.
+    """
+    _require_undecided(delivery)
+    abandoned = [delivery]
+    if delivery.message_id is not None:
+        abandoned += [d for d in await list_replies(store, delivery.message_id) if d.state is DeliveryState.QUEUED]
+    changes = Changes(replacements=[_ended(d, DeliveryState.CANCELLED, now) for d in abandoned])
+    ids = {d.id for d in abandoned}
+    for one in abandoned:
+        followers = [f for f in await store.list(DELIVERIES_AFTER, one.id) if f.id not in ids]
+        changes += Changes(replacements=[_let_go(f, now) for f in followers])
+    return changes + await _decided(store, delivery, secretary, "given_up", now)
+
+
+def _require_undecided(delivery: Delivery) -> None:
+    if delivery.state not in (DeliveryState.DEAD, DeliveryState.UNKNOWN):
+        raise InvalidTransition("error.already_decided")
+
+
+async def _decided(store: Store, delivery: Delivery, secretary: Secretary, kind: str, now: datetime) -> Changes:
+    if delivery.conversation_id is None:
+        return Changes()
+    conversation = await store.get(Conversation, delivery.conversation_id)
+    line = event(kind, conversation, now, actor=secretary, detail={"delivery": delivery.id})
+    return Changes(inserts=[line]) + await _show(store, delivery, now)

@@ -1,0 +1,182 @@
+"""What one arrival changes: known or new, whose, which conversation, who holds it, who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from inbox.assignment import balance, choose, held_by, list_present, queued
+from inbox.contacts import Known, know
+from inbox.conversations import Numbers, edited, event, opened, received
+from inbox.drafts import find_open, hold_stale_replies
+from inbox.envelope import Envelope
+from inbox.matching import Match, distinguishing_id, is_same, match_chat, match_mail
+from inbox.model import (
+    Account,
+    AccountId,
+    AddressKind,
+    AssignmentMode,
+    Because,
+    Conversation,
+    ConversationId,
+    Delivery,
+    DeskKey,
+    Direction,
+    Event,
+    Message,
+    Presence,
+    Receipt,
+    Secretary,
+    SecretaryId,
+)
+from inbox.outbox import card_for, preview_for
+from inbox.store.base import Changes, Store
+from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID
+
+
+class Taken(NamedTuple):
+    """What to commit, and where the arrival went; `ignored` says why it changes nothing."""
+
+    changes: Changes
+    account_id: AccountId
+    conversation_id: ConversationId | None = None
+    ignored: str | None = None
+
+
+class Triage:
+    """Decides what arrivals change. Reads the store; whoever calls commits."""
+
+    def __init__(self, store: Store, key: DeskKey, numbers: Numbers, accounts: Mapping[AccountId, Account]) -> None:
+        self._store = store
+        self._key = key
+        self._numbers = numbers
+        self._accounts = accounts
+
+    async def take_in(self, receipt: Receipt, envelope: Envelope, account_id: AccountId, now: datetime) -> Taken:
+        """One inbound message: all it changes, as one unit."""
+        store = self._store
+        external_id = envelope.external_id
+        existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
+        if existing is not None and envelope.edit:
+            return await self._take_edit(existing, envelope, account_id, now)
+        if existing is not None:
+            if existing.direction is Direction.OUTBOUND:
+                return Taken(Changes(), account_id, existing.conversation_id, ignored="ignored.our_own")
+            if is_same(existing, envelope):
+                return Taken(Changes(), account_id, existing.conversation_id, ignored="ignored.duplicate")
+            external_id = distinguishing_id(envelope)
+            again = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
+            if again is not None:
+                return Taken(Changes(), account_id, again.conversation_id, ignored="ignored.duplicate")
+
+        account = self._accounts[account_id]
+        known = await know(store, account_id, receipt.channel_id, envelope.sender, now)
+        match = await self._match(account, receipt, envelope, known, now)
+        before = match.joins
+        conversation = before or opened(
+            await self._numbers.take(),
+            account,
+            known.contact,
+            receipt.channel_id,
+            envelope,
+            now,
+            related=match.relates_to,
+        )
+        conversation, message = received(conversation, known.contact, envelope, receipt, external_id, now)
+        changes = known.changes + Changes(
+            inserts=[
+                message,
+                event("received", conversation, now, actor=known.contact, detail={"message": message.id}),
+            ]
+        )
+        if before is None:
+            changes += Changes(inserts=[event("opened", conversation, now, actor=known.contact)])
+        return await self._placed(changes, before, conversation, now)
+
+    async def _match(
+        self, account: Account, receipt: Receipt, envelope: Envelope, known: Known, now: datetime
+    ) -> Match:
+        contact = None if known.is_new else known.contact
+        if envelope.sender.kind is AddressKind.MAIL:
+            contact_id = contact.id if contact else None
+            return await match_mail(self._store, self._key, account.id, envelope, contact_id)
+        return await match_chat(self._store, receipt.channel_id, account, envelope, contact, now)
+
+    async def _take_edit(self, message: Message, envelope: Envelope, account_id: AccountId, now: datetime) -> Taken:
+        if message.text == envelope.text:
+            return Taken(Changes(), account_id, message.conversation_id, ignored="ignored.unchanged")
+        before = await self._store.get(Conversation, message.conversation_id)
+        conversation, message = edited(before, message, envelope, now)
+        changes = Changes(
+            replacements=[message],
+            inserts=[event("edited", conversation, now, detail={"message": message.id})],
+        )
+        return await self._placed(changes, before, conversation, now)
+
+    async def _placed(
+        self, changes: Changes, before: Conversation | None, conversation: Conversation, now: datetime
+    ) -> Taken:
+        """The rest of the unit: stale replies held, a holder who is there, and whoever must know told."""
+        if before is not None:
+            changes += await hold_stale_replies(self._store, before, now)
+        placement = await self.place(conversation, now)
+        conversation = placement.conversation
+        changes += Changes(replacements=[conversation]) if before is not None else Changes(inserts=[conversation])
+        changes += await balance(self._store, before, conversation, now)
+        changes += Changes(inserts=placement.notices)
+        if conversation.assignee_id is not None and before is not None:
+            changes += await self._preview_refreshed(conversation, conversation.assignee_id, now)
+        if before is None or before.assignee_id != conversation.assignee_id:
+            changes += Changes(inserts=[placement_event(conversation, now)])
+        return Taken(changes, conversation.account_id, conversation.id)
+
+    async def _preview_refreshed(self, conversation: Conversation, holder_id: SecretaryId, now: datetime) -> Changes:
+        """The holder's open draft, shown anew with what just arrived above it."""
+        draft = await find_open(self._store, conversation.id, holder_id)
+        if draft is None:
+            return Changes()
+        return Changes(inserts=[preview_for(await self._store.get(Secretary, holder_id), draft, now, fresh=False)])
+
+    async def place(self, conversation: Conversation, now: datetime) -> Placement:
+        """Keep its holder if she is on duty; else deal it by the rule; else it waits with the reason."""
+        if conversation.assignee_id is not None:
+            presence = await self._store.get(Presence, conversation.assignee_id)
+            holder = await self._store.get(Secretary, conversation.assignee_id)
+            if presence.on_duty and holder.active:
+                return Placement(conversation, [card_for(holder, conversation, now, fresh=True)])
+            absent = Because(key="because.absent", args={"name": holder.name})
+            conversation = queued(conversation, absent, now)
+        return await self.deal(conversation, now)
+
+    async def deal(self, conversation: Conversation, now: datetime) -> Placement:
+        """Give a conversation nobody holds to whom the rule names."""
+        present = await list_present(self._store, conversation.account_id)
+        if self._accounts[conversation.account_id].assignment is AssignmentMode.MANUAL:
+            waits = msgspec.structs.replace(conversation, because=Because(key="because.by_hand"))
+            return Placement(waits, [card_for(c.secretary, waits, now, fresh=True) for c in present])
+        choice = choose(present, conversation.declined_by)
+        if choice.chosen is None:
+            return Placement(msgspec.structs.replace(conversation, because=choice.because), [])
+        given = held_by(conversation, choice.chosen.secretary.id, choice.because, now)
+        return Placement(given, [card_for(choice.chosen.secretary, given, now, fresh=True)])
+
+
+class Placement(NamedTuple):
+    """A conversation with its holder or its reason to wait, and the cards that say so."""
+
+    conversation: Conversation
+    notices: list[Delivery]
+
+
+def placement_event(conversation: Conversation, now: datetime) -> Event:
+    """The line of history that says who got it, or that it waits, and why."""
+    because = conversation.because
+    return event(
+        "assigned" if conversation.assignee_id else "queued",
+        conversation,
+        now,
+        detail={"because": because.key, **because.args} if because else {},
+    )
