@@ -1,0 +1,150 @@
+"""What one part of the settings says about another: names that must exist, things that may be said only once.
+
+Works on raw values, before they are validated, so that one mistake hides no other.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bot.settings import Origin, Problem, WebhookSettings, WebSettings
+from bot.toml_lines import Place
+
+
+def find_mistakes(values: Mapping[str, Any], origin: Origin) -> Iterator[Problem]:
+    """Every broken reference and every double in the raw settings."""
+    return _References(values, origin).mistakes()
+
+
+class _References:
+    def __init__(self, values: Mapping[str, Any], origin: Origin) -> None:
+        self.origin = origin
+        self.accounts = _tables(values.get("accounts"))
+        self.mailboxes = _tables(values.get("mailboxes"))
+        self.bots = _tables(values.get("bots"))
+        self.owners = values.get("owners")
+        self.web = values.get("web")
+
+    def mistakes(self) -> Iterator[Problem]:
+        yield from self._of_accounts()
+        yield from self._of_mailboxes()
+        yield from self._of_bots()
+        yield from self._doubles("owners", self._owner_ids(), "this person is declared twice", "Keep one of them")
+        yield from self._ports()
+
+    def _names_one(self, place: Place, name: object, of: Mapping[str, Any], what: str) -> Iterator[Problem]:
+        if isinstance(name, str) and name not in of:
+            near = difflib.get_close_matches(name, of, 1)
+            remedy = (
+                f"Did you mean {near[0]!r}?" if near else f"Declare [{what}.{name}], or name one of: {', '.join(of)}"
+            )
+            yield self.origin.problem(place, f"nothing is declared as [{what}.{name}]", remedy)
+
+    def _of_accounts(self) -> Iterator[Problem]:
+        served = {m["account"]: name for name, m in self.mailboxes.items() if isinstance(m.get("account"), str)}
+        for key, account in self.accounts.items():
+            yield from self._names_one(
+                ("accounts", key, "mailbox"), account.get("mailbox"), self.mailboxes, "mailboxes"
+            )
+            identity = account.get("identity")
+            if (
+                (account.get("mailbox") or key in served)
+                and isinstance(identity, dict)
+                and not identity.get("from_address")
+            ):
+                yield self.origin.problem(
+                    ("accounts", key, "identity", "from_address"),
+                    "is missing, and this account has a mailbox",
+                    "Add the address its replies come from",
+                )
+        yield from self._doubles(
+            "accounts", self._addresses(), "another account has this address too", "Leave it to one of them"
+        )
+
+    def _addresses(self) -> Iterator[tuple[Place, object]]:
+        for key, account in self.accounts.items():
+            addresses = account.get("addresses")
+            for position, address in enumerate(addresses if isinstance(addresses, list) else ()):
+                yield ("accounts", key, "addresses", position), address.lower() if isinstance(address, str) else None
+
+    def _of_mailboxes(self) -> Iterator[Problem]:
+        for name, mailbox in self.mailboxes.items():
+            place = ("mailboxes", name, "account")
+            owner = mailbox.get("account")
+            yield from self._names_one(place, owner, self.accounts, "accounts")
+            for key, account in self.accounts.items():
+                if owner in self.accounts and key != owner and account.get("mailbox") == name:
+                    yield self.origin.problem(
+                        ("accounts", key, "mailbox"),
+                        f"{name!r} serves the account {owner!r} alone",
+                        f"Remove account from [mailboxes.{name}], or give {key!r} a mailbox of its own",
+                    )
+        yield from self._doubles(
+            "mailboxes",
+            (
+                (("mailboxes", name, "imap"), _same_folder(mailbox.get("imap")))
+                for name, mailbox in self.mailboxes.items()
+            ),
+            "another mailbox reads the same folder",
+            "Keep one of them: every mail would arrive twice",
+        )
+
+    def _of_bots(self) -> Iterator[Problem]:
+        for name, bot in self.bots.items():
+            yield from self._names_one(("bots", name, "account"), bot.get("account"), self.accounts, "accounts")
+            if bot.get("receive") == "webhook" and "webhook" not in bot:
+                yield self.origin.problem(
+                    ("bots", name, "receive"), "there is no webhook", f"Add a section [bots.{name}.webhook]"
+                )
+        if self.bots and all(
+            str(bot.get("desk", True)).lower() in ("false", "0", "no", "off") for bot in self.bots.values()
+        ):
+            yield self.origin.problem(
+                ("bots",), "no bot is the desk's, so nobody can join", "Set desk = true for at least one"
+            )
+        yield from self._doubles(
+            "bots",
+            ((("bots", name, "token"), bot.get("token")) for name, bot in self.bots.items()),
+            "another bot has the same token",
+            "Keep one of them: Telegram lets one program receive for a token",
+        )
+
+    def _owner_ids(self) -> Iterator[tuple[Place, object]]:
+        for position, owner in enumerate(self.owners if isinstance(self.owners, list) else ()):
+            if isinstance(owner, dict):
+                yield ("owners", position, "id"), owner.get("id")
+
+    def _ports(self) -> Iterator[Problem]:
+        web = self.web if isinstance(self.web, dict) else {}
+        taken = {web.get("port", WebSettings().port): "[web]"}
+        for name, bot in self.bots.items():
+            webhook = bot.get("webhook")
+            if bot.get("receive") == "webhook" and isinstance(webhook, dict):
+                port = webhook.get("port", WebhookSettings.model_fields["port"].default)
+                if port and port in taken:
+                    yield self.origin.problem(
+                        ("bots", name, "webhook", "port"), f"port {port} is {taken[port]}'s", "Choose another port"
+                    )
+                taken[port] = f"[bots.{name}.webhook]"
+
+    def _doubles(self, table: str, values: Iterator[tuple[Place, object]], says: str, remedy: str) -> Iterator[Problem]:
+        first: dict[object, Place] = {}
+        for place, value in values:
+            if value is None or not isinstance(value, (str, int, tuple)):
+                continue
+            if value in first:
+                line = self.origin.problem(first[value], "", "").line
+                yield self.origin.problem(place, says + (f" (line {line})" if line else ""), remedy)
+            first.setdefault(value, place)
+
+
+def _tables(value: object) -> dict[str, dict[str, Any]]:
+    return {name: item for name, item in value.items() if isinstance(item, dict)} if isinstance(value, dict) else {}
+
+
+def _same_folder(imap: object) -> object:
+    if not isinstance(imap, dict) or not all(isinstance(imap.get(name), str) for name in ("host", "user")):
+        return None
+    return (imap["host"].lower(), str(imap.get("port", "")), imap["user"], str(imap.get("folder", "INBOX")))

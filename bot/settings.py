@@ -1,0 +1,437 @@
+"""The settings: what can be declared, what each value may be, and what is unsafe about it.
+
+`config.example.toml` is the manual of these classes; a test keeps the two alike.
+`bot.config` reads them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.toml_lines import Place
+from inbox.invitations import INVITATION_PREFIX
+from inbox.model import UNSORTED
+
+# ---------------------------------------------------------------- mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake, or one unsafe choice: where it is, what it is, how to mend it. Never holds a secret."""
+
+    source: str
+    """The config file's path, or the name of an environment variable."""
+    line: int | None
+    key: str
+    """The key with its tables, `mailboxes.cabinet.imap.port`; empty for the file as a whole."""
+    says: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = self.source if self.line is None else f"{self.source}:{self.line}"
+        return ": ".join(part for part in (place, self.key, self.says) if part) + f". {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where each value was said: in which line of the file, or by which environment variable."""
+
+    file: Path | None = None
+    lines: Mapping[Place, int] = field(default_factory=dict)
+    variables: Mapping[Place, str] = field(default_factory=dict)
+
+    def problem(self, place: Place, says: str, remedy: str) -> Problem:
+        key = dotted(place)
+        if variable := self.variables.get(place):
+            return Problem(variable, None, key, says, remedy)
+        line = next((self.lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in self.lines), None)
+        return Problem("" if self.file is None else str(self.file), line, key, says, remedy)
+
+
+def dotted(place: Place) -> str:
+    """A place as people write it: `owners[1].id`, `mailboxes.cabinet.imap.port`."""
+    return "".join(f"[{name + 1}]" if isinstance(name, int) else f".{name}" for name in place).lstrip(".")
+
+
+class Wrong(ValueError):
+    """A value a validator refuses, with the remedy. The value itself is named only where it is no secret."""
+
+    def __init__(self, says: str, remedy: str) -> None:
+        super().__init__(says)
+        self.says = says
+        self.remedy = remedy
+
+
+# ---------------------------------------------------------------- values
+
+Language = Literal["fr", "en"]
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,50}\Z")
+# not all that RFC 5321 allows, but nothing it forbids: quoted local parts are not written in configs
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z")
+_TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+\Z")
+
+
+def _slug(value: str) -> str:
+    if not _SLUG.match(value):
+        raise Wrong(
+            f"{value!r} cannot be a name",
+            "Names have 1 to 51 lower-case letters a-z, digits and hyphens, and begin with a letter or digit",
+        )
+    return value
+
+
+def _account_key(value: str) -> str:
+    _slug(value)
+    if value == UNSORTED or value.startswith(INVITATION_PREFIX):
+        raise Wrong(
+            f"{value!r} is reserved",
+            f"Choose another key: {UNSORTED!r} is the unsorted lane, {INVITATION_PREFIX!r} begins invitations",
+        )
+    return value
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.match(value):
+        raise Wrong(f"{value!r} is not a mail address", "Write the address alone, like contact@cabinet-martin.example")
+    return value
+
+
+def _one_line(value: str) -> str:
+    # a line break in a display name would be a header of its own
+    if not value.strip() or not value.isprintable():
+        raise Wrong("must be one line of text", "Write a name without line breaks or control characters")
+    return value.strip()
+
+
+def _time_zone(value: str) -> str:
+    known = zoneinfo.available_timezones()
+    if value not in known:
+        near = difflib.get_close_matches(value, known, 1)
+        raise Wrong(
+            f"{value!r} is not a time zone",
+            f"Did you mean {near[0]!r}?" if near else "Use a name of the IANA data base, like 'Europe/Paris'",
+        )
+    return value
+
+
+def _token(value: SecretStr) -> SecretStr:
+    if not _TOKEN.match(value.get_secret_value()):
+        raise Wrong(
+            "is not a bot token",
+            "Copy the whole token BotFather gave: digits, a colon, letters and digits",
+        )
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise Wrong("is not a web address", "Write all of it, like https://desk.example.org/telegram")
+    return value.rstrip("/")
+
+
+def _public_url(value: str) -> str:
+    if urlsplit(_url(value)).scheme != "https":
+        raise Wrong(
+            "is not an https address", "Telegram calls webhooks by https only: let a proxy with TLS listen there"
+        )
+    return value
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    # Bot API, setWebhook, secret_token
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
+        raise Wrong(
+            "is not a usable secret", "Use 16 to 256 letters, digits, _ and -; `openssl rand -hex 32` makes one"
+        )
+    return value
+
+
+def _store_url(value: str) -> str:
+    scheme, _, rest = value.partition(":")
+    if scheme in ("mongodb", "mongodb+srv"):
+        raise Wrong(
+            "names a MongoDB server, and this version has only the embedded store",
+            'Use "sqlite:permanence.db"; MongoDB comes with a later version',
+        )
+    if scheme != "sqlite" or not rest or rest.startswith("//"):
+        raise Wrong(
+            "is not a store",
+            'Write "sqlite:" and a path, like "sqlite:permanence.db" or "sqlite:/var/lib/permanence/desk.db"',
+        )
+    return value
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+AccountKey = Annotated[str, AfterValidator(_account_key)]
+MailAddress = Annotated[str, AfterValidator(_address)]
+OneLine = Annotated[str, AfterValidator(_one_line)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+LocalPort = Annotated[int, Field(ge=0, le=65535)]
+"""0: any free port."""
+Tls = Literal["tls", "starttls", "none"]
+
+
+# ---------------------------------------------------------------- the settings
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class StoreSettings(_Section):
+    """Where the desk's truth is kept."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = "sqlite:permanence.db"
+
+    @property
+    def path(self) -> Path:
+        """The file of the embedded store."""
+        return Path(self.url.removeprefix("sqlite:"))
+
+
+class DeskSettings(_Section):
+    """The desk as a whole."""
+
+    language: Language = "fr"
+    time_zone: TimeZone = "Europe/Paris"
+    undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 15
+    invitation_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 48
+
+
+class IdentitySettings(_Section):
+    """In whose name an account's replies leave."""
+
+    display_name: OneLine
+    from_address: MailAddress | None = None
+    signature: str = ""
+
+
+class AccountSettings(_Section):
+    """A firm or professional the desk works for."""
+
+    name: OneLine
+    language: Language | None = None
+    """None: the desk's."""
+    time_zone: TimeZone | None = None
+    """None: the desk's."""
+    identity: IdentitySettings
+    mailbox: str | None = None
+    addresses: tuple[MailAddress, ...] = ()
+    assignment: Literal["automatic", "manual"] = "automatic"
+    reopen_days: Annotated[int, Field(ge=0, le=3650)] = 14
+
+
+class ServerSettings(_Section):
+    """One mail server: where it is and how to log in."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Port
+    tls: Tls = "tls"
+    ca_file: Path | None = None
+
+
+class ImapSettings(ServerSettings):
+    """Where a mailbox is read."""
+
+    port: Port = 993
+    user: Annotated[str, Field(min_length=1)]
+    password: SecretStr
+    password_file: Path | None = None
+    folder: Annotated[str, Field(min_length=1)] = "INBOX"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_port(cls, values: Any) -> Any:
+        return _with_usual_port(values, {"starttls": 143, "none": 143})
+
+
+class SmtpSettings(ServerSettings):
+    """Where a mailbox's replies leave."""
+
+    port: Port = 465
+    user: str | None = None
+    """None: the IMAP user. Empty: no login."""
+    password: SecretStr | None = None
+    """None: the IMAP password."""
+    password_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_port(cls, values: Any) -> Any:
+        return _with_usual_port(values, {"starttls": 587, "none": 25})
+
+
+def _with_usual_port(values: Any, ports: Mapping[str, int]) -> Any:
+    if isinstance(values, dict) and "port" not in values and values.get("tls") in ports:
+        return {**values, "port": ports[values["tls"]]}
+    return values
+
+
+class MailboxSettings(_Section):
+    """A mailbox: read by IMAP, answered by SMTP."""
+
+    imap: ImapSettings
+    smtp: SmtpSettings
+    account: str | None = None
+    start_at: Literal["now", "beginning"] = "now"
+    sent_folder: str = ""
+    idle_renewal_minutes: Annotated[int, Field(ge=1, le=29)] = 25
+
+
+class WebhookSettings(_Section):
+    """Where Telegram calls, and where this program listens for it."""
+
+    url: Annotated[str, AfterValidator(_public_url)]
+    secret: Annotated[SecretStr, AfterValidator(_webhook_secret)]
+    secret_file: Path | None = None
+    host: str = "127.0.0.1"
+    port: LocalPort = 8086
+
+
+class BotSettings(_Section):
+    """A Telegram bot: clients write to it, secretaries work in it."""
+
+    token: Annotated[SecretStr, AfterValidator(_token)]
+    token_file: Path | None = None
+    account: str | None = None
+    desk: bool = True
+    api_server: Annotated[str, AfterValidator(_url)] = "https://api.telegram.org"
+    receive: Literal["polling", "webhook"] = "polling"
+    webhook: WebhookSettings | None = None
+
+
+class OwnerSettings(_Section):
+    """Someone who owns the desk from the start."""
+
+    id: Annotated[int, Field(ge=1)]
+    name: OneLine
+    language: Language | None = None
+    """None: the desk's."""
+
+
+class LogSettings(_Section):
+    """What is logged, and how."""
+
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class WebSettings(_Section):
+    """Where /healthz and /metrics are served."""
+
+    host: str = "127.0.0.1"
+    port: LocalPort = 8085
+
+
+class Settings(BaseSettings):
+    """Everything the config declares. `bot.config.load` makes it; made directly, it takes its arguments alone."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    store: StoreSettings = StoreSettings()
+    desk: DeskSettings = DeskSettings()
+    owners: tuple[OwnerSettings, ...] = ()
+    accounts: Annotated[dict[AccountKey, AccountSettings], Field(min_length=1)]
+    mailboxes: dict[Slug, MailboxSettings] = {}
+    bots: Annotated[dict[Slug, BotSettings], Field(min_length=1)]
+    logs: LogSettings = LogSettings()
+    web: WebSettings = WebSettings()
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+    _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments only: `bot.config.load` reads file and environment itself, to know where each value was said."""
+        return (init_settings,)
+
+    @property
+    def source(self) -> Path | None:
+        """The file these settings were read from."""
+        return self._origin.file
+
+    def secrets(self) -> Iterator[str]:
+        """Every secret in these settings, for those who keep them out of sight."""
+        for _, value in _walk_values(self):
+            if isinstance(value, SecretStr) and value.get_secret_value():
+                yield value.get_secret_value()
+
+    def warnings(self) -> list[Problem]:
+        """What works but is unsafe: passwords in clear over a network, secrets or figures open to others."""
+        found = list(self._warnings)
+        say = self._origin.problem
+        for name, mailbox in self.mailboxes.items():
+            for part, server in (("imap", mailbox.imap), ("smtp", mailbox.smtp)):
+                if server.tls == "none" and not is_loopback(server.host):
+                    found.append(
+                        say(
+                            ("mailboxes", name, part, "tls"),
+                            f"the password and every mail travel in clear to {server.host}",
+                            'Set tls to "tls" or "starttls"',
+                        )
+                    )
+        for name, bot in self.bots.items():
+            server_url = urlsplit(bot.api_server)
+            if server_url.scheme == "http" and not is_loopback(server_url.hostname or ""):
+                found.append(
+                    say(
+                        ("bots", name, "api_server"),
+                        f"the token and every message travel in clear to {server_url.hostname}",
+                        "Use https, or a Bot API server on this machine",
+                    )
+                )
+        if not is_loopback(self.web.host):
+            found.append(
+                say(
+                    ("web", "host"),
+                    f"/healthz and /metrics are open to whoever reaches {self.web.host}",
+                    'Set host to "127.0.0.1", or let a firewall or proxy guard the port',
+                )
+            )
+        return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to this host stays on this machine."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") in ("localhost", "localhost.localdomain")
+
+
+def _walk_values(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    yield place, value
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _walk_values(getattr(value, name), (*place, name))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _walk_values(item, (*place, name))
+    elif isinstance(value, tuple):
+        for position, item in enumerate(value):
+            yield from _walk_values(item, (*place, position))
