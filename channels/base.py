@@ -64,6 +64,15 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """A reply as its reader will see it."""
+
+    headers: tuple[tuple[str, str], ...]
+    """Label (a key of the catalogue: `preview.from`, `preview.to`, `preview.subject`) and value."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """One thing to hand over: becomes one delivery. `blobs` are committed with it."""
 
@@ -153,6 +162,10 @@ class Channel(Protocol):
 
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
         """The final form of a reply: what leaves, in the order it leaves. Pure; the same call gives the same parcels."""
+        ...
+
+    def preview(self, reply: Reply) -> Preview:
+        """What `compose` of the same reply would make, for its author's eyes."""
         ...
 
     async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:

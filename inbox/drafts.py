@@ -80,7 +80,7 @@ def written(
             text=text,
             attachments=attachments,
             seen_inbound=max(seen_inbound, existing.seen_inbound),
-            source_key=source_key or existing.source_key,
+            source_key=source_key,
             updated_at=now,
         )
     return Draft(

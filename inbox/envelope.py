@@ -77,5 +77,11 @@ class Blocked(Part, frozen=True, kw_only=True):
     blocked: bool
 
 
-Reading = Envelope | Update | Blocked | Ignored
+class Unreadable(Part, frozen=True, kw_only=True):
+    """The receipt is of a kind we know, but cannot be read: it is parked with `error`."""
+
+    error: str
+
+
+Reading = Envelope | Update | Blocked | Ignored | Unreadable
 """What a channel makes of one receipt."""

@@ -64,13 +64,13 @@ class Triage:
             return await self._take_edit(existing, envelope, account_id, now)
         if existing is not None:
             if existing.direction is Direction.OUTBOUND:
-                return Taken(Changes(), account_id, existing.conversation_id, ignored="ignored.our_own")
+                return Taken(Changes(), account_id, existing.conversation_id, ignored="our own message, come back")
             if is_same(existing, envelope):
-                return Taken(Changes(), account_id, existing.conversation_id, ignored="ignored.duplicate")
+                return Taken(Changes(), account_id, existing.conversation_id, ignored="received before")
             external_id = distinguishing_id(envelope)
             again = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
             if again is not None:
-                return Taken(Changes(), account_id, again.conversation_id, ignored="ignored.duplicate")
+                return Taken(Changes(), account_id, again.conversation_id, ignored="received before")
 
         account = self._accounts[account_id]
         known = await know(store, account_id, receipt.channel_id, envelope.sender, now)
@@ -107,7 +107,7 @@ class Triage:
 
     async def _take_edit(self, message: Message, envelope: Envelope, account_id: AccountId, now: datetime) -> Taken:
         if message.text == envelope.text:
-            return Taken(Changes(), account_id, message.conversation_id, ignored="ignored.unchanged")
+            return Taken(Changes(), account_id, message.conversation_id, ignored="nothing changed")
         before = await self._store.get(Conversation, message.conversation_id)
         conversation, message = edited(before, message, envelope, now)
         changes = Changes(

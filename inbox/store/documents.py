@@ -66,6 +66,8 @@ INVITATION_BY_TOKEN = Index(Invitation, "by_token", ("token_hash",), unique=True
 
 CONVERSATION_BY_NUMBER = Index(Conversation, "by_number", ("number",), unique=True)
 CONVERSATIONS_QUEUED = Index(Conversation, "queued", ("account_id", "queued_at"))
+CONVERSATIONS_QUEUED_ANYWHERE = Index(Conversation, "queued_anywhere", ("queued_at",))
+"""Across accounts: only to learn whether there is anything to deal, never to show anything."""
 CONVERSATIONS_HELD = Index(Conversation, "held", ("assignee_id", "status", "last_message_at"))
 CONVERSATION_IN_CHAT = Index(Conversation, "in_chat", ("open_chat",), unique=True)
 CONVERSATIONS_OF_CONTACT = Index(Conversation, "of_contact", ("contact_id", "last_message_at"))

@@ -1,0 +1,243 @@
+"""The worker: one asyncio process that receives, handles, delivers, and stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from channels.telegram.bot import TelegramBot
+
+from bot import logs
+from bot.health import Health, Metrics, Standing, serve
+from bot.locales import Catalogue
+from bot.settings import Settings
+from bot.wiring import (
+    build_channels,
+    declared_accounts,
+    declared_owners,
+    desk_bots,
+    open_store,
+    own_accounts,
+    routes,
+)
+from channels.base import Channel
+from channels.errors import LoginRejected
+from handlers.deliveries import Deliveries
+from handlers.desk import Desk
+from handlers.incoming import Incoming, accepting
+from handlers.start import build_dispatcher
+from handlers.timers import keep_dealing
+from inbox.accounts import bring_in_line, list_accounts, unsorted_account
+from inbox.errors import Conflict
+from inbox.invitations import owners_in_line
+from inbox.ledger import balance
+from inbox.model import Because, ChannelId, Cursor, DeskKey, Role
+from inbox.outbox import sentence_for
+from inbox.store.base import Changes, Store
+from inbox.store.documents import RECEIPTS_WAITING, SECRETARIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = structlog.get_logger(__name__)
+
+GRACE = timedelta(seconds=8)
+"""How long what is being handed over may take to end once we are asked to stop; the whole stop takes ten seconds."""
+MOST_SECRETARIES = 10_000
+_KEY = "message-ids"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Observer:
+    """Tells health, figures and log how the channels are doing."""
+
+    def __init__(self, health: Health, metrics: Metrics) -> None:
+        self._health = health
+        self._metrics = metrics
+
+    def up(self, channel: ChannelId) -> None:
+        log.info("channel_up", channel=channel)
+        self._health.up(channel)
+        self._metrics.channel_up(channel)
+
+    def down(self, channel: ChannelId, reason: str, retry_in: float | None) -> None:
+        log.warning("channel_down", channel=channel, reason=reason, retry_in=retry_in)
+        self._health.down(channel, reason)
+        self._metrics.channel_down(channel)
+
+    def announced(self, channel: ChannelId) -> None:
+        log.debug("announced", channel=channel)
+
+
+async def run(
+    settings: Settings,
+    *,
+    started: Callable[[], None] | None = None,
+    stop: asyncio.Event | None = None,
+    clock: Callable[[], datetime] = _now,
+) -> None:
+    """Run the desk until SIGTERM or SIGINT (or until `stop` is set, when given), then stop within ten seconds.
+
+    Killed at any moment instead, it goes on where it was at the next start:
+    nothing lost, and whatever may have left marked unknown.
+
+    Raises:
+        StoreTooNew, StoreUnavailable: the store cannot be opened; nothing was touched.
+    """
+    for secret in settings.secrets():
+        logs.mask(secret)
+    health, metrics = Health(), Metrics()
+    observer = _Observer(health, metrics)
+    async with open_store(
+        settings, exclusive=True, on_commit=lambda _units, seconds: metrics.committed(seconds)
+    ) as store:
+        await _bring_in_line(store, settings, clock())
+        channels = build_channels(settings, observer)
+        for channel_id in channels:
+            health.register(channel_id)
+        desk = await _desk(settings, store, channels, metrics, clock)
+        metrics.ask_at_each_scrape(lambda: _standing(desk))
+        with _stopping(stop) as asked_to_stop:
+            async with (
+                serve(health, metrics, host=settings.web.host, port=settings.web.port) as served,
+                routes(settings, channels),
+            ):
+                log.info("started", worker=desk.worker, figures=served.url, channels=len(channels))
+                try:
+                    await _work(desk, observer, asked_to_stop, started)
+                finally:
+                    await asyncio.gather(*(channel.close() for channel in channels.values()))
+    log.info("stopped", worker=desk.worker)
+
+
+@contextmanager
+def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
+    if stop is not None:
+        yield stop
+        return
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, asked.set)
+    try:
+        yield asked
+    finally:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(name)
+
+
+async def _work(
+    desk: Desk, observer: _Observer, asked_to_stop: asyncio.Event, started: Callable[[], None] | None
+) -> None:
+    """All loops, in one task group that owns their end."""
+    dispatcher = build_dispatcher()
+    bots = {channel_id: chat.aiogram for channel_id, chat in desk.chats.items() if isinstance(chat, TelegramBot)}
+    deliveries = Deliveries(desk)
+    async with asyncio.TaskGroup() as group:
+        loops = [group.create_task(keep_dealing(desk), name="dealing")]
+        for channel_id, channel in desk.channels.items():
+            incoming = Incoming(desk, channel_id, dispatcher, bots)
+            loops.append(group.create_task(incoming.run(), name=f"incoming {channel_id}"))
+            loops.append(group.create_task(_receive(desk, channel, observer), name=f"receiving {channel_id}"))
+        # An embedded store has one worker, held by a lock beside its file.
+        delivering = group.create_task(deliveries.run(alone=True), name="delivering")
+        if started is not None:
+            started()
+        await asked_to_stop.wait()
+        log.info("stopping", worker=desk.worker)
+        deliveries.stop()
+        for loop in loops:
+            loop.cancel()
+        await asyncio.wait([delivering], timeout=GRACE.total_seconds())
+        delivering.cancel()
+
+
+async def _receive(desk: Desk, channel: Channel, observer: _Observer) -> None:
+    """Receive from one channel; one that refuses our login stops alone, and the owners are told."""
+    cursor = await desk.store.find(Cursor, channel.id)
+    try:
+        await channel.run(cursor.position if cursor else None, accepting(desk, channel.id))
+    except LoginRejected as rejected:
+        log.error("login_rejected", channel=channel.id, detail=rejected.detail)
+        observer.down(channel.id, "login rejected", None)
+        everyone = await desk.store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
+        because = Because(key="notice.login_rejected", args={"channel": channel.id})
+        notices = [sentence_for(s, because, desk.clock()) for s in everyone if s.role is Role.OWNER]
+        await desk.store.commit(Changes(inserts=notices))
+
+
+async def _bring_in_line(store: Store, settings: Settings, now: datetime) -> None:
+    """Make the stored accounts and owners say what the config says."""
+    unsorted = unsorted_account(
+        Catalogue().say(settings.desk.language, "account.unsorted"), settings.desk.language, settings.desk.time_zone
+    )
+    declared = [*declared_accounts(settings), unsorted]
+    changes = bring_in_line(declared, await list_accounts(store))
+    everyone = await store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
+    everyone += await store.list(SECRETARIES, False, limit=MOST_SECRETARIES)
+    changes += owners_in_line(declared_owners(settings), everyone, now)
+    if changes:
+        await store.commit(changes)
+
+
+async def _desk(
+    settings: Settings,
+    store: Store,
+    channels: dict[ChannelId, Channel],
+    metrics: Metrics,
+    clock: Callable[[], datetime],
+) -> Desk:
+    return Desk(
+        store=store,
+        channels=channels,
+        chats={channel_id: c for channel_id, c in channels.items() if isinstance(c, TelegramBot)},
+        accounts={account.id: account for account in await list_accounts(store)},
+        own_account=own_accounts(settings),
+        desk_bots=frozenset(desk_bots(settings)),
+        key=await _signing_key(store),
+        texts=Catalogue(),
+        clock=clock,
+        meter=metrics,
+        language=settings.desk.language,
+        time_zone=settings.desk.time_zone,
+        undo=timedelta(seconds=settings.desk.undo_seconds),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+
+
+async def _signing_key(store: Store) -> DeskKey:
+    """The secret that signs our Message-IDs: made once, by whichever worker starts first."""
+    while True:
+        key = await store.find(DeskKey, _KEY)
+        if key is not None:
+            return key
+        try:
+            await store.commit(Changes(inserts=[DeskKey(id=_KEY, secret=secrets.token_bytes(32))]))
+        except Conflict:
+            continue
+
+
+async def _standing(desk: Desk) -> Standing:
+    """What the store knows of the channels, for the figures."""
+    lines = await balance(desk.store, list(desk.channels))
+    now, behind = desk.clock(), {}
+    for channel_id in desk.channels:
+        oldest = await desk.store.list(RECEIPTS_WAITING, channel_id, limit=1)
+        behind[str(channel_id)] = (now - oldest[0].arrived_at).total_seconds() if oldest else 0.0
+    receipts = {
+        (str(line.channel), state): getattr(line, state)
+        for line in lines
+        for state in ("waiting", "handled", "ignored", "parked")
+    }
+    return Standing(receipts=receipts, seconds_behind=behind)

@@ -1,0 +1,106 @@
+"""The data behind each button: typed, at most 64 octets, safe to press twice, late, or by anyone.
+
+Nothing in it is trusted: whoever handles a press reads the facts again and
+asks `inbox` whether this person may.
+"""
+
+from __future__ import annotations
+
+from aiogram.filters.callback_data import CallbackData
+
+
+class Take(CallbackData, prefix="take"):
+    """Take a conversation from the queue."""
+
+    conversation: str
+
+
+class Release(CallbackData, prefix="rel"):
+    """Put it back."""
+
+    conversation: str
+
+
+class Close(CallbackData, prefix="close"):
+    """It is done."""
+
+    conversation: str
+
+
+class Show(CallbackData, prefix="show"):
+    """A fresh card of it."""
+
+    conversation: str
+
+
+class Files(CallbackData, prefix="files"):
+    """Hand over the attachments of a message."""
+
+    message: str
+
+
+class Place(CallbackData, prefix="place"):
+    """Choose, for a request nobody's yet, the account it belongs to: a page of the list."""
+
+    conversation: str
+    page: int
+
+
+class PlaceIn(CallbackData, prefix="in"):
+    """Place it in the account at this position of the list; `check` tells a list that has changed since."""
+
+    conversation: str
+    position: int
+    check: str
+
+
+class Send(CallbackData, prefix="send"):
+    """Send a draft; `seen` is how much of the conversation its preview showed."""
+
+    draft: str
+    seen: int
+
+
+class Discard(CallbackData, prefix="drop"):
+    """Throw a draft away."""
+
+    draft: str
+
+
+class Edit(CallbackData, prefix="edit"):
+    """Say how a draft is changed."""
+
+    draft: str
+
+
+class Undo(CallbackData, prefix="undo"):
+    """Take a sent draft back."""
+
+    draft: str
+
+
+class DraftFor(CallbackData, prefix="for"):
+    """The words this question replies to are for that conversation."""
+
+    conversation: str
+
+
+class Decide(CallbackData, prefix="del"):
+    """What becomes of a delivery that failed or may have left: again, sent or drop."""
+
+    delivery: str
+    verdict: str
+
+
+class Queue(CallbackData, prefix="queue"):
+    """Show the queue."""
+
+
+class Next(CallbackData, prefix="next"):
+    """Take what has waited longest."""
+
+
+class Duty(CallbackData, prefix="duty"):
+    """Come on duty, or leave."""
+
+    on: bool

@@ -1,0 +1,138 @@
+"""What a client can do in Telegram: write, edit, come through a link; and join the desk with an invitation."""
+
+from __future__ import annotations
+
+from handlers.callbacks import Duty
+from handlers.desk import Unit
+from inbox.contacts import account_last_chosen, know, set_blocked
+from inbox.conversations import event
+from inbox.envelope import Blocked, Envelope, Update
+from inbox.errors import InboxError
+from inbox.invitations import accept_invitation, token_hash, token_in
+from inbox.matching import open_chat_key
+from inbox.model import (
+    UNSORTED,
+    AccountId,
+    Because,
+    Button,
+    Conversation,
+    Delivery,
+    DeliveryKind,
+    Secretary,
+    TextNotice,
+)
+from inbox.outbox import card_for, notice
+from inbox.store.base import Changes
+from inbox.store.documents import CONVERSATION_IN_CHAT, INVITATION_BY_TOKEN, SECRETARY_BY_TELEGRAM
+
+LANGUAGES = ("fr", "en")
+
+
+async def take_update(unit: Unit, update: Update) -> None:
+    """Handle what somebody did who is not a secretary."""
+    envelope = update.envelope
+    if envelope is None:
+        await unit.ignore("a press by someone who is not at the desk")
+        return
+    token = token_in(envelope.start or "")
+    if token is not None:
+        await _join(unit, update, envelope, token)
+    elif envelope.start is not None:
+        await _arrive(unit, envelope, envelope.start)
+    else:
+        await _write(unit, update, envelope)
+
+
+async def _write(unit: Unit, update: Update, envelope: Envelope) -> None:
+    """A client's message or edit goes to the account they came for."""
+    desk = unit.desk
+    account_id = desk.own_account.get(unit.receipt.channel_id) or await account_last_chosen(
+        desk.store, unit.receipt.channel_id, update.telegram_user_id
+    )
+    if account_id is None or account_id not in desk.accounts:
+        account_id = UNSORTED
+    taken = await desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
+    if taken.ignored is not None:
+        await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id)
+    else:
+        await unit.commit(taken.changes, account_id=taken.account_id, conversation_id=taken.conversation_id)
+
+
+async def _arrive(unit: Unit, envelope: Envelope, payload: str) -> None:
+    """A bare /start, or one through an account's link: greeted, and remembered for whom they came."""
+    desk = unit.desk
+    own = desk.own_account.get(unit.receipt.channel_id)
+    account_id = own or (AccountId(payload) if payload != UNSORTED else None)
+    account = desk.accounts.get(account_id) if account_id else None
+    if account is None or account.retired:
+        welcome = Because(key="client.welcome")
+        await unit.commit(Changes(inserts=[_told(unit, envelope, welcome, desk.language)]))
+        return
+    known = await know(desk.store, account.id, unit.receipt.channel_id, envelope.sender, unit.now, chosen=True)
+    welcome = Because(key="client.welcome_to", args={"account": account.identity.display_name or account.name})
+    told = _told(unit, envelope, welcome, account.language)
+    await unit.commit(known.changes + Changes(inserts=[told]), account_id=account.id)
+
+
+def _told(
+    unit: Unit, envelope: Envelope, because: Because, language: str, buttons: tuple[tuple[Button, ...], ...] = ()
+) -> Delivery:
+    """One sentence to whoever wrote, in their language where we speak it."""
+    theirs = (envelope.sender.language or "").partition("-")[0]
+    chat_id = envelope.sender.chat_id or 0
+    payload = TextNotice(
+        chat_id=chat_id, language=theirs if theirs in LANGUAGES else language, because=because, buttons=buttons
+    )
+    return notice(payload, unit.receipt.channel_id, chat_id, unit.now, kind=DeliveryKind.ACKNOWLEDGEMENT)
+
+
+async def _join(unit: Unit, update: Update, envelope: Envelope, token: str) -> None:
+    """Somebody follows an invitation: from here on they are a secretary."""
+    desk = unit.desk
+    invitation = await desk.store.find_by(INVITATION_BY_TOKEN, token_hash(token))
+    if invitation is None or unit.receipt.channel_id not in desk.desk_bots:
+        refusal = Because(key="error.invitation_unknown")
+        await unit.commit(Changes(inserts=[_told(unit, envelope, refusal, desk.language)]))
+        return
+    theirs = (envelope.sender.language or desk.language).partition("-")[0]
+    language = theirs if theirs in LANGUAGES else desk.language
+    try:
+        changes = accept_invitation(
+            invitation,
+            telegram_user_id=update.telegram_user_id,
+            chat_id=update.chat_id,
+            channel_id=unit.receipt.channel_id,
+            name=envelope.sender.name,
+            language=language,
+            now=unit.now,
+            existing=await desk.store.find_by(SECRETARY_BY_TELEGRAM, update.telegram_user_id),
+        )
+    except InboxError as error:
+        refusal = Because(key=error.key, args=error.args_shown)
+        await unit.commit(Changes(inserts=[_told(unit, envelope, refusal, language)]))
+        return
+    come = Button(text=desk.texts.say(language, "button.come"), data=Duty(on=True).pack())
+    welcome = Because(key="help.joined", args={"name": envelope.sender.name})
+    await unit.commit(changes + Changes(inserts=[_told(unit, envelope, welcome, language, ((come,),))]))
+
+
+async def note_blocked(unit: Unit, blocked: Blocked) -> None:
+    """A client blocked the bot, or let it in again: whoever holds their conversation sees it."""
+    desk, channel_id = unit.desk, unit.receipt.channel_id
+    changes, addresses = await set_blocked(
+        desk.store, channel_id, blocked.telegram_user_id, unit.now, blocked=blocked.blocked
+    )
+    for address in addresses:
+        key = open_chat_key(channel_id, blocked.chat_id, address.account_id)
+        conversation: Conversation | None = await desk.store.find_by(CONVERSATION_IN_CHAT, key)
+        if conversation is None:
+            continue
+        kind = "blocked" if blocked.blocked else "unblocked"
+        changes += Changes(inserts=[event(kind, conversation, unit.now)])
+        if conversation.assignee_id is not None:
+            holder = await desk.store.get(Secretary, conversation.assignee_id)
+            changes += Changes(inserts=[card_for(holder, conversation, unit.now, fresh=blocked.blocked)])
+    if changes:
+        await unit.commit(changes)
+    else:
+        await unit.ignore("nothing changed")

@@ -1,0 +1,117 @@
+"""What every handler works with: the desk, and the unit of work around one receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from channels.base import Channel, Chat
+from inbox import receipts
+from inbox.conversations import Numbers
+from inbox.model import Account, AccountId, ChannelId, ConversationId, DeskKey, Receipt
+from inbox.store.base import Changes, Store
+from inbox.triage import Triage
+
+
+class Texts(Protocol):
+    """The sentences people read, in their language."""
+
+    def say(self, language: str, key: str, **args: str) -> str:
+        """The sentence of the catalogue with its arguments filled in."""
+        ...
+
+    def when(self, language: str, time_zone: str, instant: datetime, now: datetime) -> str:
+        """An instant as people say it: the hour today, the day before it otherwise."""
+        ...
+
+    def size(self, language: str, octets: int) -> str:
+        """A file's size as people say it."""
+        ...
+
+
+class Meter(Protocol):
+    """Whom the handlers tell what happened, for the figures."""
+
+    def arrivals(self, channel: ChannelId, count: int) -> None: ...
+
+    def delivered(self, channel: ChannelId, outcome: str) -> None: ...
+
+    def card_shown(self, channel: ChannelId, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The running desk: its store, its channels, its accounts, its clock."""
+
+    store: Store
+    channels: Mapping[ChannelId, Channel]
+    chats: Mapping[ChannelId, Chat]
+    """Those of the channels that secretaries can be reached through as well."""
+    accounts: Mapping[AccountId, Account]
+    own_account: Mapping[ChannelId, AccountId]
+    """The account of a channel that serves only one."""
+    desk_bots: frozenset[ChannelId]
+    """The bots through which secretaries join."""
+    key: DeskKey
+    texts: Texts
+    clock: Callable[[], datetime]
+    meter: Meter
+    language: str
+    time_zone: str
+    undo: timedelta
+    """How long a sent reply can be taken back."""
+    worker: str
+    """This worker's name in leases."""
+    numbers: Numbers = field(init=False)
+    triage: Triage = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", Numbers(self.store))
+        object.__setattr__(self, "triage", Triage(self.store, self.key, self.numbers, self.accounts))
+
+
+class Unit:
+    """One receipt being handled: its effect and its end are one commit.
+
+    When the commit meets a Conflict, the whole receipt is handled again with
+    a new Unit: read again, decide again.
+    """
+
+    def __init__(self, desk: Desk, receipt: Receipt) -> None:
+        self.desk = desk
+        self.receipt = receipt
+        self.now = desk.clock()
+        self.toast = ""
+        self.toast_is_alert = False
+        self.committed = False
+
+    async def commit(
+        self,
+        changes: Changes,
+        *,
+        account_id: AccountId | None = None,
+        conversation_id: ConversationId | None = None,
+    ) -> None:
+        """Commit what the receipt causes, and the receipt as handled."""
+        done = receipts.handled(self.receipt, self.now, account_id, conversation_id)
+        await self._commit(changes + Changes(replacements=[done]))
+
+    async def ignore(
+        self, reason: str, account_id: AccountId | None = None, conversation_id: ConversationId | None = None
+    ) -> None:
+        """Commit that the receipt changes nothing, and why."""
+        done = receipts.ignored(self.receipt, reason, self.now, account_id, conversation_id)
+        await self._commit(Changes(replacements=[done]))
+
+    async def _commit(self, changes: Changes) -> None:
+        if self.committed:
+            raise RuntimeError("a receipt has one commit")
+        await self.desk.store.commit(changes)
+        self.committed = True
+
+    def say(self, sentence: str, *, alert: bool = False) -> None:
+        """What whoever pressed a button is told, once the commit stands."""
+        self.toast = sentence
+        self.toast_is_alert = alert

@@ -1,0 +1,338 @@
+"""What a secretary writes: a reply to a card is a draft; she sees it as the client will; she sends it, or not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from aiogram import F, Router
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
+
+from channels.base import Reply
+from handlers import callbacks
+from handlers.callbacks import Discard, DraftFor, Edit, Send, Undo
+from handlers.desk import Desk, Unit
+from handlers.views import Voice, choose_conversation
+from inbox.assignment import require_serves
+from inbox.conversations import event
+from inbox.drafts import (
+    discarded,
+    find_open,
+    last_inbound,
+    outgoing,
+    require_author,
+    require_may_write,
+    undone,
+    written,
+)
+from inbox.errors import InvalidTransition, NotFound, Stale
+from inbox.matching import sign_message_id
+from inbox.model import (
+    Because,
+    BlobId,
+    Contact,
+    Conversation,
+    ConversationId,
+    Draft,
+    DraftState,
+    Letter,
+    MessageId,
+    Secretary,
+    ShownKind,
+    Status,
+    new_id,
+)
+from inbox.outbox import card_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
+from inbox.store.base import Changes
+from inbox.store.documents import CONVERSATIONS_HELD, DRAFT_BY_SOURCE, SHOWN_BY_MESSAGE, SHOWN_CURRENT
+
+MOST_HELD = 200
+
+
+def build_router() -> Router:
+    """Her words, her edits, and the buttons of a preview. Include it last: it takes every other message."""
+    router = Router(name="drafts")
+    router.callback_query.register(send, Send.filter())
+    router.callback_query.register(undo, Undo.filter())
+    router.callback_query.register(discard, Discard.filter())
+    router.callback_query.register(explain_edit, Edit.filter())
+    router.callback_query.register(choose, DraftFor.filter())
+    router.message.register(write, F.text, ~F.text.startswith("/"))
+    router.message.register(refuse_files, ~F.text)
+    router.message.register(unknown_command, F.text.startswith("/"))
+    router.edited_message.register(edit_words, F.text)
+    return router
+
+
+def message_key(channel_id: str, chat_id: int, message_id: int) -> str:
+    """What a message in a secretary's chat is found by."""
+    return f"{channel_id}:{chat_id}:{message_id}"
+
+
+def current_key(secretary_id: str, kind: ShownKind, subject_id: str) -> str:
+    """What the current card of a conversation, or preview of a draft, is found by."""
+    return f"{secretary_id}:{kind}:{subject_id}"
+
+
+# ---------------------------------------------------------------- writing
+
+
+async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice) -> None:
+    """Her words become a draft of the conversation whose card or preview she replies to."""
+    text = message.text or ""
+    source = message_key(unit.receipt.channel_id, message.chat.id, message.message_id)
+    if message.reply_to_message is None:
+        await _write_unaddressed(message, text, source, unit, desk, secretary, voice)
+        return
+    shown = await desk.store.find_by(
+        SHOWN_BY_MESSAGE,
+        message_key(unit.receipt.channel_id, message.chat.id, message.reply_to_message.message_id),
+    )
+    if shown is not None:
+        conversation_id, seen = shown.conversation_id, shown.shown_inbound
+        replaces = shown.kind is ShownKind.PREVIEW
+    else:
+        # A card whose sending we did not live to record: its buttons still say what it is about.
+        found = await _conversation_of_buttons(desk, message.reply_to_message.reply_markup)
+        if found is None:
+            raise InvalidTransition("error.not_a_card")
+        conversation_id, seen, replaces = found, 0, False
+    conversation = await desk.store.get(Conversation, conversation_id)
+    await _put(conversation, text, seen, source, unit, desk, secretary, replaces=replaces)
+
+
+async def _conversation_of_buttons(desk: Desk, markup: InlineKeyboardMarkup | None) -> ConversationId | None:
+    for row in markup.inline_keyboard if markup else []:
+        for button in row:
+            prefix, _, rest = (button.callback_data or "").partition(":")
+            target = rest.partition(":")[0]
+            if prefix in (callbacks.Take.__prefix__, callbacks.Release.__prefix__, callbacks.Close.__prefix__):
+                return ConversationId(target)
+            if prefix in (Send.__prefix__, Edit.__prefix__, Discard.__prefix__):
+                draft = await desk.store.find(Draft, target)
+                return draft.conversation_id if draft else None
+    return None
+
+
+async def _write_unaddressed(
+    message: Message, text: str, source: str, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """Words that reply to nothing: for the one request that waits for her, or she is asked which."""
+    held = await desk.store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, limit=MOST_HELD)
+    waiting = [c for c in held if c.waiting_since_at is not None] or held
+    if not waiting:
+        raise InvalidTransition("error.nothing_held")
+    if len(waiting) == 1:
+        seen = await _last_seen(desk, waiting[0], secretary)
+        await _put(waiting[0], text, seen, source, unit, desk, secretary, replaces=False)
+        return
+    contacts = await desk.store.find_many(Contact, [c.contact_id for c in waiting])
+    question = sentence_for(
+        secretary,
+        Because(key="ask.which"),
+        unit.now,
+        reply_to=message.message_id,
+        buttons=choose_conversation(waiting, {c.id: c.name for c in contacts.values()}),
+    )
+    await unit.commit(Changes(inserts=[question]))
+
+
+async def _last_seen(desk: Desk, conversation: Conversation, secretary: Secretary) -> int:
+    """How much of a conversation the card on her screen shows."""
+    key = current_key(secretary.id, ShownKind.CARD, conversation.id)
+    shown = await desk.store.find_by(SHOWN_CURRENT, key)
+    return shown.shown_inbound if shown else 0
+
+
+async def choose(
+    query: CallbackQuery, callback_data: DraftFor, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """She says which conversation her words were for; the question still points at them."""
+    question = query.message
+    original = question.reply_to_message if isinstance(question, Message) else None
+    if original is None or not original.text:
+        raise InvalidTransition("error.words_gone")
+    conversation = await desk.store.get(Conversation, callback_data.conversation)
+    seen = await _last_seen(desk, conversation, secretary)
+    source = message_key(unit.receipt.channel_id, original.chat.id, original.message_id)
+    await _put(conversation, original.text, seen, source, unit, desk, secretary, replaces=False)
+    unit.say(voice.say("toast.draft", number=str(conversation.number)))
+
+
+async def _put(
+    conversation: Conversation,
+    text: str,
+    seen: int,
+    source: str,
+    unit: Unit,
+    desk: Desk,
+    secretary: Secretary,
+    *,
+    replaces: bool,
+) -> None:
+    """The words in her draft: in place of what it said, or after it."""
+    existing = await find_open(desk.store, conversation.id, secretary.id)
+    origin: str | None = source
+    if existing is not None and not replaces:
+        # Two messages make this draft: an edit of one must not stand for both.
+        text, origin = f"{existing.text}\n\n{text}", None
+    draft = written(existing, conversation, secretary, text, (), seen, origin, unit.now)
+    changes = Changes(replacements=[draft]) if existing else Changes(inserts=[draft])
+    changes += Changes(inserts=[preview_for(secretary, draft, unit.now, fresh=True)])
+    await unit.commit(changes, account_id=conversation.account_id, conversation_id=conversation.id)
+
+
+async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """She edited the message she wrote a draft in: the draft says the same."""
+    source = message_key(unit.receipt.channel_id, message.chat.id, message.message_id)
+    draft = await desk.store.find_by(DRAFT_BY_SOURCE, source)
+    if draft is None or draft.state is not DraftState.OPEN:
+        raise InvalidTransition("error.edit_too_late")
+    require_author(draft, secretary)
+    conversation = await desk.store.get(Conversation, draft.conversation_id)
+    require_may_write(conversation, secretary)
+    changed = msgspec.structs.replace(draft, text=message.text or "", updated_at=unit.now)
+    await unit.commit(
+        Changes(replacements=[changed], inserts=[preview_for(secretary, changed, unit.now, fresh=False)]),
+        account_id=draft.account_id,
+        conversation_id=draft.conversation_id,
+    )
+
+
+async def refuse_files(message: Message, unit: Unit, secretary: Secretary) -> None:
+    """Files in a reply do not travel yet: she is told at once, rather than the client getting half."""
+    refusal = sentence_for(secretary, Because(key="error.files_in_reply"), unit.now, reply_to=message.message_id)
+    await unit.commit(Changes(inserts=[refusal]))
+
+
+async def unknown_command(message: Message, unit: Unit, secretary: Secretary) -> None:
+    """A command we do not know is not a reply to anybody."""
+    refusal = sentence_for(secretary, Because(key="error.unknown_command"), unit.now, reply_to=message.message_id)
+    await unit.commit(Changes(inserts=[refusal]))
+
+
+async def explain_edit(query: CallbackQuery, callback_data: Edit, unit: Unit, secretary: Secretary) -> None:
+    """How a draft is changed: by replying to its preview, or by editing her own message."""
+    how = sentence_for(
+        secretary,
+        Because(key="help.edit"),
+        unit.now,
+        reply_to=query.message.message_id if query.message else None,
+    )
+    await unit.commit(Changes(inserts=[how]))
+
+
+async def discard(
+    query: CallbackQuery, callback_data: Discard, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """Throw the draft away."""
+    draft = await desk.store.get(Draft, callback_data.draft)
+    gone = discarded(draft, secretary, unit.now)
+    await unit.commit(
+        Changes(replacements=[gone], inserts=[preview_for(secretary, gone, unit.now, fresh=False)]),
+        account_id=draft.account_id,
+        conversation_id=draft.conversation_id,
+    )
+    unit.say(voice.say("toast.discarded"))
+
+
+# ---------------------------------------------------------------- sending
+
+
+async def send(
+    query: CallbackQuery, callback_data: Send, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """Her draft becomes a message and a delivery due when the time to undo is over."""
+    store = desk.store
+    draft = await store.get(Draft, callback_data.draft)
+    require_author(draft, secretary)
+    conversation = await store.get(Conversation, draft.conversation_id)
+    require_serves(secretary, conversation.account_id)
+    # The preview she pressed showed her this much; nothing newer can be claimed seen.
+    seen = min(max(draft.seen_inbound, callback_data.seen), conversation.inbound_count)
+    draft = msgspec.structs.replace(draft, seen_inbound=seen)
+    message_id = MessageId(new_id())
+    account = desk.accounts[conversation.account_id]
+    answers = await last_inbound(store, conversation.id)
+    try:
+        out = outgoing(
+            draft,
+            conversation,
+            account,
+            secretary,
+            message_id,
+            _external_id(desk, conversation, message_id),
+            answers,
+            unit.now,
+        )
+    except Stale as stale:
+        stale_preview = preview_for(secretary, draft, unit.now, fresh=False)
+        await unit.commit(Changes(inserts=[stale_preview]), account_id=account.id, conversation_id=conversation.id)
+        unit.say(voice.say(stale.key, **stale.args_shown), alert=True)
+        return
+    reply = Reply(
+        account=account,
+        conversation=out.conversation,
+        message_id=message_id,
+        external_id=out.message.external_id,
+        text=out.message.text,
+        answers=answers,
+        recipients=out.message.recipients,
+        attachments=out.message.attachments,
+        now=unit.now,
+    )
+    channel = desk.channels.get(conversation.channel_id)
+    if channel is None:
+        raise InvalidTransition("error.channel_gone")
+    parcels = await asyncio.to_thread(channel.compose, reply)
+    letter = next((p.payload for p in parcels if isinstance(p.payload, Letter)), None)
+    message = msgspec.structs.replace(out.message, blob_id=BlobId(letter.blob_id) if letter else None)
+    deliveries = replies(
+        message,
+        out.conversation,
+        [p.payload for p in parcels],
+        await last_unsettled_reply(store, conversation.id),
+        unit.now,
+        unit.now + desk.undo,
+    )
+    changes = Changes(
+        inserts=[
+            message,
+            *deliveries,
+            event("send_pressed", conversation, unit.now, actor=secretary, detail={"message": message.id}),
+            preview_for(secretary, out.draft, unit.now, fresh=False),
+            card_for(secretary, out.conversation, unit.now, fresh=False),
+        ],
+        replacements=[out.draft, out.conversation],
+        blobs=[blob for p in parcels for blob in p.blobs],
+    )
+    await unit.commit(changes, account_id=account.id, conversation_id=conversation.id)
+    unit.say(voice.say("toast.sending", seconds=str(int(desk.undo.total_seconds()))))
+
+
+def _external_id(desk: Desk, conversation: Conversation, message_id: MessageId) -> str:
+    account = desk.accounts[conversation.account_id]
+    if conversation.chat_id is not None:
+        return unsent_id(message_id)
+    domain = (account.identity.from_address or "").rpartition("@")[2] or "localhost"
+    return sign_message_id(desk.key, message_id, domain)
+
+
+async def undo(
+    query: CallbackQuery, callback_data: Undo, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """Take a sent reply back while none of it has left."""
+    draft = await desk.store.get(Draft, callback_data.draft)
+    conversation = await desk.store.get(Conversation, draft.conversation_id)
+    try:
+        changes = await undone(desk.store, draft, conversation, secretary, unit.now)
+    except NotFound:
+        raise InvalidTransition("error.too_late") from None
+    changes += Changes(
+        inserts=[
+            preview_for(secretary, draft, unit.now, fresh=False),
+            card_for(secretary, conversation, unit.now, fresh=False),
+        ]
+    )
+    await unit.commit(changes, account_id=draft.account_id, conversation_id=draft.conversation_id)
+    unit.say(voice.say("toast.undone"))

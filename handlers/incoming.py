@@ -1,0 +1,297 @@
+"""What arrives: committed raw first, then handled in order, each receipt to exactly one end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+import structlog
+from aiogram import Bot, Dispatcher
+from aiogram.dispatcher.event.bases import UNHANDLED
+
+from channels.base import Accept, Arrival
+from channels.errors import ChannelError
+from handlers import client
+from handlers.desk import Desk, Unit
+from handlers.views import Voice
+from inbox import receipts
+from inbox.accounts import account_addressed
+from inbox.envelope import Blocked, Envelope, Ignored, Reading, Unreadable, Update
+from inbox.errors import Conflict, NotFound, StoreUnavailable
+from inbox.invitations import token_in
+from inbox.model import UNSORTED, ChannelId, Cursor, Receipt, ReceiptId, ReceiptState
+from inbox.store.base import Blob, Changes
+from inbox.store.documents import RECEIPT_BY_SOURCE, RECEIPTS_WAITING, SECRETARY_BY_TELEGRAM
+
+log = structlog.get_logger(__name__)
+
+MOST_DECISIONS = 12
+"""How often a unit is decided anew after a Conflict before its receipt is parked."""
+PAGE = 500
+AHEAD = 4
+"""Receipts of a lane that are read while the one before is handled."""
+MOST_IN_FLIGHT = 2000
+RESCAN = 5.0
+"""Seconds until all waiting receipts are looked at again while some are being handled."""
+STORE_WAIT = 1.0
+"""Seconds until the store is asked again after it could not be reached."""
+
+
+# ---------------------------------------------------------------- keeping
+
+
+def accepting(desk: Desk, channel_id: ChannelId) -> Accept:
+    """The channel's way to have arrivals committed together with its position."""
+
+    async def accept(arrivals: Sequence[Arrival], position: str) -> None:
+        kept = _Kept(desk, channel_id)
+        for _ in range(MOST_DECISIONS):
+            try:
+                received = await kept.commit(arrivals, position)
+            except Conflict:
+                kept.doubted = True
+            else:
+                desk.meter.arrivals(channel_id, received)
+                return
+        raise StoreUnavailable(f"{channel_id}: the cursor changed {MOST_DECISIONS} times under us")
+
+    return accept
+
+
+class _Kept:
+    """One try after another to commit a batch; from the second on, what is known already is left out."""
+
+    def __init__(self, desk: Desk, channel_id: ChannelId) -> None:
+        self._desk = desk
+        self._channel_id = channel_id
+        self.doubted = False
+
+    async def commit(self, arrivals: Sequence[Arrival], position: str) -> int:
+        now = self._desk.clock()
+        changes = Changes()
+        received = 0
+        for arrival in arrivals:
+            if self.doubted and await self._is_known(arrival, changes):
+                continue
+            receipt = receipts.arrived(self._channel_id, arrival.lane, arrival.source_key, len(arrival.raw), now)
+            changes += Changes(inserts=[receipt], blobs=[Blob(receipt.blob_id, arrival.raw)])
+            received += 1
+        cursor = await self._desk.store.find(Cursor, self._channel_id)
+        if cursor is None:
+            first = Cursor(id=self._channel_id, position=position, received=received, updated_at=now)
+            changes += Changes(inserts=[first])
+        else:
+            moved = msgspec.structs.replace(
+                cursor, position=position, received=cursor.received + received, updated_at=now
+            )
+            changes += Changes(replacements=[moved])
+        await self._desk.store.commit(changes)
+        return received
+
+    async def _is_known(self, arrival: Arrival, changes: Changes) -> bool:
+        store = self._desk.store
+        earlier = await store.find_by(RECEIPT_BY_SOURCE, self._channel_id, arrival.source_key)
+        if earlier is None:
+            return False
+        if self._desk.clock() - earlier.arrived_at < receipts.KEY_LIFETIME:
+            return True
+        if await store.read_blob(earlier.blob_id) == arrival.raw:
+            return True
+        changes.replacements[(Receipt, earlier.id)] = msgspec.structs.replace(earlier, source_key=None)
+        return False
+
+
+# ---------------------------------------------------------------- handling
+
+
+class Incoming:
+    """Handles the waiting receipts of one channel: lanes side by side, each lane in order."""
+
+    def __init__(
+        self, desk: Desk, channel_id: ChannelId, dispatcher: Dispatcher, bots: Mapping[ChannelId, Bot]
+    ) -> None:
+        self._desk = desk
+        self._channel_id = channel_id
+        self._dispatcher = dispatcher
+        self._bots = bots
+        self._lanes: dict[str, deque[Receipt]] = {}
+        self._in_flight: set[ReceiptId] = set()
+        self._newest: Receipt | None = None
+        self._scanned_at = 0.0
+
+    async def run(self) -> None:
+        """Handle until cancelled; the commit of a receipt wakes it."""
+        watch = self._desk.store.watch(Receipt)
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                await self._patiently(self._count_deaths)
+                while True:
+                    await self._patiently(lambda: self._gather(lanes))
+                    await watch.wait(RESCAN if self._in_flight else None)
+        finally:
+            watch.close()
+
+    async def _patiently(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await step()
+            except StoreUnavailable:
+                log.warning("store_unavailable", channel=self._channel_id)
+                await asyncio.sleep(STORE_WAIT)
+
+    async def _count_deaths(self) -> None:
+        """Count a death for whatever is first in its lane: the last worker may have died of it."""
+        seen: set[str] = set()
+        for receipt in await self._desk.store.list(RECEIPTS_WAITING, self._channel_id, limit=PAGE):
+            if receipt.lane in seen:
+                continue
+            seen.add(receipt.lane)
+            marked = receipts.survived(receipt, self._desk.clock())
+            if marked.state is ReceiptState.PARKED:
+                log.error("receipt_parked", receipt=receipt.id, channel=self._channel_id, error=marked.error)
+            await self._desk.store.commit(Changes(replacements=[marked]))
+
+    async def _gather(self, group: asyncio.TaskGroup) -> None:
+        """Hand what waits to its lanes: what is newer than last time, and now and then all (a replay is older)."""
+        clock = asyncio.get_running_loop().time()
+        whole = not self._in_flight or clock - self._scanned_at > RESCAN
+        after = None if whole else self._newest
+        if whole:
+            self._scanned_at = clock
+        while len(self._in_flight) < MOST_IN_FLIGHT:
+            page = await self._desk.store.list(RECEIPTS_WAITING, self._channel_id, after=after, limit=PAGE)
+            for receipt in page:
+                self._newest = receipt
+                if receipt.id in self._in_flight:
+                    continue
+                self._in_flight.add(receipt.id)
+                lane = self._lanes.get(receipt.lane)
+                if lane is not None:
+                    lane.append(receipt)
+                    continue
+                self._lanes[receipt.lane] = deque([receipt])
+                group.create_task(self._work_through(receipt.lane))
+            if len(page) < PAGE:
+                break
+            after = page[-1]
+
+    async def _work_through(self, lane: str) -> None:
+        """Handle a lane in order until it is empty, reading a little ahead."""
+        waiting = self._lanes[lane]
+        reads: dict[ReceiptId, asyncio.Task[Reading]] = {}
+        try:
+            while waiting:
+                for receipt in itertools.islice(waiting, AHEAD):
+                    if receipt.id not in reads:
+                        reads[receipt.id] = asyncio.create_task(self._read(receipt))
+                first = waiting[0]
+                try:
+                    await self._handle(first, await reads[first.id])
+                except StoreUnavailable:
+                    log.warning("store_unavailable", channel=self._channel_id)
+                    reads.pop(first.id).cancel()
+                    await asyncio.sleep(STORE_WAIT)
+                    continue
+                waiting.popleft()
+                self._in_flight.discard(first.id)
+                del reads[first.id]
+        finally:
+            for task in reads.values():
+                task.cancel()
+            await asyncio.gather(*reads.values(), return_exceptions=True)
+            del self._lanes[lane]
+
+    async def _read(self, receipt: Receipt) -> Reading:
+        try:
+            raw = await self._desk.store.read_blob(receipt.blob_id)
+        except NotFound:
+            return Unreadable(error="its raw form is missing from the store")
+        reading: Reading = await asyncio.to_thread(self._desk.channels[self._channel_id].read, raw)
+        return reading
+
+    async def _handle(self, receipt: Receipt, reading: Reading) -> None:
+        """Bring one receipt to its end."""
+        for _ in range(MOST_DECISIONS):
+            unit = Unit(self._desk, receipt)
+            try:
+                await self._decide(unit, reading)
+                if not unit.committed:
+                    await unit.ignore("nothing to do")
+                await self._answer_press(unit, reading)
+                return
+            except Conflict:
+                receipt = await self._desk.store.get(Receipt, receipt.id)
+                if receipt.state is not ReceiptState.WAITING:
+                    return
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                # Whatever a receipt makes go wrong must not stop the others: it is kept, shown and can be replayed.
+                log.exception("receipt_parked", receipt=receipt.id, channel=self._channel_id)
+                await self._park(receipt, f"{type(error).__name__} while it was handled; see the log")
+                return
+        log.error("receipt_parked", receipt=receipt.id, channel=self._channel_id, error="too many conflicts")
+        await self._park(receipt, f"decided {MOST_DECISIONS} times, and something else changed first each time")
+
+    async def _park(self, receipt: Receipt, error: str) -> None:
+        current = await self._desk.store.get(Receipt, receipt.id)
+        if current.state is ReceiptState.WAITING:
+            parked = receipts.parked(current, error, self._desk.clock())
+            await self._desk.store.commit(Changes(replacements=[parked]))
+
+    async def _decide(self, unit: Unit, reading: Reading) -> None:
+        match reading:
+            case Ignored(reason=reason):
+                await unit.ignore(reason)
+            case Unreadable(error=error):
+                await self._park(unit.receipt, error)
+                unit.committed = True
+            case Blocked():
+                await client.note_blocked(unit, reading)
+            case Envelope():
+                await self._take_mail(unit, reading)
+            case Update():
+                await self._take_update(unit, reading)
+
+    async def _take_mail(self, unit: Unit, envelope: Envelope) -> None:
+        desk = self._desk
+        own = desk.own_account.get(self._channel_id)
+        account_id = account_addressed(list(desk.accounts.values()), envelope.addressed_to, own) or UNSORTED
+        taken = await desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
+        if taken.ignored is not None:
+            await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id)
+        else:
+            await unit.commit(taken.changes, account_id=taken.account_id, conversation_id=taken.conversation_id)
+
+    async def _take_update(self, unit: Unit, update: Update) -> None:
+        secretary = await self._desk.store.find_by(SECRETARY_BY_TELEGRAM, update.telegram_user_id)
+        start = update.envelope.start if update.envelope else None
+        joins = start is not None and token_in(start) is not None
+        at_the_desk = secretary is not None and secretary.active and self._channel_id in self._desk.desk_bots
+        if secretary is None or joins or not at_the_desk:
+            await client.take_update(unit, update)
+            return
+        voice = Voice(self._desk.texts, secretary.language, self._desk.time_zone, unit.now)
+        outcome = await self._dispatcher.feed_raw_update(
+            self._bots[self._channel_id],
+            dict(update.update),
+            unit=unit,
+            desk=self._desk,
+            secretary=secretary,
+            voice=voice,
+        )
+        if outcome is UNHANDLED and not unit.committed:
+            await unit.ignore("nothing at the desk answers to this")
+
+    async def _answer_press(self, unit: Unit, reading: Reading) -> None:
+        if not isinstance(reading, Update) or reading.callback_query_id is None:
+            return
+        chat = self._desk.chats[self._channel_id]
+        try:
+            await chat.answer_press(reading.callback_query_id, unit.toast, alert=unit.toast_is_alert)
+        except ChannelError as error:
+            # The press took effect and the card shows it; only the toast is missing.
+            log.info("press_not_answered", channel=self._channel_id, reason=error.reason)

@@ -1,0 +1,446 @@
+"""What people see: facts in, text and buttons out. Pure, so every screen is tested without a bot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiogram.filters.callback_data import CallbackData
+from aiogram.utils.formatting import Bold, Italic, Text
+
+from channels.base import Preview
+from handlers import callbacks
+from handlers.desk import Texts
+from inbox.assignment import is_supervisor
+from inbox.model import (
+    UNSORTED,
+    Account,
+    AccountId,
+    Attachment,
+    AttachmentKind,
+    Button,
+    Contact,
+    Conversation,
+    Delivery,
+    DeliveryState,
+    Direction,
+    Draft,
+    DraftState,
+    Entity,
+    Message,
+    MessageId,
+    Secretary,
+    Status,
+)
+
+LONGEST = 4096
+"""UTF-16 units in one Telegram message. Source: Bot API sendMessage."""
+
+LONGEST_QUOTE = 2600
+"""Units of a client's words on a card; the rest is in the files."""
+
+Row = tuple[Button, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A message ready to be shown."""
+
+    text: str
+    entities: tuple[Entity, ...] = ()
+    keyboard: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """In which language, and by which clock, someone is spoken to."""
+
+    texts: Texts
+    language: str
+    time_zone: str
+    now: datetime
+
+    def say(self, key: str, **args: str) -> str:
+        return self.texts.say(self.language, key, **args)
+
+    def when(self, instant: datetime) -> str:
+        return self.texts.when(self.language, self.time_zone, instant, self.now)
+
+
+def units(text: str) -> int:
+    """The length Telegram counts: UTF-16 code units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, cut with an ellipsis when it is longer than `most` units; never inside a character."""
+    if units(text) <= most:
+        return text
+    kept = text.encode("utf-16-le", "surrogatepass")[: (most - 1) * 2].decode("utf-16-le", "ignore")
+    return kept.rstrip() + "…"
+
+
+_BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
+
+
+def one_line(text: str, most: int = 120) -> str:
+    """A name or a subject that cannot break out of its line, nor turn the line around (Unicode TR 9)."""
+    return shortened(" ".join(text.translate(_BIDI).split()), most)
+
+
+def _screen(content: Text, keyboard: Sequence[Sequence[Button]] = ()) -> Screen:
+    text, entities = content.render()
+    return Screen(
+        text=text,
+        entities=tuple(Entity(type=e.type, offset=e.offset, length=e.length) for e in entities),
+        keyboard=tuple(tuple(row) for row in keyboard if row),
+    )
+
+
+# ---------------------------------------------------------------- card
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """All a card shows."""
+
+    viewer: Secretary
+    conversation: Conversation
+    account: Account
+    contact: Contact
+    contact_address: str
+    channel_icon: str
+    holder: Secretary | None
+    messages: Sequence[Message]
+    """The newest messages, oldest first."""
+    replies: Mapping[MessageId, Sequence[Delivery]]
+    """The deliveries of each outbound message among them."""
+    blocked: bool = False
+    """The contact refuses our messages."""
+
+
+def card(facts: CardFacts, voice: Voice) -> Screen:
+    """A conversation as its holder, or whoever may take it, sees it."""
+    conversation = facts.conversation
+    say = voice.say
+    head = [
+        Bold(f"#{conversation.number} · {one_line(facts.account.name, 60)}"),
+        "\n",
+        f"👤 {_who(facts)} {facts.channel_icon}",
+    ]
+    if conversation.subject:
+        head += ["\n", "📌 ", Bold(one_line(conversation.subject, 150))]
+    if conversation.related_number is not None:
+        head += ["\n", say("card.related", number=str(conversation.related_number))]
+    head += ["\n", _standing(facts, voice)]
+    if facts.blocked:
+        head += ["\n", Bold(say("card.blocked"))]
+    tail = _trouble(facts, voice)
+    budget = LONGEST - 200 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
+    return _screen(Text(*head, *_talk(facts, voice, budget), *tail), _card_buttons(facts, voice))
+
+
+def _who(facts: CardFacts) -> str:
+    name = one_line(facts.contact.name, 80)
+    address = one_line(facts.contact_address, 100)
+    return name if not address or address == name else f"{name} ({address})"
+
+
+def _standing(facts: CardFacts, voice: Voice) -> str:
+    """Where it stands, and why."""
+    conversation = facts.conversation
+    because = conversation.because
+    reason = voice.say(because.key, **because.args) if because else ""
+    if conversation.status is Status.CLOSED:
+        return f"✔️ {voice.say('card.closed')}"
+    if facts.holder is None:
+        line = f"📥 {voice.say('card.queued')}"
+    elif facts.holder.id == facts.viewer.id:
+        line = f"🟢 {voice.say('card.yours')}"
+    else:
+        line = f"🔒 {voice.say('card.held_by', name=one_line(facts.holder.name, 60))}"
+    if reason:
+        line += f" — {reason}"
+    if conversation.waiting_since_at is not None:
+        line += f"\n⏳ {voice.say('card.waiting_since', when=voice.when(conversation.waiting_since_at))}"
+    else:
+        line += f"\n✓ {voice.say('card.answered')}"
+    return line
+
+
+def _talk(facts: CardFacts, voice: Voice, budget: int) -> list[Text | str]:
+    """The newest messages that fit, oldest first; the newest always, shortened if it must be."""
+    blocks: list[list[Text | str]] = []
+    left = budget
+    for message in reversed(facts.messages):
+        block = _said(message, facts, voice, min(left, LONGEST_QUOTE) - 120)
+        length = units(Text(*block).render()[0])
+        if blocks and length > left:
+            break
+        blocks.append(block)
+        left -= length
+        if left < 300:
+            break
+    older = facts.conversation.message_count - len(blocks)
+    shown: list[Text | str] = []
+    if older > 0 and len(blocks) < len(facts.messages):
+        shown += ["\n\n", Italic(voice.say("card.older", count=str(older)))]
+    for block in reversed(blocks):
+        shown += block
+    return shown
+
+
+def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[Text | str]:
+    outward = message.direction is Direction.OUTBOUND
+    arrow = "↩️" if outward else "💬"
+    head = f"{arrow} {one_line(message.author_name, 60)} · {voice.when(message.created_at)}"
+    if message.revisions:
+        head += f" · {voice.say('card.edited')}"
+    if outward:
+        head += f" · {delivery_state(facts.replies.get(message.id, ()), voice)}"
+    said: list[Text | str] = ["\n\n", Italic(head), "\n", shortened(message.text.strip(), max(most, 200))]
+    if message.truncated:
+        said += ["\n", Italic(voice.say("card.truncated"))]
+    said += [line for a in message.attachments[:10] for line in ("\n", f"{_icon(a)} {_file(a, voice)}")]
+    return said
+
+
+def _icon(attachment: Attachment) -> str:
+    icons = {
+        AttachmentKind.PHOTO: "🖼",
+        AttachmentKind.VOICE: "🎤",
+        AttachmentKind.AUDIO: "🎵",
+        AttachmentKind.VIDEO: "🎬",
+    }
+    return icons.get(attachment.kind, "📎")
+
+
+def _file(attachment: Attachment, voice: Voice) -> str:
+    name = one_line(attachment.name, 80)
+    return f"{name} ({voice.texts.size(voice.language, attachment.size)})" if attachment.size else name
+
+
+def delivery_state(deliveries: Sequence[Delivery], voice: Voice) -> str:
+    """How far an outbound message has got, in a few words."""
+    states = {d.state for d in deliveries}
+    for state in (DeliveryState.DEAD, DeliveryState.UNKNOWN):
+        if state in states:
+            return voice.say(f"delivery.{state}")
+    if states & {DeliveryState.DUE, DeliveryState.QUEUED, DeliveryState.LEASED}:
+        retrying = any(d.error for d in deliveries if d.state is DeliveryState.DUE)
+        return voice.say("delivery.retrying" if retrying else "delivery.due")
+    if DeliveryState.CANCELLED in states:
+        return voice.say("delivery.cancelled")
+    ended = max((d.ended_at for d in deliveries if d.ended_at is not None), default=None)
+    return voice.say("delivery.sent", when=voice.when(ended)) if ended else voice.say("delivery.due")
+
+
+def _undecided(facts: CardFacts) -> list[Delivery]:
+    return [
+        d
+        for deliveries in facts.replies.values()
+        for d in deliveries
+        if d.state in (DeliveryState.DEAD, DeliveryState.UNKNOWN)
+    ]
+
+
+def _trouble(facts: CardFacts, voice: Voice) -> list[Text | str]:
+    """What a person must decide, and what is known about it."""
+    lines: list[Text | str] = []
+    for delivery in _undecided(facts)[:3]:
+        error = voice.say(delivery.error or "failure.other")
+        lines += ["\n\n", Bold(voice.say(f"trouble.{delivery.state}")), "\n", error]
+    return lines
+
+
+def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
+    conversation, say = facts.conversation, voice.say
+    target = conversation.id
+    rows: list[list[Button]] = []
+    mine = facts.holder is not None and facts.holder.id == facts.viewer.id
+    for delivery in _undecided(facts)[:3] if mine or is_supervisor(facts.viewer) else []:
+        row = [_button(say("button.send_again"), callbacks.Decide(delivery=delivery.id, verdict="again"))]
+        if delivery.state is DeliveryState.UNKNOWN:
+            row.append(_button(say("button.it_arrived"), callbacks.Decide(delivery=delivery.id, verdict="sent")))
+        row.append(_button(say("button.give_up"), callbacks.Decide(delivery=delivery.id, verdict="drop")))
+        rows.append(row)
+    if conversation.account_id == UNSORTED and conversation.status is not Status.CLOSED:
+        rows.append([_button(say("button.place"), callbacks.Place(conversation=target, page=0))])
+    if conversation.status is Status.CLOSED:
+        pass
+    elif facts.holder is None:
+        rows.append([_button(say("button.take"), callbacks.Take(conversation=target))])
+    elif mine:
+        rows.append(
+            [
+                _button(say("button.release"), callbacks.Release(conversation=target)),
+                _button(say("button.close"), callbacks.Close(conversation=target)),
+            ]
+        )
+    elif is_supervisor(facts.viewer):
+        rows.append([_button(say("button.release"), callbacks.Release(conversation=target))])
+    with_files = [m for m in facts.messages if m.attachments]
+    if with_files:
+        count = str(len(with_files[-1].attachments))
+        rows.append([_button(say("button.files", count=count), callbacks.Files(message=with_files[-1].id))])
+    return rows
+
+
+def superseded_card(conversation: Conversation, voice: Voice) -> Screen:
+    """What is left of a card once a newer one stands further down."""
+    return _screen(Text(Italic(voice.say("card.superseded", number=str(conversation.number)))))
+
+
+def _button(text: str, data: CallbackData) -> Button:
+    return Button(text=text, data=data.pack())
+
+
+# ---------------------------------------------------------------- preview
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewFacts:
+    """All a preview shows."""
+
+    draft: Draft
+    conversation: Conversation
+    preview: Preview
+    unseen: Sequence[Message]
+    """What the contact said after the draft's author last looked, oldest first."""
+    unseen_count: int
+    deliveries: Sequence[Delivery]
+    undoable: bool
+
+
+def preview(facts: PreviewFacts, voice: Voice) -> Screen:
+    """A draft exactly as the client will see it, and what became of it."""
+    say, draft = voice.say, facts.draft
+    number = str(facts.conversation.number)
+    title = {
+        DraftState.OPEN: say("preview.title", number=number),
+        DraftState.SENT: say("preview.sent_title", number=number),
+        DraftState.DISCARDED: say("preview.discarded", number=number),
+    }[draft.state]
+    head: list[Text | str] = [Bold(title)]
+    if draft.state is DraftState.OPEN and facts.unseen_count > 0:
+        head += ["\n", Bold(say("preview.unseen", count=str(facts.unseen_count)))]
+        for message in facts.unseen[-3:]:
+            head += ["\n💬 ", Italic(one_line(message.author_name, 60)), "\n", shortened(message.text.strip(), 500)]
+    head += [line for label, value in facts.preview.headers for line in ("\n", f"{say(label)} ", one_line(value, 300))]
+    tail: list[Text | str] = []
+    if draft.state is DraftState.SENT:
+        tail += ["\n\n", Italic(delivery_state(facts.deliveries, voice))]
+        if facts.undoable:
+            tail += [" · ", Italic(say("preview.undo_hint"))]
+    room = LONGEST - 100 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
+    body = shortened(facts.preview.text, room)
+    return _screen(Text(*head, "\n\n", body, *tail), _preview_buttons(facts, voice))
+
+
+def _preview_buttons(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
+    say, draft = voice.say, facts.draft
+    if draft.state is DraftState.SENT and facts.undoable:
+        return [[_button(say("button.undo"), callbacks.Undo(draft=draft.id))]]
+    if draft.state is not DraftState.OPEN:
+        return []
+    stale = facts.unseen_count > 0
+    send = say("button.send_anyway" if stale else "button.send")
+    seen = facts.conversation.inbound_count if stale else draft.seen_inbound
+    return [
+        [_button(send, callbacks.Send(draft=draft.id, seen=seen))],
+        [
+            _button(say("button.edit"), callbacks.Edit(draft=draft.id)),
+            _button(say("button.discard"), callbacks.Discard(draft=draft.id)),
+        ],
+    ]
+
+
+# ---------------------------------------------------------------- queue
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """All the queue shows."""
+
+    viewer: Secretary
+    on_duty: bool
+    waiting: Sequence[Conversation]
+    """What nobody holds, longest waiting first."""
+    waiting_count: int
+    mine: Sequence[Conversation]
+    account_names: Mapping[AccountId, str]
+    contact_names: Mapping[str, str]
+
+
+def queue(facts: QueueFacts, voice: Voice) -> Screen:
+    """What waits and what the viewer holds, each one press away."""
+    say = voice.say
+    content: list[Text | str] = [Bold(say("queue.title", count=str(facts.waiting_count)))]
+    if not facts.on_duty:
+        content += ["\n", say("queue.off_duty")]
+    if not facts.waiting:
+        content += ["\n", say("queue.empty")]
+    for conversation in facts.waiting:
+        content += ["\n", _queue_line(conversation, facts, voice)]
+        if conversation.because is not None:
+            content += ["\n   ", Italic(say(conversation.because.key, **conversation.because.args))]
+    if facts.waiting_count > len(facts.waiting):
+        content += ["\n", say("queue.more", count=str(facts.waiting_count - len(facts.waiting)))]
+    content += ["\n\n", Bold(say("queue.mine", count=str(len(facts.mine))))]
+    for conversation in facts.mine:
+        content += ["\n", _queue_line(conversation, facts, voice)]
+    buttons = [
+        _button(f"#{c.number}", callbacks.Show(conversation=c.id)) for c in (*facts.waiting[:8], *facts.mine[:8])
+    ]
+    keyboard = [buttons[i : i + 4] for i in range(0, len(buttons), 4)]
+    first = [_button(say("button.next"), callbacks.Next())] if facts.waiting and facts.on_duty else []
+    duty = _button(say("button.leave" if facts.on_duty else "button.come"), callbacks.Duty(on=not facts.on_duty))
+    return _screen(Text(*content), [first, *keyboard, [_button(say("button.refresh"), callbacks.Queue()), duty]])
+
+
+def _queue_line(conversation: Conversation, facts: QueueFacts, voice: Voice) -> str:
+    account = one_line(facts.account_names.get(conversation.account_id, conversation.account_id), 40)
+    contact = one_line(facts.contact_names.get(conversation.contact_id, "?"), 40)
+    waiting = conversation.waiting_since_at
+    mark = f"⏳ {voice.when(waiting)}" if waiting is not None else "✓"
+    return f"#{conversation.number} · {account} · {contact} · {one_line(conversation.subject, 50)} · {mark}"
+
+
+# ---------------------------------------------------------------- questions
+
+
+def choose_conversation(conversations: Sequence[Conversation], names: Mapping[str, str]) -> tuple[Row, ...]:
+    """Buttons that ask which conversation some words are for."""
+    return tuple(
+        (
+            _button(
+                f"#{c.number} · {one_line(names.get(c.contact_id, '?'), 30)} · {one_line(c.subject, 30)}",
+                callbacks.DraftFor(conversation=c.id),
+            ),
+        )
+        for c in conversations[:10]
+    )
+
+
+PLACES_A_PAGE = 8
+
+
+def place_buttons(conversation: Conversation, accounts: Sequence[Account], check: str, page: int) -> tuple[Row, ...]:
+    """The accounts a request can be placed in, eight a page."""
+    start = page * PLACES_A_PAGE
+    rows: list[Row] = [
+        (
+            _button(
+                one_line(account.name, 50),
+                callbacks.PlaceIn(conversation=conversation.id, position=start + i, check=check),
+            ),
+        )
+        for i, account in enumerate(accounts[start : start + PLACES_A_PAGE])
+    ]
+    turn: list[Button] = []
+    if page > 0:
+        turn.append(_button("◀", callbacks.Place(conversation=conversation.id, page=page - 1)))
+    if start + PLACES_A_PAGE < len(accounts):
+        turn.append(_button("▶", callbacks.Place(conversation=conversation.id, page=page + 1)))
+    return (*rows, tuple(turn)) if turn else tuple(rows)
