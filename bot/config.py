@@ -160,7 +160,7 @@ class _Loading:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.unread: set[Place] = set()
-        """Secrets whose file could not be read: missing, but that was said already."""
+        """What could not be read, so that its absence is not a mistake of its own."""
 
     def settings(self) -> Settings:
         text = self._text()
@@ -169,6 +169,7 @@ class _Loading:
         said = environment()
         self.origin = Origin(self.path, line_index(text), environment.variables)
         for place in environment.not_json:
+            self.unread.add(place)
             self._mistake(place, "is not JSON", "Lists and tables are written as JSON in an environment variable")
         for variable in environment.unknown:
             self.warnings.append(
@@ -345,7 +346,7 @@ def _in_words(place: Place, detail: ErrorDetails) -> tuple[str, str]:
         case "string_too_short":
             return "is empty", "Fill it in, or remove the line"
         case "int_type" | "int_parsing" | "int_from_float":
-            return "must be a whole number", f"Write it without quotes: {name} = 15"
+            return "must be a whole number", "Write its digits alone"
         case "greater_than_equal":
             return f"is below {context['ge']}", f"Use {context['ge']} or more"
         case "less_than_equal":

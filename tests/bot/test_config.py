@@ -1,0 +1,453 @@
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from bot.config import ConfigError, load
+from bot.settings import Settings
+from bot.toml_lines import line_index
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+SECRETS = {
+    "PERMANENCE_MAILBOXES__CABINET_ROUX__IMAP__PASSWORD": "0123456",
+    "PERMANENCE_MAILBOXES__PERMANENCE__IMAP__PASSWORD": "null",
+    "PERMANENCE_BOTS__PERMANENCE__TOKEN": "123:abc",
+    "PERMANENCE_BOTS__DOCTEUR_ROUX__TOKEN": "456:def",
+    "PERMANENCE_BOTS__DOCTEUR_ROUX__WEBHOOK__SECRET": "0123456789abcdef",
+}
+
+SMALL = """\
+[accounts.plombier]
+name = "Plomberie Bernard"
+mailbox = "accueil"
+[accounts.plombier.identity]
+display_name = "Plomberie Bernard"
+from_address = "bernard@permanence.example"
+
+[mailboxes.accueil.imap]
+host = "localhost"
+user = "accueil"
+password = "hunter2-imap"
+[mailboxes.accueil.smtp]
+host = "localhost"
+
+[bots.desk]
+token = "123:hunter2-token"
+"""
+
+
+def written(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def mistakes(path: Path, environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ or {})
+    return [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
+
+
+# ---------------------------------------------------------------- the manual
+
+
+def test_the_example_loads_with_secrets_from_the_environment() -> None:
+    settings = load(EXAMPLE, SECRETS)
+    assert list(settings.accounts) == ["docteur-roux", "maitre-lefevre", "plomberie-bernard"]
+    assert settings.mailboxes["cabinet-roux"].imap.password.get_secret_value() == "0123456"
+    assert settings.mailboxes["permanence"].imap.password.get_secret_value() == "null"
+    assert settings.warnings() == []
+
+
+def settings_keys(model: type[BaseModel], place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        inner = [kind for kind in kinds_in(field.annotation) if issubclass(kind, BaseModel)]
+        if not inner:
+            yield (*place, name)
+        for kind in inner:
+            is_named = typing.get_origin(field.annotation) is dict
+            yield from settings_keys(kind, (*place, name, "*") if is_named else (*place, name))
+
+
+def kinds_in(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from kinds_in(argument)
+
+
+def test_the_example_shows_every_setting_and_no_other() -> None:
+    # settings that may be left out stand commented, as "# key = value" alone on a line
+    keys = set(settings_keys(Settings))
+    shown = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    leaves = {key[-1] for key in keys}
+    text = "\n".join(
+        line[2:] if line.startswith("# ") and line[2:].partition(" = ")[0] in leaves else line for line in shown
+    )
+    places = line_index(text)
+    parents = {place[:n] for place in places for n in range(len(place))}
+    declared = {
+        tuple(
+            "*" if n == 1 and place[0] in ("accounts", "mailboxes", "bots") else str(name)
+            for n, name in enumerate(place)
+        )
+        for place in (
+            tuple(name for name in place if not isinstance(name, int)) for place in places if place not in parents
+        )
+        if place
+    }
+    assert declared == keys
+
+
+def test_what_the_example_calls_the_default_is_the_default(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, SMALL), {})
+    example = load(EXAMPLE, SECRETS)
+    assert settings.desk == example.desk
+    assert settings.logs == example.logs
+    assert settings.web == example.web
+    assert settings.store.path == tmp_path / "permanence.db"
+    mailbox, shown = settings.mailboxes["accueil"], example.mailboxes["cabinet-roux"]
+    assert (mailbox.start_at, mailbox.idle_renewal_minutes) == (shown.start_at, shown.idle_renewal_minutes)
+    assert (mailbox.imap.port, mailbox.smtp.port, mailbox.imap.tls, mailbox.imap.folder) == (993, 465, "tls", "INBOX")
+    assert mailbox.sent_folder == ""
+    bot, shown_bot = settings.bots["desk"], example.bots["permanence"]
+    assert (bot.desk, bot.api_server, bot.receive) == (shown_bot.desk, shown_bot.api_server, shown_bot.receive)
+    account, shown_account = settings.accounts["plombier"], example.accounts["docteur-roux"]
+    assert (account.assignment, account.reopen_days) == (shown_account.assignment, shown_account.reopen_days)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_ports_follow_the_kind_of_tls(tmp_path: Path) -> None:
+    text = SMALL.replace('host = "localhost"', 'host = "localhost"\ntls = "starttls"')
+    settings = load(written(tmp_path, text), {})
+    assert (settings.mailboxes["accueil"].imap.port, settings.mailboxes["accueil"].smtp.port) == (143, 587)
+    named = load(written(tmp_path, text.replace('tls = "starttls"', 'tls = "none"\nport = 7')), {})
+    assert named.mailboxes["accueil"].imap.port == 7
+
+
+def test_the_environment_wins_over_the_file_and_speaks_json_for_lists(tmp_path: Path) -> None:
+    path = written(tmp_path, SMALL.replace("accueil", "mon-accueil"))
+    settings = load(
+        path,
+        {
+            "PERMANENCE_DESK__UNDO_SECONDS": "30",
+            "permanence_web__port": "0",
+            "PERMANENCE_MAILBOXES__MON_ACCUEIL__IMAP__PASSWORD": "12345",
+            "PERMANENCE_OWNERS": '[{"id": 7, "name": "Anne"}]',
+            "PERMANENCE_BOTS__DESK__TOKEN": "",
+            "PERMANENCE_CONFIG": "elsewhere.toml",
+            "HOME": "/nowhere",
+        },
+    )
+    assert (settings.desk.undo_seconds, settings.web.port) == (30, 0)
+    assert list(settings.mailboxes) == ["mon-accueil"]
+    assert settings.mailboxes["mon-accueil"].imap.password.get_secret_value() == "12345"
+    assert settings.owners[0].name == "Anne"
+    assert settings.bots["desk"].token.get_secret_value() == "123:hunter2-token"
+    assert settings.warnings() == []
+
+
+def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None:
+    path = written(tmp_path, SMALL)
+    environ = {
+        "PERMANENCE_WEB__PORT": "eighty",
+        "PERMANENCE_OWNERS": "Anne",
+        "PERMANENCE_BOTS__DESK__TOKEM": "99:hunter2-typo",
+    }
+    said = mistakes(path, environ)
+    assert said == [
+        "PERMANENCE_BOTS__DESK__TOKEM: bots.desk.tokem: there is no such setting. Did you mean 'token'?",
+        "PERMANENCE_OWNERS: owners: is not JSON. Lists and tables are written as JSON in an environment variable",
+        "PERMANENCE_WEB__PORT: web.port: must be a whole number. Write its digits alone",
+    ]
+
+
+def test_a_variable_that_names_no_setting_is_a_warning_because_it_may_be_another_programs(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, SMALL), {"PERMANENCE_BOT__DESK__TOKEN": "1:hunter2"})
+    [warning] = settings.warnings()
+    assert str(warning) == (
+        "PERMANENCE_BOT__DESK__TOKEN: names no setting and is ignored. Did you mean PERMANENCE_BOTS__…?"
+    )
+
+
+def test_secrets_and_paths_are_found_beside_the_config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/imap").write_text("s3cret\n")
+    (tmp_path / "secrets/imap").chmod(0o600)
+    (tmp_path / "ca.pem").write_text("not looked at here")
+    text = SMALL.replace('password = "hunter2-imap"', 'password_file = "secrets/imap"\nca_file = "ca.pem"')
+    path = written(tmp_path, text)
+    monkeypatch.chdir("/")
+    settings = load(path, {})
+    imap = settings.mailboxes["accueil"].imap
+    assert imap.password.get_secret_value() == "s3cret"
+    assert imap.ca_file == tmp_path / "ca.pem"
+    assert settings.store.path == tmp_path / "permanence.db"
+    assert set(settings.secrets()) == {"s3cret", "123:hunter2-token"}
+
+
+def test_an_absolute_store_stays_where_it_is(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, '[store]\nurl = "sqlite:/var/lib/desk.db"\n' + SMALL), {})
+    assert settings.store.path == Path("/var/lib/desk.db")
+
+
+# ---------------------------------------------------------------- mistakes
+
+BAD = """\
+colour = "blue"
+
+[store]
+url = "mongodb://admin:hunter2-mongo@db.example/desk"
+
+[desk]
+langage = "fr"
+time_zone = "Europe/Pari"
+undo_seconds = "soon"
+
+[[owners]]
+id = 1
+name = "Anne"
+[[owners]]
+id = 1
+name = "Anne again"
+
+[accounts.Docteur]
+name = "Dr Roux"
+mailbox = "acceuil"
+[accounts.Docteur.identity]
+display_name = "Dr\\u000aBcc: all@example.org"
+
+[accounts.plombier]
+name = "Plomberie"
+mailbox = "accueil"
+addresses = ["urgence@permanence.example", "pas une adresse"]
+identity = { display_name = "Plomberie" }
+
+[accounts.electricien]
+name = "Électricité"
+addresses = ["URGENCE@permanence.example"]
+identity = { display_name = "Électricité" }
+
+[mailboxes.accueil]
+account = "plombie"
+idle_renewal_minutes = 45
+imap = { host = "mail.example", user = "x", tls = "ssl", password = "hunter2-a", password_file = "b" }
+
+[mailboxes.accueil.smtp]
+hots = "mail.example"
+ca_file = "missing.pem"
+password_file = "missing"
+
+[bots.desk]
+token = "hunter2-token"
+desk = false
+api_server = "localhost:8081"
+receive = "webhook"
+
+[bots.other]
+desk = "no"
+token = 5
+"""
+
+
+def test_every_mistake_is_reported_at_once_with_its_line_and_remedy(tmp_path: Path) -> None:
+    path = written(tmp_path, BAD)
+    said = mistakes(path)
+    assert said == [
+        "1: colour: there is no such setting. Remove it; here stand store, desk, owners, accounts, mailboxes, bots, "
+        "logs, web",
+        "4: store.url: names a MongoDB server, and this version has only the embedded store. "
+        'Use "sqlite:permanence.db"; MongoDB comes with a later version',
+        "7: desk.langage: there is no such setting. Did you mean 'language'?",
+        "8: desk.time_zone: 'Europe/Pari' is not a time zone. Did you mean 'Europe/Paris'?",
+        "9: desk.undo_seconds: must be a whole number. Write its digits alone",
+        "15: owners[2].id: this person is declared twice (line 12). Keep one of them",
+        "18: accounts.Docteur: 'Docteur' cannot be a name. Names have 1 to 51 lower-case letters a-z, digits and "
+        "hyphens, and begin with a letter or digit",
+        "20: accounts.Docteur.mailbox: nothing is declared as [mailboxes.acceuil]. Did you mean 'accueil'?",
+        "21: accounts.Docteur.identity.from_address: is missing, and this account has a mailbox. "
+        "Add the address its replies come from",
+        "22: accounts.Docteur.identity.display_name: must be one line of text. "
+        "Write a name without line breaks or control characters",
+        "27: accounts.plombier.addresses[2]: 'pas une adresse' is not a mail address. "
+        "Write the address alone, like contact@cabinet-martin.example",
+        "28: accounts.plombier.identity.from_address: is missing, and this account has a mailbox. "
+        "Add the address its replies come from",
+        "32: accounts.electricien.addresses[1]: another account has this address too (line 27). "
+        "Leave it to one of them",
+        "36: mailboxes.accueil.account: nothing is declared as [accounts.plombie]. Did you mean 'plombier'?",
+        "37: mailboxes.accueil.idle_renewal_minutes: is above 29. Use 29 or less",
+        "38: mailboxes.accueil.imap.password_file: password is given too. Keep either password or password_file",
+        "38: mailboxes.accueil.imap.tls: is not one of the choices. Choose 'tls', 'starttls' or 'none'",
+        "40: mailboxes.accueil.smtp.host: is missing. Add host = … to [mailboxes.accueil.smtp]",
+        "41: mailboxes.accueil.smtp.hots: there is no such setting. Did you mean 'host'?",
+        f"42: mailboxes.accueil.smtp.ca_file: there is no file {tmp_path}/missing.pem. Name a file that exists",
+        f"43: mailboxes.accueil.smtp.password_file: {tmp_path}/missing cannot be read: No such file or directory. "
+        "Write the password into it, and let the user who runs permanence read it",
+        "45: bots: no bot is the desk's, so nobody can join. Set desk = true for at least one",
+        "46: bots.desk.token: is not a bot token. "
+        "Copy the whole token BotFather gave: digits, a colon, letters and digits",
+        "48: bots.desk.api_server: is not a web address. Write all of it, like https://desk.example.org/telegram",
+        "49: bots.desk.receive: there is no webhook. Add a section [bots.desk.webhook]",
+        '53: bots.other.token: must be text. Write it between quotes: token = "…"',
+    ]
+
+
+def test_no_mistake_shows_a_secret(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, BAD), {"PERMANENCE_BOTS__OTHER__TOKEN": "hunter2-env"})
+    assert len(caught.value.problems) > 20
+    assert "hunter2" not in f"{caught.value} {caught.value!r} {caught.value.problems!r}"
+
+
+def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, SMALL), {})
+    assert "hunter2" not in f"{settings} {settings!r} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('a = 1\nb = hunter2"\n', "2: is not TOML: Invalid value. "),
+        ("[desk]\nlanguage = 'fr'\nlanguage = 'en'\n", "3: is not TOML: Cannot overwrite a value. "),
+        ('[desk]\nlanguage = "fr', "2: is not TOML: "),
+        ("[desk\n", "1: is not TOML: "),
+    ],
+)
+def test_what_is_not_toml_is_pointed_at(tmp_path: Path, text: str, expected: str) -> None:
+    [said] = mistakes(written(tmp_path, text))
+    assert said.startswith(expected)
+    assert "hunter2" not in said
+
+
+def test_a_missing_an_unreadable_and_a_foreign_file_say_what_to_do(tmp_path: Path) -> None:
+    assert mistakes(tmp_path / "none.toml") == [
+        " there is no such file. Copy config.example.toml there and fill it in, or name another with --config"
+    ]
+    assert mistakes(tmp_path) == [" cannot be read: Is a directory. Let the user who runs permanence read it"]
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes('name = "Lefèvre"'.encode("latin-1"))
+    assert mistakes(latin) == [" is not UTF-8 text (byte 11). Save the file as UTF-8"]
+
+
+def test_an_empty_file_asks_for_an_account_and_a_bot(tmp_path: Path) -> None:
+    assert [said.strip() for said in mistakes(written(tmp_path, ""))] == [
+        "accounts: is missing. Declare whom the desk works for: [accounts.cabinet-martin]",
+        "bots: is missing. Declare the bot the secretaries work in: [bots.desk] with its token",
+    ]
+
+
+@pytest.mark.parametrize("key", ["unsorted", "i-cabinet"])
+def test_keys_that_mean_something_else_are_refused_to_accounts(tmp_path: Path, key: str) -> None:
+    [said] = mistakes(written(tmp_path, SMALL.replace("accounts.plombier", f"accounts.{key}")))
+    assert said.startswith(f"1: accounts.{key}: '{key}' is reserved. ")
+
+
+def test_a_mailbox_of_one_account_cannot_be_anothers(tmp_path: Path) -> None:
+    text = SMALL + '[mailboxes.accueil]\naccount = "roux"\n[accounts.roux]\nname = "Dr Roux"\n'
+    text += 'identity = { display_name = "Dr Roux", from_address = "roux@permanence.example" }\n'
+    assert mistakes(written(tmp_path, text)) == [
+        "3: accounts.plombier.mailbox: 'accueil' serves the account 'roux' alone. "
+        "Remove account from [mailboxes.accueil], or give 'plombier' a mailbox of its own"
+    ]
+
+
+def test_things_declared_twice_are_found(tmp_path: Path) -> None:
+    text = SMALL + '[bots.again]\ntoken = "123:hunter2-token"\n'
+    text += '[mailboxes.again]\nimap = { host = "LOCALHOST", user = "accueil", password = "x" }\n'
+    text += 'smtp = { host = "localhost" }\n'
+    assert mistakes(written(tmp_path, text)) == [
+        "18: bots.again.token: another bot has the same token (line 16). "
+        "Keep one of them: Telegram lets one program receive for a token",
+        "20: mailboxes.again.imap: another mailbox reads the same folder (line 8). "
+        "Keep one of them: every mail would arrive twice",
+    ]
+
+
+def test_webhooks_need_https_a_secret_and_a_port_of_their_own(tmp_path: Path) -> None:
+    text = SMALL + 'receive = "webhook"\n[bots.desk.webhook]\nurl = "http://desk.example/t"\nsecret = "short"\n'
+    text += "port = 8085\n"
+    assert [said.partition(". ")[0] for said in mistakes(written(tmp_path, text))] == [
+        "19: bots.desk.webhook.url: is not an https address",
+        "20: bots.desk.webhook.secret: is not a usable secret",
+        "21: bots.desk.webhook.port: port 8085 is [web]'s",
+    ]
+
+
+# ---------------------------------------------------------------- warnings
+
+
+def test_unsafe_choices_are_warnings_that_say_what_to_do(tmp_path: Path) -> None:
+    text = SMALL.replace('host = "localhost"', 'host = "mail.example"\ntls = "none"', 1)
+    text = text.replace('token = "123:hunter2-token"', 'token_file = "token"\napi_server = "http://bots.example"')
+    text += '[web]\nhost = "0.0.0.0"\n'
+    (tmp_path / "token").write_text("123:abc")
+    (tmp_path / "token").chmod(0o644)
+    path = written(tmp_path, text, 0o644)
+    said = [str(warning).removeprefix(f"{path}") for warning in load(path, {}).warnings()]
+    assert said == [
+        f": holds secrets and everybody on this machine can read it. chmod 600 {path}",
+        f":17: bots.desk.token_file: everybody on this machine can read {tmp_path}/token. chmod 600 {tmp_path}/token",
+        ":10: mailboxes.accueil.imap.tls: the password and every mail travel in clear to mail.example. "
+        'Set tls to "tls" or "starttls"',
+        ":18: bots.desk.api_server: the token and every message travel in clear to bots.example. "
+        "Use https, or a Bot API server on this machine",
+        ":20: web.host: /healthz and /metrics are open to whoever reaches 0.0.0.0. "
+        'Set host to "127.0.0.1", or let a firewall or proxy guard the port',
+    ]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "127.8.8.8"])
+def test_in_clear_on_this_machine_is_no_warning(tmp_path: Path, host: str) -> None:
+    text = SMALL.replace('host = "localhost"', f'host = "{host}"\ntls = "none"')
+    assert load(written(tmp_path, text), {}).warnings() == []
+
+
+def test_a_world_readable_config_without_secrets_is_no_warning(tmp_path: Path) -> None:
+    text = SMALL.replace('password = "hunter2-imap"\n', "").replace('token = "123:hunter2-token"\n', "")
+    environ = {"PERMANENCE_MAILBOXES__ACCUEIL__IMAP__PASSWORD": "x", "PERMANENCE_BOTS__DESK__TOKEN": "1:x"}
+    assert load(written(tmp_path, text, 0o644), environ).warnings() == []
+
+
+# ---------------------------------------------------------------- lines
+
+
+def test_lines_are_right_whatever_way_a_key_is_written() -> None:
+    text = '''# comment = "no [table]"
+a = 1
+b.c = "x # no"  # yes
+[accounts."docteur.roux"]
+name = """
+[not.a.table]
+"two" \\""" ] }
+"""
+identity = { from = 'a', deep = { x = [1, 2] } }
+list = [
+  "a", # ]
+  { y = 1979-05-27T07:32:00Z },
+]
+[[owners]]
+id = 1
+[[owners]]
+[owners.more]
+"k" = \'\'\'it's\'\'\'
+z = ""
+last = true
+'''
+    lines = line_index(text)
+    assert lines["a",] == 2
+    assert lines["b", "c"] == 3
+    assert lines["accounts", "docteur.roux"] == 4
+    assert lines["accounts", "docteur.roux", "name"] == 5
+    assert lines["accounts", "docteur.roux", "identity", "deep", "x", 1] == 9
+    assert lines["accounts", "docteur.roux", "list", 1, "y"] == 12
+    assert (lines["owners", 0], lines["owners", 0, "id"]) == (14, 15)
+    assert (lines["owners", 1, "more", "k"], lines["owners", 1, "more", "last"]) == (18, 20)
+    assert ("not",) not in lines
