@@ -1,0 +1,432 @@
+"""A mailbox's IMAP server: connect, log in, look, fetch, wait, append.
+
+Every failure is one of `channels.errors`; after any of them the connection is
+over and a new one is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from channels.errors import ChannelError, LoginRejected, TemporaryFailure
+from channels.mail.imap_protocol import Answer, Disconnected, ImapProtocol, fetched, quoted, tokens
+from inbox.model import ChannelId
+
+# RFC 2177 §3: a server may log out who is silent for 30 minutes.
+LONGEST_IDLE = timedelta(minutes=29)
+
+LARGEST_MAIL = 128 * 2**20
+"""Octets; what is larger stays on the server and is reported."""
+
+# RFC 5530 §3, and what Gmail, Exchange and Dovecot say while they cannot look the password up
+_NOT_NOW_CODES = frozenset({"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG", "THROTTLED", "OVERQUOTA"})
+_NOT_NOW_WORDS = re.compile(
+    r"\b(?:too many|try again|temporar\w*|later|unavailable|time[ds]?[ -]?out|busy|maintenance|throttl\w*|"
+    r"not connected|internal error)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImapServer:
+    """Where a mailbox is read, and as whom."""
+
+    host: str
+    port: int
+    tls: Literal["tls", "starttls", "none"]
+    ca_file: Path | None
+    """Trust what this file signs, and nothing else; None: what the system trusts."""
+    user: str
+    password: str = field(repr=False)
+    folder: str = "INBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a server may be silent."""
+
+    connect: timedelta = timedelta(seconds=30)
+    answer: timedelta = timedelta(seconds=120)
+    """In the middle of a command. A search of a large mailbox is silent for long."""
+    keepalive: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder as it was when it was opened. UIDs mean something only together with `uidvalidity`."""
+
+    uidvalidity: int
+    uidnext: int
+    """Every mail that arrives later has at least this UID."""
+    exists: int
+
+
+class Imap:
+    """One connection, logged in. An async context manager; one task at a time uses it.
+
+    Raises:
+        LoginRejected: the server refuses user or password.
+        TemporaryFailure: anything else; `__cause__` is the OSError or ssl.SSLError where there was one.
+    """
+
+    def __init__(self, channel: ChannelId, server: ImapServer, limits: Limits | None = None) -> None:
+        self.channel = channel
+        self.server = server
+        self._limits = limits or Limits()
+        self._timeout = self._limits.answer.total_seconds()
+        self._protocol = ImapProtocol()
+        self.capabilities: frozenset[str] = frozenset()
+
+    async def __aenter__(self) -> Self:
+        try:
+            async with asyncio.timeout(self._limits.connect.total_seconds()):
+                await self._connect()
+                await self._login()
+        except (ChannelError, Disconnected, OSError, ValueError) as error:
+            await self._hang_up()
+            raise self._failure(error) from (error.__cause__ or error)
+        except BaseException:
+            await self._hang_up()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None and self._protocol.failure is None:
+                with suppress(Disconnected):
+                    await self._protocol.ask("LOGOUT", timeout=5)
+        finally:
+            await self._hang_up()
+
+    # ------------------------------------------------------------ opening
+
+    async def _connect(self) -> None:
+        server, loop = self.server, asyncio.get_running_loop()
+        try:
+            context = None if server.tls == "none" else tls_context(server.ca_file)
+        except OSError as error:
+            raise self._temporary(f"the CA file {server.ca_file} cannot be read: {error.strerror or error}") from error
+        await loop.create_connection(
+            lambda: self._protocol,
+            server.host,
+            server.port,
+            ssl=context if server.tls == "tls" else None,
+            happy_eyeballs_delay=0.25,
+        )
+        _notice_silence(self._protocol.transport.get_extra_info("socket"), self._limits.keepalive)
+        greeting = await self._protocol.greeted()
+        if server.tls == "starttls":
+            if greeting.upper().startswith(b"* PREAUTH"):
+                # Whoever greets so before TLS keeps STARTTLS from happening (CVE-2020-12398).
+                raise self._temporary("the server claims to know us before TLS")
+            await self._ask_capabilities()
+            if "STARTTLS" not in self.capabilities:
+                raise self._temporary("the server does not offer STARTTLS")
+            assert context is not None  # noqa: S101  # for mypy: tls is not "none"
+            answer = await self._protocol.start_tls(context, server.host, self._timeout)
+            self._must_be_ok(answer, "STARTTLS")
+        # RFC 3501 §6.2.1: what was said before TLS counts no more
+        await self._ask_capabilities()
+
+    async def _ask_capabilities(self) -> None:
+        answer = await self._protocol.ask("CAPABILITY", timeout=self._timeout)
+        self._must_be_ok(answer, "CAPABILITY")
+        words = [value.decode("ascii", "replace").upper() for parts in answer.untagged for _, value in tokens(parts)]
+        self.capabilities = frozenset(words)
+
+    async def _login(self) -> None:
+        if self._protocol.greeting.upper().startswith(b"* PREAUTH"):
+            return
+        user, password = self.server.user, self.server.password
+        if re.search(r"[\0\r\n]", user + password):
+            raise LoginRejected(self.channel, "user or password contains a line break")
+        plain = "AUTH=PLAIN" in self.capabilities
+        # RFC 3501 §4.3 and §6.2.3: a quoted string is ASCII; LOGIN is not even tried under LOGINDISABLED
+        if (user + password).isascii() and "LOGINDISABLED" not in self.capabilities:
+            answer = await self._protocol.ask("LOGIN", quoted(user), quoted(password), timeout=self._timeout)
+        elif plain:
+            word = base64.b64encode(f"\0{user}\0{password}".encode())
+            answer = await self._protocol.ask("AUTHENTICATE", "PLAIN", timeout=self._timeout, answers=(word + b"\r\n",))
+        elif self.server.tls == "none":
+            raise LoginRejected(self.channel, "the server takes no password without TLS")
+        else:
+            raise LoginRejected(self.channel, "the server offers no way to log in with this user and password")
+        if answer.status != "OK":
+            words = _NOT_NOW_WORDS.search(answer.text) if answer.code in ("", "ALERT") else None
+            detail = self._scrubbed(f"login refused: {answer.status} {answer.text}")
+            if words or answer.status == "BAD" or answer.code in _NOT_NOW_CODES:
+                raise TemporaryFailure(self.channel, detail)
+            raise LoginRejected(self.channel, detail)
+        # Servers show more to those they know, IDLE among it.
+        await self._ask_capabilities()
+
+    # ------------------------------------------------------------ looking
+
+    async def open_folder(self, name: str) -> Folder:
+        """Look into a folder without changing it (EXAMINE, RFC 3501 §6.3.2)."""
+        answer = await self._ask("EXAMINE", quoted(encode_folder(name)))
+        said = {"UIDVALIDITY": 0, "UIDNEXT": 0, "EXISTS": 0}
+        for parts in answer.untagged:
+            line = bytes(parts[0]).decode("ascii", "replace")
+            if found := re.match(r"\* (?:OK \[(UIDVALIDITY|UIDNEXT) (\d+)|(\d+) (EXISTS)\b)", line, re.I):
+                said[(found[1] or found[4]).upper()] = int(found[2] or found[3])
+        if not said["UIDNEXT"] and said["EXISTS"]:  # RFC 3501 §6.3.1: older servers do not tell it
+            said["UIDNEXT"] = max(await self.search("ALL"), default=0) + 1
+        return Folder(said["UIDVALIDITY"], max(1, said["UIDNEXT"]), said["EXISTS"])
+
+    async def search(self, *criteria: str) -> list[int]:
+        """The UIDs that match, ascending."""
+        answer = await self._ask("SEARCH", *criteria, uid=True)
+        found: set[int] = set()
+        for parts in answer.untagged:
+            line = bytes(parts[0])
+            if line[:9].upper() == b"* SEARCH ":
+                found.update(int(word) for word in line[9:].split() if word.isdigit())
+        return sorted(found)
+
+    async def search_from(self, uid: int, since: date | None = None) -> list[int]:
+        """The UIDs from `uid` on, ascending; `since`: of mails the server received on that day or later."""
+        criteria = [] if since is None else ["SINCE", f"{since.day}-{_MONTHS[since.month - 1]}-{since.year}"]
+        # RFC 3501 §6.4.8: n:* always includes the last mail, even when its UID is below n
+        return [found for found in await self.search("UID", f"{uid}:*", *criteria) if found >= uid]
+
+    async def still_there(self, uids: Iterable[int]) -> set[int]:
+        """Those of these mails that were not deleted meanwhile."""
+        # NOOP lets the server tell, and take in, what others expunged (RFC 3501 §7.4.1)
+        await self._ask("NOOP")
+        wanted = uid_set(uids)
+        return set(await self.search("UID", wanted)) if wanted else set()
+
+    async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
+        """The size of each mail as the server counts it; without those it does not tell."""
+        sizes = {}
+        for chunk in (uids[at : at + 300] for at in range(0, len(uids), 300)):
+            answer = await self._ask("FETCH", uid_set(chunk), "(UID RFC822.SIZE)", uid=True, must_succeed=False)
+            for parts in answer.untagged:
+                items = fetched(parts)
+                uid, size = _number(items.get("UID")), _number(items.get("RFC822.SIZE"))
+                if uid is not None and size is not None:
+                    sizes[uid] = size
+        return sizes
+
+    async def fetch(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """The mails, whole, unmarked as read. What the server does not deliver is missing from the answer."""
+        answer = await self._ask("FETCH", uid_set(uids), "(UID BODY.PEEK[])", uid=True, must_succeed=False)
+        mails: dict[int, bytes] = {}
+        answer.untagged.reverse()
+        while answer.untagged:  # each is let go as soon as it is copied
+            items = fetched(answer.untagged.pop())
+            uid, body = _number(items.get("UID")), items.get("BODY[]")
+            if uid is not None and body is not None:
+                mails[uid] = body
+        if answer.status != "OK" and not mails and answer.code in _NOT_NOW_CODES - {"SERVERBUG"}:
+            raise self._temporary(f"FETCH refused: {answer.status} {answer.text}")
+        return {uid: mails[uid] for uid in uids if uid in mails}
+
+    # ------------------------------------------------------------ waiting
+
+    @property
+    def can_idle(self) -> bool:
+        """Whether the server tells us by itself when something arrives (RFC 2177)."""
+        return "IDLE" in self.capabilities
+
+    def tell_arrivals(self, announced: Callable[[], None]) -> None:
+        """From now on call this whenever the server says that the folder grew."""
+        self._protocol.on_exists = announced
+
+    def forget_news(self) -> None:
+        """What was announced so far will be found by the search that follows: `wait` need not return for it."""
+        self._protocol.news.clear()
+
+    async def wait(self, renewal: timedelta, poll: timedelta) -> None:
+        """Return as soon as something arrived since `forget_news`, and now and then without.
+
+        When nothing arrived, a round trip has proved the connection alive.
+        """
+        try:
+            if self.can_idle:
+                answer = await self._protocol.idle(min(renewal, LONGEST_IDLE).total_seconds(), self._timeout)
+                if answer is not None:
+                    # It offers what it does not keep: ask from now on, as of a server that never offered.
+                    self.capabilities -= {"IDLE"}
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(renewal, poll).total_seconds()):
+                        await self._protocol.news.wait()
+                await self._ask("NOOP")
+        except Disconnected as error:
+            raise self._failure(error) from None
+
+    # ------------------------------------------------------------ keeping what we sent
+
+    async def folders(self) -> dict[str, frozenset[str]]:
+        r"""Every folder's name and its attributes, upper case (`\SENT` says where sent mail is kept: RFC 6154)."""
+        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities
+        answer = await self._ask("LIST", '""', '"*"', *(["RETURN", "(SPECIAL-USE)"] if extended else []))
+        found = {}
+        for parts in answer.untagged:
+            # * LIST (attribute …) delimiter name
+            words = [value for kind, value in tokens(parts) if kind in ("atom", "string")]
+            if len(words) > 3 and words[1].upper() == b"LIST":
+                name = decode_folder(words[-1].decode("utf-8", "replace"))
+                found[name] = frozenset(word.decode("ascii", "replace").upper() for word in words[2:-2])
+        return found
+
+    async def append(self, folder: str, raw: bytes) -> None:
+        """Put a mail into a folder, as read."""
+        patience = timedelta(seconds=self._timeout + len(raw) / 32_768)  # a slow line is silent while it uploads
+        await self._ask(
+            "APPEND",
+            quoted(encode_folder(folder)),
+            "(\\Seen)",
+            f"{{{len(raw)}}}",
+            answers=(raw + b"\r\n",),
+            patience=patience,
+        )
+
+    # ------------------------------------------------------------ failing
+
+    async def _ask(
+        self,
+        name: str,
+        *args: str,
+        uid: bool = False,
+        answers: tuple[bytes, ...] = (),
+        patience: timedelta | None = None,
+        must_succeed: bool = True,
+    ) -> Answer:
+        timeout = self._timeout if patience is None else patience.total_seconds()
+        try:
+            answer = await self._protocol.ask(name, *args, uid=uid, answers=answers, timeout=timeout)
+        except (Disconnected, ValueError) as error:
+            raise self._failure(error) from None
+        if must_succeed:
+            self._must_be_ok(answer, name)
+        return answer
+
+    def _must_be_ok(self, answer: Answer, name: str) -> None:
+        if answer.status != "OK":
+            raise self._temporary(f"{name} refused: {answer.status} {answer.text}")
+
+    def _temporary(self, detail: str) -> TemporaryFailure:
+        return TemporaryFailure(self.channel, self._scrubbed(detail))
+
+    def _scrubbed(self, detail: str) -> str:
+        # Some servers repeat what they did not understand.
+        user, password = self.server.user, self.server.password
+        for secret in (password, base64.b64encode(f"\0{user}\0{password}".encode(errors="replace")).decode()):
+            detail = detail.replace(secret, "***") if secret else detail
+        return detail[:300]
+
+    def _failure(self, error: Exception) -> ChannelError:
+        """The same, in the words of `channels.errors`."""
+        if isinstance(error, ChannelError):
+            return error
+        server = f"{self.server.host}:{self.server.port}"
+        if isinstance(error, Disconnected):
+            return self._temporary(str(error))
+        if isinstance(error, TimeoutError):
+            return self._temporary(f"{server} did not answer in time")
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return self._temporary(f"the certificate of {server} cannot be trusted: {error.verify_message}")
+        if isinstance(error, ssl.SSLError):
+            return self._temporary(f"no TLS with {server}: {error.reason or error}")
+        if isinstance(error, OSError):
+            return self._temporary(f"no connection to {server}: {error.strerror or error}")
+        return self._temporary("a name or password cannot be sent as it is written")
+
+    async def _hang_up(self) -> None:
+        self._protocol.fail("we hung up")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._protocol.closed()
+
+
+# ---------------------------------------------------------------- names, numbers, sockets
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def uid_set(uids: Iterable[int]) -> str:
+    """Ascending UIDs as a sequence set: 1:3,7 (RFC 3501 §9)."""
+    ranges: list[tuple[int, int]] = []
+    for uid in sorted(uids):
+        if ranges and ranges[-1][1] == uid - 1:
+            ranges[-1] = (ranges[-1][0], uid)
+        else:
+            ranges.append((uid, uid))
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in ranges)
+
+
+def encode_folder(name: str) -> str:
+    """A folder's name in modified UTF-7 (RFC 3501 §5.1.3)."""
+
+    def shifted(found: re.Match[str]) -> str:
+        word = base64.b64encode(found[0].encode("utf-16-be")).decode().rstrip("=")
+        return "&" + word.replace("/", ",") + "-"
+
+    return re.sub(r"[^\x20-\x7e]+", shifted, name.replace("&", "&-"))
+
+
+def decode_folder(name: str) -> str:
+    """The name a server's modified UTF-7 stands for; as it is where it stands for nothing."""
+
+    def shifted(found: re.Match[str]) -> str:
+        word = found[1].replace(",", "/")
+        try:
+            return base64.b64decode(word + "=" * (-len(word) % 4)).decode("utf-16-be") if word else "&"
+        except ValueError:
+            return found[0]
+
+    return re.sub(r"&([^-]*)-", shifted, name)
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """What is trusted: shared by every connection, since each costs 150 KB and 20 ms to make.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return _tls_context(ca_file, ca_file.stat().st_mtime_ns if ca_file else 0)
+
+
+@lru_cache(maxsize=32)
+def _tls_context(ca_file: Path | None, _changed: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _number(word: bytes | None) -> int | None:
+    return int(word) if word is not None and word.isdigit() and len(word) < 20 else None
+
+
+def _notice_silence(sock: socket.socket | None, keepalive: timedelta) -> None:
+    """Let the kernel notice a peer that vanished without a word; what a platform lacks, IDLE's renewal makes up for."""
+    if sock is None:
+        return
+    idle = max(1, round(keepalive.total_seconds()))
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", idle),
+        ("TCP_KEEPALIVE", idle),  # its name on macOS
+        ("TCP_KEEPINTVL", max(1, idle // 4)),
+        ("TCP_KEEPCNT", 4),
+        ("TCP_USER_TIMEOUT", idle * 2000),  # RFC 5482, in milliseconds
+    ):
+        if (option := getattr(socket, name, None)) is not None:
+            with suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,0 +1,1 @@
+"""Servers the tests talk to, started and stopped by them."""
