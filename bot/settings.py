@@ -38,9 +38,13 @@ class Problem:
     says: str
     remedy: str
 
+    @property
+    def place(self) -> str:
+        """Where to look, as editors take it: file and line."""
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
     def __str__(self) -> str:
-        place = self.source if self.line is None else f"{self.source}:{self.line}"
-        return ": ".join(part for part in (place, self.key, self.says) if part) + f". {self.remedy}"
+        return ": ".join(part for part in (self.place, self.key, self.says) if part) + f". {self.remedy}"
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def replay(receipt: Receipt, now: datetime) -> Changes:
         InvalidTransition: it waits already, or was handled.
     """
     if receipt.state not in (ReceiptState.PARKED, ReceiptState.IGNORED):
-        raise InvalidTransition("error.cannot_replay", state=receipt.state.value)
+        raise InvalidTransition(state=receipt.state.value)
     again = msgspec.structs.replace(
         receipt,
         state=ReceiptState.WAITING,

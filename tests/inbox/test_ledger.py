@@ -116,7 +116,7 @@ def test_an_ignored_receipt_can_be_replayed_and_a_handled_or_waiting_one_not() -
     for other in (receipt, receipts.handled(receipt, NOW, None, None)):
         with pytest.raises(InvalidTransition) as refused:
             replay(other, LATER)
-        assert refused.value.key == "error.cannot_replay"
+        assert refused.value.args_shown == {"state": other.state.value}
 
 
 def test_what_killed_the_workers_is_parked_again_at_the_next_death() -> None:

@@ -1,0 +1,190 @@
+"""From settings to parts: which store, which channels, whose accounts. A new channel is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from aiohttp import web
+from channels.mail.smtp import SmtpServer
+
+from bot.settings import BotSettings, MailboxSettings, Settings
+from channels.base import Channel, Observer
+from channels.mail.imap import ImapServer
+from channels.mail.mailbox import Mailbox
+from channels.telegram.bot import TelegramBot
+from inbox.invitations import DeclaredOwner
+from inbox.model import Account, AccountId, AssignmentMode, ChannelId, Identity
+from inbox.store.sqlite import SqliteStore
+
+
+class Unobserved:
+    """An observer for channels that are only asked something."""
+
+    def up(self, channel: ChannelId) -> None:
+        """Nobody listens."""
+
+    def down(self, channel: ChannelId, reason: str, retry_in: float | None) -> None:
+        """Nobody listens."""
+
+    def announced(self, channel: ChannelId) -> None:
+        """Nobody listens."""
+
+
+def mail_channel(name: str) -> ChannelId:
+    """The channel of a declared mailbox."""
+    return ChannelId(f"mail:{name}")
+
+
+def telegram_channel(name: str) -> ChannelId:
+    """The channel of a declared bot."""
+    return ChannelId(f"telegram:{name}")
+
+
+def open_store(
+    settings: Settings, *, exclusive: bool, on_commit: Callable[[int, float], None] | None = None
+) -> SqliteStore:
+    """The store, to be entered. Exclusive is for the worker: there is one on an embedded store.
+
+    Args:
+        on_commit: told after each group of units how many they were and how many seconds they took.
+    """
+    return SqliteStore(settings.store.path, exclusive=exclusive, on_commit=on_commit)
+
+
+def build_channels(settings: Settings, observer: Observer) -> dict[ChannelId, Channel]:
+    """Every declared channel, by its id; none is connected yet."""
+    return dict(_channels(settings, observer))
+
+
+def _channels(settings: Settings, observer: Observer) -> Iterator[tuple[ChannelId, Channel]]:
+    for name, mailbox in settings.mailboxes.items():
+        yield mail_channel(name), build_mailbox(name, mailbox, observer)
+    for name, bot in settings.bots.items():
+        shared = bot.account is None and len(settings.accounts) > 1
+        yield telegram_channel(name), build_bot(name, bot, observer, shared=shared)
+
+
+def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer) -> Mailbox:
+    """One mailbox. What its smtp section leaves out of the login is the imap section's."""
+    imap, smtp = mailbox.imap, mailbox.smtp
+    user = imap.user if smtp.user is None else smtp.user
+    password = imap.password if smtp.password is None else smtp.password
+    return Mailbox(
+        mail_channel(name),
+        ImapServer(
+            host=imap.host,
+            port=imap.port,
+            tls=imap.tls,
+            ca_file=imap.ca_file,
+            user=imap.user,
+            password=imap.password.get_secret_value(),
+            folder=imap.folder,
+        ),
+        SmtpServer(
+            host=smtp.host,
+            port=smtp.port,
+            tls=smtp.tls,
+            ca_file=smtp.ca_file,
+            user=user or None,
+            password=password.get_secret_value() if user else None,
+        ),
+        observer,
+        start_at=mailbox.start_at,
+        sent_folder=mailbox.sent_folder or None,
+        idle_renewal=timedelta(minutes=mailbox.idle_renewal_minutes),
+    )
+
+
+def build_bot(name: str, bot: BotSettings, observer: Observer, *, shared: bool = False) -> TelegramBot:
+    """One bot. In one that several accounts share, each reply says for whom it speaks."""
+    return TelegramBot(
+        telegram_channel(name),
+        bot.token.get_secret_value(),
+        observer,
+        api_server=bot.api_server,
+        receive=bot.receive,
+        webhook_url=bot.webhook.url if bot.webhook else "",
+        webhook_secret=bot.webhook.secret.get_secret_value() if bot.webhook else "",
+        sign_replies=shared,
+    )
+
+
+@asynccontextmanager
+async def routes(settings: Settings, channels: Mapping[ChannelId, Channel]) -> AsyncIterator[None]:
+    """Listen, while it is entered, for what the bots' webhooks are called with.
+
+    Raises:
+        OSError: an address cannot be listened on.
+    """
+    async with AsyncExitStack() as listening:
+        for name, bot in settings.bots.items():
+            channel = channels.get(telegram_channel(name))
+            if bot.receive == "webhook" and bot.webhook is not None and isinstance(channel, TelegramBot):
+                called = web.Application()
+                called.add_routes(channel.routes())
+                runner = web.AppRunner(called, access_log=None, shutdown_timeout=2)
+                await runner.setup()
+                listening.push_async_callback(runner.cleanup)
+                await web.TCPSite(runner, bot.webhook.host, bot.webhook.port).start()
+        yield
+
+
+def channel_ids(settings: Settings) -> list[ChannelId]:
+    """Every declared channel."""
+    return [*map(mail_channel, settings.mailboxes), *map(telegram_channel, settings.bots)]
+
+
+def own_accounts(settings: Settings) -> dict[ChannelId, AccountId]:
+    """The account of every channel that serves only one."""
+    channels = [(mail_channel(name), mailbox.account) for name, mailbox in settings.mailboxes.items()]
+    channels += [(telegram_channel(name), bot.account) for name, bot in settings.bots.items()]
+    return {channel: AccountId(account) for channel, account in channels if account is not None}
+
+
+def desk_bots(settings: Settings) -> list[ChannelId]:
+    """The bots through which secretaries join, in the config's order."""
+    return [telegram_channel(name) for name, bot in settings.bots.items() if bot.desk]
+
+
+def declared_accounts(settings: Settings) -> list[Account]:
+    """The accounts as the config declares them; the unsorted lane is not among them."""
+    served = {mailbox.account: name for name, mailbox in settings.mailboxes.items() if mailbox.account is not None}
+    accounts = []
+    for key, account in settings.accounts.items():
+        mailbox = account.mailbox or served.get(key)
+        sender = account.identity.from_address
+        addresses = (*account.addresses, *([sender] if sender else []))
+        accounts.append(
+            Account(
+                id=AccountId(key),
+                name=account.name,
+                language=account.language or settings.desk.language,
+                time_zone=account.time_zone or settings.desk.time_zone,
+                identity=Identity(
+                    display_name=account.identity.display_name,
+                    from_address=sender,
+                    signature=account.identity.signature.strip(),
+                ),
+                mailbox=mail_channel(mailbox) if mailbox else None,
+                addresses=tuple(dict.fromkeys(address.lower() for address in addresses)),
+                assignment=AssignmentMode(account.assignment),
+                reopen_days=account.reopen_days,
+            )
+        )
+    return accounts
+
+
+def declared_owners(settings: Settings) -> list[DeclaredOwner]:
+    """The owners as the config declares them; the first of the desk's bots reaches them."""
+    channel = desk_bots(settings)[0]
+    return [
+        DeclaredOwner(
+            telegram_user_id=owner.id,
+            name=owner.name,
+            language=owner.language or settings.desk.language,
+            channel_id=channel,
+        )
+        for owner in settings.owners
+    ]

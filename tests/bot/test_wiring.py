@@ -1,0 +1,114 @@
+import socket
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from bot.config import load
+from bot.settings import Settings
+from bot.wiring import (
+    Unobserved,
+    build_channels,
+    channel_ids,
+    declared_accounts,
+    declared_owners,
+    desk_bots,
+    open_store,
+    own_accounts,
+    routes,
+)
+from channels.mail.mailbox import Mailbox
+from channels.telegram.bot import TelegramBot
+from inbox.errors import StoreUnavailable
+from inbox.invitations import DeclaredOwner
+from inbox.model import AssignmentMode, ChannelId
+from inbox.store.base import Changes
+from tests.bot.test_config import EXAMPLE, SECRETS
+
+
+def example(**environ: str) -> Settings:
+    return load(EXAMPLE, SECRETS | environ)
+
+
+def test_every_declared_mailbox_and_bot_becomes_a_channel() -> None:
+    settings = example()
+    channels = build_channels(settings, Unobserved())
+    assert list(channels) == [
+        "mail:cabinet-roux",
+        "mail:permanence",
+        "telegram:permanence",
+        "telegram:docteur-roux",
+    ]
+    assert list(channels) == channel_ids(settings)
+    assert [channel.id for channel in channels.values()] == list(channels)
+    assert [type(channel) for channel in channels.values()] == [Mailbox, Mailbox, TelegramBot, TelegramBot]
+
+
+def test_a_channel_of_one_account_is_its_own_and_secretaries_join_by_the_desks_bots() -> None:
+    settings = example()
+    assert own_accounts(settings) == {"mail:cabinet-roux": "docteur-roux", "telegram:docteur-roux": "docteur-roux"}
+    assert desk_bots(settings) == ["telegram:permanence"]
+
+
+def test_accounts_are_as_declared_and_the_from_address_is_one_of_theirs() -> None:
+    doctor, lawyer, plumber = declared_accounts(example(PERMANENCE_DESK__LANGUAGE="en"))
+    assert (doctor.id, doctor.name, doctor.language, doctor.mailbox) == (
+        "docteur-roux",
+        "Dr Camille Roux",
+        "fr",
+        "mail:cabinet-roux",
+    )
+    assert doctor.addresses == ("secretariat@cabinet-roux.example", "contact@cabinet-roux.example")
+    assert doctor.identity.signature == "Le secrétariat du Dr Camille Roux\n12 rue des Lilas, 69003 Lyon"
+    assert (lawyer.assignment, lawyer.language, lawyer.time_zone) == (AssignmentMode.MANUAL, "en", "Europe/Paris")
+    assert plumber.addresses == ("bernard@permanence.example",)
+    assert (plumber.mailbox, plumber.reopen_days) == ("mail:permanence", 14)
+
+
+def test_an_account_answers_from_the_mailbox_that_serves_it_alone() -> None:
+    settings = example()
+    roux = settings.accounts["docteur-roux"].model_copy(update={"mailbox": None})
+    settings = settings.model_copy(update={"accounts": settings.accounts | {"docteur-roux": roux}})
+    assert declared_accounts(settings)[0].mailbox == "mail:cabinet-roux"
+
+
+def test_owners_are_reached_through_the_desks_first_bot() -> None:
+    assert declared_owners(example()) == [
+        DeclaredOwner(
+            telegram_user_id=4242424242, name="Anne Lemoine", language="fr", channel_id=ChannelId("telegram:permanence")
+        )
+    ]
+
+
+async def test_one_worker_holds_the_store_and_others_may_look(tmp_path: Path) -> None:
+    settings = example(PERMANENCE_STORE__URL=f"sqlite:{tmp_path}/desk.db")
+    told: list[int] = []
+    async with open_store(settings, exclusive=True, on_commit=lambda units, seconds: told.append(units)) as store:
+        async with open_store(settings, exclusive=False):
+            pass
+        with pytest.raises(StoreUnavailable):
+            async with open_store(settings, exclusive=True):
+                pass
+        await store.commit(Changes(inserts=declared_accounts(settings)))
+    assert told == [1]
+
+
+async def test_a_webhook_is_heard_where_the_config_says_while_it_is_entered(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = example(PERMANENCE_BOTS__DOCTEUR_ROUX__WEBHOOK__PORT=str(port))
+    channels = build_channels(settings, Unobserved())
+    url = f"http://127.0.0.1:{port}/telegram/docteur-roux"
+    async with ClientSession() as telegram:
+        async with routes(settings, channels):
+            # the bot itself does not run yet: Telegram is told to come again
+            answers = []
+            for secret in ("wrong", SECRETS["PERMANENCE_BOTS__DOCTEUR_ROUX__WEBHOOK__SECRET"]):
+                headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
+                async with telegram.post(url, json={"update_id": 1}, headers=headers) as answer:
+                    answers.append(answer.status)
+            assert answers == [403, 503]
+        with pytest.raises(OSError, match=str(port)):
+            await telegram.post(url, json={})
+    for channel in channels.values():
+        await channel.close()
