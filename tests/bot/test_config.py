@@ -371,6 +371,60 @@ def test_things_declared_twice_are_found(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("desk = 'fr'", "1: desk: must be a table. Write it as a section of its own: [desk]"),
+        ("desk = { undo_seconds = -1 }", "1: desk.undo_seconds: is below 0. Use 0 or more"),
+        ("desk = { undo_seconds = 1.5 }", "1: desk.undo_seconds: must be a whole number. Write its digits alone"),
+        ("owners = 'Anne'", '1: owners: must be a list. Write it between brackets: owners = ["…"], or [[owners]] for '),
+        ("owners = [{ id = 1 }]", "1: owners[1].name: is missing. Add name = … to [owners[1]]"),
+        ("web = { port = 70000 }", "1: web.port: is above 65535. Use 65535 or less"),
+        (
+            "store = { url = 'permanence.db' }",
+            '1: store.url: is not a store. Write "sqlite:" and a path, like "sqlite:',
+        ),
+        ("store = { url = 'sqlite:///x.db' }", "1: store.url: is not a store. "),
+        ("logs = { level = 'loud' }", "1: logs.level: is not one of the choices. Choose 'debug', 'info', 'warning' or"),
+        ("bots.desk.desk = 'perhaps'", "1: bots.desk.desk: must be true or false. Write desk = true or desk = false"),
+        ("bots.desk.api_server = 'http://x:99999'", "1: bots.desk.api_server: is not a web address. "),
+        ("bots.desk.token = 5", '1: bots.desk.token: must be text. Write it between quotes: token = "…"'),
+        ("bots.desk.token_file = 5", "1: bots.desk.token_file: must be a path. Write it between quotes: token_file"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_explained(tmp_path: Path, line: str, expected: str) -> None:
+    text = f"{line}\n{SMALL}"
+    if line.startswith("bots."):
+        text = text.replace('[bots.desk]\ntoken = "123:hunter2-token"\n', "")
+        environ = {} if ".token" in line else {"PERMANENCE_BOTS__DESK__TOKEN": "1:x"}
+    else:
+        environ = {}
+    assert any(said.startswith(expected) for said in mistakes(written(tmp_path, text), environ))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"hunter2\nhunter3\n", "has more than one line"),
+        (b"\xff", "is not text"),
+    ],
+)
+def test_a_secret_file_must_hold_one_line_of_text(tmp_path: Path, content: bytes, expected: str) -> None:
+    (tmp_path / "token").write_bytes(content)
+    text = SMALL.replace('token = "123:hunter2-token"', 'token_file = "token"')
+    assert mistakes(written(tmp_path, text)) == [
+        f"16: bots.desk.token_file: {tmp_path}/token {expected}. Write the token into it, on one line"
+    ]
+
+
+def test_a_secret_in_the_environment_wins_over_its_file(tmp_path: Path) -> None:
+    text = SMALL.replace('token = "123:hunter2-token"', 'token_file = "missing"')
+    settings = load(written(tmp_path, text), {"PERMANENCE_BOTS__DESK__TOKEN": "9:env"})
+    assert settings.bots["desk"].token.get_secret_value() == "9:env"
+
+
 def test_webhooks_need_https_a_secret_and_a_port_of_their_own(tmp_path: Path) -> None:
     text = SMALL + 'receive = "webhook"\n[bots.desk.webhook]\nurl = "http://desk.example/t"\nsecret = "short"\n'
     text += "port = 8085\n"
