@@ -94,11 +94,12 @@ class Imap:
             async with asyncio.timeout(self._limits.connect.total_seconds()):
                 await self._connect()
                 await self._login()
-        except (ChannelError, Disconnected, OSError, ValueError) as error:
+        except BaseException as error:
             await self._hang_up()
-            raise self._failure(error) from (error.__cause__ or error)
-        except BaseException:
-            await self._hang_up()
+            if isinstance(error, OSError):  # TimeoutError and ssl.SSLError among them
+                raise self._failure(error) from error
+            if isinstance(error, Disconnected | ValueError):
+                raise self._failure(error) from None
             raise
         return self
 

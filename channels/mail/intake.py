@@ -157,6 +157,7 @@ class Intake:
         octets = 0
         for uid in uids:
             size = sizes.get(uid, 2**20)
+            size = size if size <= LARGEST_MAIL else 0  # it is not fetched
             alone = uid <= self._one_by_one_to
             if batch and (alone or len(batch) == BATCH or octets + size > BATCH_OCTETS):
                 yield batch
@@ -226,8 +227,8 @@ class Intake:
         return waits[tries - 1].total_seconds() if tries <= len(waits) else 0
 
     def _until_next_try(self, position: Position) -> timedelta:
-        due = [self._due.get(uid, 0) - monotonic() for uid in position.missing]
-        return max(timedelta(0), min(self._pace.idle_renewal, *(timedelta(seconds=seconds) for seconds in due)))
+        waits = [timedelta(seconds=self._due.get(uid, 0) - monotonic()) for uid in position.missing]
+        return max(timedelta(0), min([self._pace.idle_renewal, *waits]))
 
     async def _commit(self, arrivals: Sequence[Arrival], position: Position) -> Position:
         position = msgspec.structs.replace(position, at=datetime.now(UTC))

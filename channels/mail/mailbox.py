@@ -1,0 +1,244 @@
+"""A mailbox as a channel: mail comes in by IMAP and leaves by SMTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+from typing import Literal
+
+from channels.base import Accept, Finding, Observer, Parcel, Reply, SentAs
+from channels.errors import ChannelError, LoginRejected, PermanentFailure
+from channels.mail import compose, parse
+from channels.mail.imap import Imap, ImapServer, Limits
+from channels.mail.intake import Intake, Pace
+from channels.mail.smtp import Smtp, SmtpServer
+from inbox.envelope import Envelope
+from inbox.model import Attachment, ChannelId, Letter, Post
+
+logger = logging.getLogger(__name__)
+
+COPIES_WAITING = 32
+"""Copies for the Sent folder held in memory at once; more are not made."""
+
+
+class Mailbox:
+    """One mailbox. See `channels.base.Channel` for what each method promises."""
+
+    def __init__(
+        self,
+        id: ChannelId,
+        imap: ImapServer,
+        smtp: SmtpServer,
+        observer: Observer,
+        *,
+        start_at: Literal["now", "beginning"] = "now",
+        sent_folder: str | None = None,
+        idle_renewal: timedelta | None = None,
+        pace: Pace | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            start_at: what the first start ever takes in: what arrives from now on, or all that is there.
+            sent_folder: where a copy of what is sent goes; None: nowhere; "auto": where the server keeps sent mail.
+        """
+        self.id = id
+        self._imap = imap
+        self._smtp = Smtp(id, smtp)
+        self._observer = observer
+        self._start_at: Literal["now", "beginning"] = start_at
+        self._sent_folder = sent_folder
+        self._pace = pace or Pace()
+        if idle_renewal is not None:
+            self._pace = replace(self._pace, idle_renewal=idle_renewal)
+        self._limits = limits
+        self._copies: set[asyncio.Task[None]] = set()
+        self._copying = asyncio.Lock()
+
+    # ------------------------------------------------------------ in
+
+    async def run(self, position: str | None, accept: Accept) -> None:
+        intake = Intake(self.id, self._imap.folder, position, accept, self._pace, start_at=self._start_at)
+        known_here = False
+        wait = timedelta(0)
+        while True:
+            up_since: float | None = None
+
+            def announced() -> None:
+                self._observer.announced(self.id)
+
+            def received() -> None:
+                nonlocal up_since
+                if up_since is None:
+                    up_since = monotonic()
+                    self._observer.up(self.id)
+
+            reason, login_refused = "unforeseen", False
+            try:
+                async with Imap(self.id, self._imap, self._limits) as imap:
+                    known_here = True
+                    await intake.receive(imap, announced, received)
+            except LoginRejected as failure:
+                if not known_here:
+                    self._observer.down(self.id, failure.detail, None)
+                    raise
+                login_refused, reason = True, failure.detail
+            except ChannelError as failure:
+                reason = failure.detail
+            except Exception:
+                # A mailbox is received for months: what nobody foresaw must not end it.
+                logger.exception("%s: receiving failed in a way nobody foresaw", self.id)
+            if up_since is not None and monotonic() - up_since > wait.total_seconds():
+                wait = timedelta(0)
+            wait = min(max(wait * 2, self._pace.first_wait), self._pace.longest_wait)
+            # Jitter: after an outage a hundred mailboxes do not knock at once.
+            seconds = (self._pace.login_wait if login_refused else wait).total_seconds() * random.uniform(0.5, 1)
+            self._observer.down(self.id, reason, seconds)
+            await asyncio.sleep(seconds)
+
+    def read(self, raw: bytes) -> Envelope:
+        return parse.read_mail(raw)
+
+    def extract(self, raw: bytes, attachment: Attachment) -> bytes:
+        return parse.extract(raw, attachment.path)
+
+    # ------------------------------------------------------------ out
+
+    def compose(self, reply: Reply) -> tuple[Parcel, ...]:
+        return compose.compose(reply)
+
+    async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
+        if not isinstance(payload, Letter) or raw is None:
+            raise PermanentFailure(self.id, "a mailbox sends letters only")
+        sent = await self._smtp.send(payload, raw)
+        if self._sent_folder is not None:
+            # Not waited for: were this process to end meanwhile, a reply that did leave would count as unknown.
+            self._copy_to_sent(raw)
+        return sent
+
+    def _copy_to_sent(self, raw: bytes) -> None:
+        if len(self._copies) >= COPIES_WAITING:
+            logger.warning("%s: sent, but not copied to the Sent folder: the server is too slow", self.id)
+            return
+        task = asyncio.create_task(self._append(raw))
+        self._copies.add(task)
+        task.add_done_callback(self._copies.discard)
+
+    async def _append(self, raw: bytes) -> None:
+        async with self._copying:
+            try:
+                async with Imap(self.id, self._imap, self._limits) as imap:
+                    folder = self._sent_folder
+                    if folder == "auto":
+                        folder = _sent_among(await imap.folders())
+                    if folder is None:
+                        logger.warning("%s: sent, but not copied: the server marks no folder as \\Sent", self.id)
+                    else:
+                        await imap.append(folder, raw)
+            except ChannelError as failure:
+                logger.warning("%s: sent, but not copied to the Sent folder: %s", self.id, failure.detail)
+
+    async def close(self) -> None:
+        if self._copies:
+            _, late = await asyncio.wait(self._copies, timeout=5)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._smtp.close()
+
+    # ------------------------------------------------------------ check
+
+    async def check(self) -> list[Finding]:
+        return [*await self._check_imap(), *await self._smtp.check()]
+
+    async def _check_imap(self) -> list[Finding]:
+        server = self._imap
+        subject = f"{self.id}: IMAP {server.host}:{server.port}"
+        try:
+            await asyncio.get_running_loop().getaddrinfo(server.host, server.port)
+        except (OSError, UnicodeError):
+            remedy = "Correct the host in the configuration, or this machine's name resolution."
+            return [Finding("error", subject, f"No server has the name {server.host}.", remedy)]
+        findings = []
+        if server.tls == "none" and server.host not in ("localhost", "127.0.0.1", "::1"):
+            says = "The password and every mail travel readable by others."
+            findings.append(Finding("warning", subject, says, 'Set tls to "tls" or "starttls".'))
+        try:
+            async with Imap(self.id, server, self._limits) as imap:
+                findings.append(Finding("ok", subject, f"Logged in as {server.user}."))
+                findings += await self._check_folders(imap, subject)
+        except ChannelError as failure:
+            findings.append(_explained(failure, server, subject))
+        return findings
+
+    async def _check_folders(self, imap: Imap, subject: str) -> list[Finding]:
+        findings = []
+        folders = await imap.folders()
+        names = {"INBOX" if name.upper() == "INBOX" else name for name in folders}  # RFC 3501 §5.1: in any case
+        wanted = "INBOX" if self._imap.folder.upper() == "INBOX" else self._imap.folder
+        if wanted in names or wanted == "INBOX":
+            folder = await imap.open_folder(self._imap.folder)
+            findings.append(Finding("ok", subject, f"{self._imap.folder} holds {folder.exists} mails."))
+        else:
+            remedy = f"Set folder to one of: {', '.join(sorted(names)[:20])}."
+            findings.append(Finding("error", subject, f"There is no folder {self._imap.folder}.", remedy))
+        if not imap.can_idle:
+            every = round(self._pace.poll.total_seconds())
+            says = f"The server does not announce new mail (no IDLE); it is asked every {every} seconds."
+            findings.append(
+                Finding("warning", subject, says, "Nothing to mend here; mail may show up that much later.")
+            )
+        if self._sent_folder is not None:
+            sent = _sent_among(folders) if self._sent_folder == "auto" else self._sent_folder
+            if sent is None:
+                remedy = f"Set sent_folder to one of: {', '.join(sorted(names)[:20])}."
+                findings.append(Finding("warning", subject, "The server marks no folder as \\Sent.", remedy))
+            elif sent not in names:
+                remedy = f"Create it, or set sent_folder to one of: {', '.join(sorted(names)[:20])}."
+                findings.append(Finding("warning", subject, f"There is no folder {sent} for sent mail.", remedy))
+            else:
+                findings.append(Finding("ok", subject, f"Sent mail is kept in {sent}."))
+        return findings
+
+
+def _sent_among(folders: dict[str, frozenset[str]]) -> str | None:
+    return next((name for name, attributes in folders.items() if "\\SENT" in attributes), None)
+
+
+# X509_V_ERR_… of OpenSSL's x509_vfy.h
+_OTHER_NAME = (62, 64)
+_NOT_VALID_NOW = (9, 10)
+
+
+def _explained(failure: ChannelError, server: ImapServer, subject: str) -> Finding:
+    cause = failure.__cause__
+    if isinstance(failure, LoginRejected):
+        says = f"The server refuses to log in {server.user}."
+        remedy = "Check user and password; some providers want IMAP switched on, or a password made for this program."
+    elif isinstance(cause, ssl.SSLCertVerificationError):
+        says = f"The server's certificate is not accepted: {cause.verify_message}."
+        if cause.verify_code in _OTHER_NAME:
+            remedy = f"It names other servers than {server.host}: set host to a name it is made for."
+        elif cause.verify_code in _NOT_VALID_NOW:
+            remedy = "The server's owner must renew it; or this machine's clock is wrong."
+        elif server.ca_file is not None:
+            remedy = f"It is not signed by the CA in {server.ca_file}: set ca_file to the CA that signed it."
+        else:
+            remedy = "It is signed by a CA this machine does not know: set ca_file to that CA's certificate."
+    elif isinstance(cause, ssl.SSLError):
+        says = "The server does not speak TLS here, or no version of it that is safe."
+        remedy = 'Port 993 usually wants tls = "tls", port 143 tls = "starttls".'
+    elif isinstance(cause, ConnectionRefusedError):
+        says, remedy = "Nothing listens there.", "Correct host and port, and see that the server runs."
+    elif isinstance(cause, TimeoutError):
+        says = "The server does not answer."
+        remedy = 'Correct host and port; port 993 wants tls = "tls"; a firewall may be in between.'
+    else:
+        says, remedy = failure.detail, "If it stays so, ask whoever runs the server, with this sentence."
+    return Finding("error", subject, says, remedy)
