@@ -32,7 +32,10 @@ class Catalogue:
         translations = self._translations.get(language) or self._translations[LANGUAGES[0]]
         count = args.get("count", "")
         number = int(count) if count.isdigit() else 1
-        return translations.ungettext(key, key, number).format_map(_Given(args))
+        sentence = translations.ungettext(key, key, number)
+        if sentence == key:  # it has no plural, and gettext keeps those apart
+            sentence = translations.ugettext(key)
+        return sentence.format_map(_Given(args))
 
     def when(self, language: str, time_zone: str, instant: datetime, now: datetime) -> str:
         """The hour for today, day and hour for this year, the whole date otherwise."""
