@@ -328,11 +328,6 @@ async def undo(
         changes = await undone(desk.store, draft, conversation, secretary, unit.now)
     except NotFound:
         raise InvalidTransition("error.too_late") from None
-    changes += Changes(
-        inserts=[
-            preview_for(secretary, draft, unit.now, fresh=False),
-            card_for(secretary, conversation, unit.now, fresh=False),
-        ]
-    )
+    changes += Changes(inserts=[card_for(secretary, conversation, unit.now, fresh=False)])
     await unit.commit(changes, account_id=draft.account_id, conversation_id=draft.conversation_id)
     unit.say(voice.say("toast.undone"))

@@ -213,14 +213,17 @@ async def undone(
         raise InvalidTransition("error.not_yours")
     if draft.state is not DraftState.SENT or draft.message_id is None:
         raise InvalidTransition("error.draft_gone")
-    changes = await _reopened(store, draft, conversation, now)
+    message = await store.get(Message, draft.message_id)
+    changes = await cancel_reply(store, message, now) + Changes(expectations=[conversation])
+    newer = await find_open(store, draft.conversation_id, draft.author_id)
+    changes += _open_again(secretary, draft, message, newer, now, fresh=False)
     return changes + Changes(inserts=[event("undone", conversation, now, actor=secretary)])
 
 
-async def _reopened(store: Store, draft: Draft, conversation: Conversation, now: datetime) -> Changes:
-    message = await store.get(Message, draft.message_id or "")
-    changes = await cancel_reply(store, message, now)
-    newer = await find_open(store, draft.conversation_id, draft.author_id)
+def _open_again(
+    author: Secretary, draft: Draft, message: Message, newer: Draft | None, now: datetime, *, fresh: bool
+) -> Changes:
+    """The draft as it was before it was sent, and its author shown what holds its words now."""
     again = msgspec.structs.replace(
         draft,
         state=DraftState.OPEN,
@@ -228,17 +231,25 @@ async def _reopened(store: Store, draft: Draft, conversation: Conversation, now:
         open_key=open_key(draft.conversation_id, draft.author_id),
         updated_at=now,
     )
-    if newer is not None:
-        # She already writes the next one: hers stays whole, the words taken back stand before it.
-        joined = msgspec.structs.replace(
-            newer,
-            text=f"{draft.text}\n\n{newer.text}",
-            attachments=(*draft.attachments, *newer.attachments),
-            updated_at=now,
+    if newer is None:
+        return Changes(
+            replacements=[again], deletions=[message], inserts=[preview_for(author, again, now, fresh=fresh)]
         )
-        gone = msgspec.structs.replace(again, state=DraftState.DISCARDED, open_key=None)
-        return changes + Changes(replacements=[joined, gone], deletions=[message], expectations=[conversation])
-    return changes + Changes(replacements=[again], deletions=[message], expectations=[conversation])
+    # She already writes the next one: hers stays whole, the words taken back stand before it. Two messages
+    # made it now, so an edit of one no longer stands for all of it.
+    joined = msgspec.structs.replace(
+        newer,
+        text=f"{draft.text}\n\n{newer.text}",
+        attachments=(*draft.attachments, *newer.attachments),
+        source_key=None,
+        updated_at=now,
+    )
+    gone = msgspec.structs.replace(again, state=DraftState.DISCARDED, open_key=None)
+    return Changes(
+        replacements=[joined, gone],
+        deletions=[message],
+        inserts=[preview_for(author, gone, now, fresh=False), preview_for(author, joined, now, fresh=True)],
+    )
 
 
 async def hold_stale_replies(store: Store, conversation: Conversation, now: datetime) -> Changes:
@@ -248,28 +259,39 @@ async def hold_stale_replies(store: Store, conversation: Conversation, now: date
     and their authors are told.
     """
     changes = Changes()
-    pending: list[Delivery] = []
-    for state in PENDING:
-        pending += await store.list(DELIVERIES_OF_CONVERSATION, conversation.id, DeliveryKind.REPLY, state)
-    for message_id in dict.fromkeys(d.message_id for d in sorted(pending, key=lambda d: d.id)):
-        message = await store.find(Message, message_id) if message_id else None
-        if message is None:
-            continue
+    held: list[tuple[Message, Draft]] = []
+    for message in await _pending_replies(store, conversation.id):
         draft = await store.find_by(DRAFT_OF_MESSAGE, message.id)
         if draft is None:
             continue
         try:
-            taken_back = await _reopened(store, draft, conversation, now)
+            # Oldest first: cancelling one lets the next one go, and that one is cancelled after it.
+            changes += await cancel_reply(store, message, now)
         except InvalidTransition:
             continue  # partly gone, or tried before: it may already be on the client's screen
-        taken_back.expectations.clear()  # the caller replaces the conversation itself
-        changes += taken_back
+        held.append((message, draft))
+    open_drafts: dict[SecretaryId, Draft | None] = {}
+    for message, draft in reversed(held):
         author = await store.get(Secretary, draft.author_id)
+        if author.id not in open_drafts:
+            open_drafts[author.id] = await find_open(store, conversation.id, author.id)
+        newer = open_drafts[author.id]
+        changes += _open_again(author, draft, message, newer, now, fresh=True)
+        open_drafts[author.id] = changes.newest(newer or draft)
         changes += Changes(
             inserts=[
                 event("held", conversation, now, detail={"draft": draft.id}),
                 sentence_for(author, Because(key="notice.held", args={"number": str(conversation.number)}), now),
-                preview_for(author, draft, now, fresh=True),
             ]
         )
     return changes
+
+
+async def _pending_replies(store: Store, conversation_id: ConversationId) -> list[Message]:
+    """The outbound messages that wait to leave, oldest first."""
+    pending: list[Delivery] = []
+    for state in PENDING:
+        pending += await store.list(DELIVERIES_OF_CONVERSATION, conversation_id, DeliveryKind.REPLY, state)
+    ids = dict.fromkeys(d.message_id for d in sorted(pending, key=lambda d: d.id) if d.message_id)
+    messages = await store.find_many(Message, ids)
+    return [messages[i] for i in ids if i in messages]
