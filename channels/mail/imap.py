@@ -154,7 +154,7 @@ class Imap:
             return
         user, password = self.server.user, self.server.password
         if re.search(r"[\0\r\n]", user + password):
-            raise LoginRejected(self.channel, "user or password contains a line break")
+            raise self._rejected("user or password contains a line break")
         plain = "AUTH=PLAIN" in self.capabilities
         # RFC 3501 §4.3 and §6.2.3: a quoted string is ASCII; LOGIN is not even tried under LOGINDISABLED
         if (user + password).isascii() and "LOGINDISABLED" not in self.capabilities:
@@ -163,15 +163,15 @@ class Imap:
             word = base64.b64encode(f"\0{user}\0{password}".encode())
             answer = await self._protocol.ask("AUTHENTICATE", "PLAIN", timeout=self._timeout, answers=(word + b"\r\n",))
         elif self.server.tls == "none":
-            raise LoginRejected(self.channel, "the server takes no password without TLS")
+            raise self._rejected("the server takes no password without TLS")
         else:
-            raise LoginRejected(self.channel, "the server offers no way to log in with this user and password")
+            raise self._rejected("the server offers no way to log in with this user and password")
         if answer.status != "OK":
             words = _NOT_NOW_WORDS.search(answer.text) if answer.code in ("", "ALERT") else None
-            detail = self._scrubbed(f"login refused: {answer.status} {answer.text}")
+            detail = f"login refused: {answer.status} {answer.text}"
             if words or answer.status == "BAD" or answer.code in _NOT_NOW_CODES:
-                raise TemporaryFailure(self.channel, detail)
-            raise LoginRejected(self.channel, detail)
+                raise self._temporary(detail)
+            raise self._rejected(detail)
         # Servers show more to those they know, IDLE among it.
         await self._ask_capabilities()
 
@@ -323,8 +323,11 @@ class Imap:
         if answer.status != "OK":
             raise self._temporary(f"{name} refused: {answer.status} {answer.text}")
 
-    def _temporary(self, detail: str) -> TemporaryFailure:
-        return TemporaryFailure(self.channel, self._scrubbed(detail))
+    def _temporary(self, detail: str, reason: str = "failure.connection") -> TemporaryFailure:
+        return TemporaryFailure(self.channel, self._scrubbed(detail), reason=reason)
+
+    def _rejected(self, detail: str) -> LoginRejected:
+        return LoginRejected(self.channel, self._scrubbed(detail), reason="failure.login")
 
     def _scrubbed(self, detail: str) -> str:
         # Some servers repeat what they did not understand.
@@ -343,9 +346,10 @@ class Imap:
         if isinstance(error, TimeoutError):
             return self._temporary(f"{server} did not answer in time")
         if isinstance(error, ssl.SSLCertVerificationError):
-            return self._temporary(f"the certificate of {server} cannot be trusted: {error.verify_message}")
+            detail = f"the certificate of {server} cannot be trusted: {error.verify_message}"
+            return self._temporary(detail, "failure.tls")
         if isinstance(error, ssl.SSLError):
-            return self._temporary(f"no TLS with {server}: {error.reason or error}")
+            return self._temporary(f"no TLS with {server}: {error.reason or error}", "failure.tls")
         if isinstance(error, OSError):
             return self._temporary(f"no connection to {server}: {error.strerror or error}")
         return self._temporary("a name or password cannot be sent as it is written")

@@ -11,7 +11,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Literal
 
-from channels.base import Accept, Finding, Observer, Parcel, Reply, SentAs
+from channels.base import Accept, Finding, Observer, Parcel, Preview, Reply, SentAs
 from channels.errors import ChannelError, LoginRejected, PermanentFailure
 from channels.mail import compose, parse
 from channels.mail.imap import Imap, ImapServer, Limits
@@ -113,6 +113,9 @@ class Mailbox:
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
         return compose.compose(reply)
 
+    def preview(self, reply: Reply) -> Preview:
+        return compose.preview(reply)
+
     async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
         if not isinstance(payload, Letter) or raw is None:
             raise PermanentFailure(self.id, "a mailbox sends letters only")
@@ -159,19 +162,19 @@ class Mailbox:
 
     async def _check_imap(self) -> list[Finding]:
         server = self._imap
-        subject = f"{self.id}: IMAP {server.host}:{server.port}"
+        subject = f"{self.id} imap"
         try:
             await asyncio.get_running_loop().getaddrinfo(server.host, server.port)
         except (OSError, UnicodeError):
-            remedy = "Correct the host in the configuration, or this machine's name resolution."
-            return [Finding("error", subject, f"No server has the name {server.host}.", remedy)]
+            remedy = "Check host, and this machine's name resolution"
+            return [Finding("error", subject, f"No server has the name {server.host}", remedy)]
         findings = []
         if server.tls == "none" and server.host not in ("localhost", "127.0.0.1", "::1"):
-            says = "The password and every mail travel readable by others."
-            findings.append(Finding("warning", subject, says, 'Set tls to "tls" or "starttls".'))
+            says = "The password and every mail can be read on their way"
+            findings.append(Finding("warning", subject, says, 'Set tls to "tls" or "starttls"'))
         try:
             async with Imap(self.id, server, self._limits) as imap:
-                findings.append(Finding("ok", subject, f"Logged in as {server.user}."))
+                findings.append(Finding("ok", subject, f"{server.host}:{server.port} lets {server.user} in"))
                 findings += await self._check_folders(imap, subject)
         except ChannelError as failure:
             findings.append(_explained(failure, server, subject))
@@ -184,26 +187,24 @@ class Mailbox:
         wanted = "INBOX" if self._imap.folder.upper() == "INBOX" else self._imap.folder
         if wanted in names or wanted == "INBOX":
             folder = await imap.open_folder(self._imap.folder)
-            findings.append(Finding("ok", subject, f"{self._imap.folder} holds {folder.exists} mails."))
+            findings.append(Finding("ok", subject, f"{self._imap.folder} holds {folder.exists} mails"))
         else:
-            remedy = f"Set folder to one of: {', '.join(sorted(names)[:20])}."
-            findings.append(Finding("error", subject, f"There is no folder {self._imap.folder}.", remedy))
+            remedy = f"Set folder to one of: {', '.join(sorted(names)[:20])}"
+            findings.append(Finding("error", subject, f"There is no folder {self._imap.folder}", remedy))
         if not imap.can_idle:
             every = round(self._pace.poll.total_seconds())
-            says = f"The server does not announce new mail (no IDLE); it is asked every {every} seconds."
-            findings.append(
-                Finding("warning", subject, says, "Nothing to mend here; mail may show up that much later.")
-            )
+            says = f"The server does not announce new mail (no IDLE); it is asked every {every} seconds"
+            findings.append(Finding("warning", subject, says, "Nothing to mend here; mail may show up that much later"))
         if self._sent_folder is not None:
             sent = _sent_among(folders) if self._sent_folder == "auto" else self._sent_folder
             if sent is None:
-                remedy = f"Set sent_folder to one of: {', '.join(sorted(names)[:20])}."
-                findings.append(Finding("warning", subject, "The server marks no folder as \\Sent.", remedy))
+                remedy = f"Set sent_folder to one of: {', '.join(sorted(names)[:20])}"
+                findings.append(Finding("warning", subject, "The server marks no folder as \\Sent", remedy))
             elif sent not in names:
-                remedy = f"Create it, or set sent_folder to one of: {', '.join(sorted(names)[:20])}."
-                findings.append(Finding("warning", subject, f"There is no folder {sent} for sent mail.", remedy))
+                remedy = f"Create it, or set sent_folder to one of: {', '.join(sorted(names)[:20])}"
+                findings.append(Finding("warning", subject, f"There is no folder {sent} for sent mail", remedy))
             else:
-                findings.append(Finding("ok", subject, f"Sent mail is kept in {sent}."))
+                findings.append(Finding("ok", subject, f"Sent mail is kept in {sent}"))
         return findings
 
 
@@ -218,27 +219,23 @@ _NOT_VALID_NOW = (9, 10)
 
 def _explained(failure: ChannelError, server: ImapServer, subject: str) -> Finding:
     cause = failure.__cause__
+    says, remedy = f"{server.host}:{server.port} cannot be used ({failure.detail})", "Check host, port and tls"
     if isinstance(failure, LoginRejected):
-        says = f"The server refuses to log in {server.user}."
-        remedy = "Check user and password; some providers want IMAP switched on, or a password made for this program."
+        says = f"{server.host}:{server.port} does not let {server.user} in ({failure.detail})"
+        remedy = "Check user and password; some providers want IMAP switched on, or a password made for this program"
     elif isinstance(cause, ssl.SSLCertVerificationError):
-        says = f"The server's certificate is not accepted: {cause.verify_message}."
         if cause.verify_code in _OTHER_NAME:
-            remedy = f"It names other servers than {server.host}: set host to a name it is made for."
+            remedy = f"The certificate names other servers than {server.host}: set host to a name it is made for"
         elif cause.verify_code in _NOT_VALID_NOW:
-            remedy = "The server's owner must renew it; or this machine's clock is wrong."
+            remedy = "The server's owner must renew the certificate; or this machine's clock is wrong"
         elif server.ca_file is not None:
-            remedy = f"It is not signed by the CA in {server.ca_file}: set ca_file to the CA that signed it."
+            remedy = f"The certificate is not signed by the CA in {server.ca_file}: set ca_file to the right one"
         else:
-            remedy = "It is signed by a CA this machine does not know: set ca_file to that CA's certificate."
+            remedy = "A CA this machine does not know signed the certificate: set ca_file to that CA's certificate"
     elif isinstance(cause, ssl.SSLError):
-        says = "The server does not speak TLS here, or no version of it that is safe."
-        remedy = 'Port 993 usually wants tls = "tls", port 143 tls = "starttls".'
+        remedy = 'Check port and tls: port 993 usually wants tls = "tls", port 143 tls = "starttls"'
     elif isinstance(cause, ConnectionRefusedError):
-        says, remedy = "Nothing listens there.", "Correct host and port, and see that the server runs."
+        remedy = "Nothing listens there: check host and port, and that the server runs"
     elif isinstance(cause, TimeoutError):
-        says = "The server does not answer."
-        remedy = 'Correct host and port; port 993 wants tls = "tls"; a firewall may be in between.'
-    else:
-        says, remedy = failure.detail, "If it stays so, ask whoever runs the server, with this sentence."
+        remedy = 'Check host and port; port 993 wants tls = "tls"; a firewall may be in between'
     return Finding("error", subject, says, remedy)

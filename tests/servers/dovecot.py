@@ -221,7 +221,10 @@ class Dovecot:
         """What is in a folder, oldest first."""
         place = self.folder_path(user, folder)
         files = [path for name in ("new", "cur") for path in (place / name).glob("*")]
-        return [path.read_bytes() for path in sorted(files, key=lambda path: path.name)]
+        # 1773043200.M12345P678.host: second, microsecond, process
+        return [
+            path.read_bytes() for path in sorted(files, key=lambda path: [*map(int, re.findall(r"\d+", path.name))])
+        ]
 
     def folder_path(self, user: str, folder: str = "INBOX") -> Path:
         """Where the Maildir of a folder is (an ASCII name)."""

@@ -33,6 +33,7 @@ class ScriptedImap:
         """Hears everything and says nothing more."""
         self.port = 0
         self._idle: dict[asyncio.StreamWriter, str] = {}
+        self._told: dict[asyncio.StreamWriter, int] = {}
         self._idling = asyncio.Event()
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,8 +56,15 @@ class ScriptedImap:
             writer.write(octets)
 
     def arrive(self, uid: int, raw: bytes) -> None:
+        """A new mail: who idles is told now, who does not as soon as it does."""
         self.mails[uid] = raw
-        self.say(b"* %d EXISTS\r\n" % len(self.mails))
+        for writer in self._idle:
+            self._tell(writer)
+
+    def _tell(self, writer: asyncio.StreamWriter) -> None:
+        if self._told.get(writer) != len(self.mails):
+            writer.write(b"* %d EXISTS\r\n" % len(self.mails))
+            self._told[writer] = len(self.mails)
 
     async def someone_idles(self) -> None:
         async with asyncio.timeout(10):
@@ -77,6 +85,7 @@ class ScriptedImap:
             pass
         finally:
             self._idle.pop(writer, None)
+            self._told.pop(writer, None)
             self._open.discard(writer)
             self._tasks.discard(task)
             writer.close()
@@ -106,7 +115,10 @@ class ScriptedImap:
             self._idle[writer] = tag
             self._idling.set()
             writer.write(b"+ idling\r\n")
+            self._tell(writer)
             return True
+        if name == "EXAMINE":
+            self._told[writer] = len(self.mails)
         if name == "APPEND":
             writer.write(b"+ go on\r\n")
             self.appended.append(await reader.readexactly(int(line[line.rindex("{") + 1 : -1])))
