@@ -182,8 +182,8 @@ async def deal_waiting(desk: Desk) -> None:
             changes = Changes(replacements=[after], inserts=placement.notices)
             if after.assignee_id is not None:
                 changes += Changes(inserts=[placement_event(after, now)])
-            changes += await balance(desk.store, before, after, now)
             try:
+                changes += await balance(desk.store, before, after, now)
                 await desk.store.commit(changes)
             except Conflict:
                 continue  # taken by hand meanwhile, or it changed: the commit that did so wakes the dealing again

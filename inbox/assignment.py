@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from inbox.errors import AlreadyAssigned, InvalidTransition, NotAllowed, NotFound
+from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition, NotAllowed, NotFound
 from inbox.model import (
     UNSORTED,
     AccountId,
@@ -120,6 +120,9 @@ async def balance(store: Store, before: Conversation | None, after: Conversation
 
     The presences are replaced in the same commit as the conversation, so the
     counts can neither drift nor hide two assignments from each other.
+
+    Raises:
+        Conflict: whoever would get something to answer has left since that was decided.
     """
     deltas: dict[SecretaryId, int] = {}
     if before is not None and before.assignee_id is not None and weighs(before):
@@ -132,6 +135,8 @@ async def balance(store: Store, before: Conversation | None, after: Conversation
         if delta == 0 and secretary_id != newly:
             continue
         presence = await store.get(Presence, secretary_id)
+        if delta > 0 and not presence.on_duty:
+            raise Conflict(f"{secretary_id} left meanwhile")
         replacements.append(
             msgspec.structs.replace(
                 presence,
