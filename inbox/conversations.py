@@ -69,7 +69,8 @@ class Numbers:
 
 def bare_subject(subject: str) -> str:
     """The subject without the prefixes mail programs put before an answer."""
-    return _ANSWER_PREFIX.sub("", subject).strip()[:LONGEST_SUBJECT]
+    # Runs of white space first: "re" before many spaces would cost the pattern their square.
+    return _ANSWER_PREFIX.sub("", " ".join(subject.split())).strip()[:LONGEST_SUBJECT]
 
 
 def subject_from_text(text: str) -> str:
@@ -150,13 +151,16 @@ def received(
         last_message_at=now,
         declined_by=() if reopened else conversation.declined_by,
         participants=_participants(conversation, envelope),
-        open_chat=open_chat_key(conversation.channel_id, conversation.chat_id, conversation.account_id)
-        if conversation.chat_id is not None
-        else None,
-        queued_at=conversation.queued_at if conversation.assignee_id is None and not reopened else None,
     )
-    if after.assignee_id is None and after.queued_at is None:
-        after = msgspec.structs.replace(after, queued_at=now, because=Because(key="because.reopened"))
+    if reopened:
+        after = msgspec.structs.replace(
+            after,
+            because=Because(key="because.reopened"),
+            queued_at=now if after.assignee_id is None else None,
+            open_chat=open_chat_key(after.channel_id, after.chat_id, after.account_id)
+            if after.chat_id is not None
+            else None,
+        )
     return after, message
 
 
