@@ -197,10 +197,7 @@ async def place(
         open_chat=await _free_open_chat(desk, before, account),
     )
     messages = await store.list(MESSAGES_OF_CONVERSATION, before.id, limit=MOST_PLACED)
-    if moved.assignee_id is None:
-        placement = await desk.triage.deal(moved, unit.now)
-    else:
-        placement = await desk.triage.place(moved, unit.now)
+    placement = await desk.triage.place(moved, unit.now)
     after = placement.conversation
     changes = known.changes + Changes(
         replacements=[

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from inbox.assignment import balance, choose, held_by, list_present, queued
+from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
 from inbox.conversations import Numbers, edited, event, opened, received
 from inbox.drafts import find_open, hold_stale_replies
@@ -31,6 +31,7 @@ from inbox.model import (
     Receipt,
     Secretary,
     SecretaryId,
+    Status,
 )
 from inbox.outbox import card_for, preview_for
 from inbox.store.base import Changes, Store
@@ -141,14 +142,20 @@ class Triage:
         return Changes(inserts=[preview_for(await self._store.get(Secretary, holder_id), draft, now, fresh=False)])
 
     async def place(self, conversation: Conversation, now: datetime) -> Placement:
-        """Keep its holder if she is on duty; else deal it by the rule; else it waits with the reason."""
+        """Keep its holder if she is there and may serve it; else deal it by the rule; else it waits with the reason.
+
+        A closed one stays closed: its last holder is only shown it.
+        """
         if conversation.assignee_id is not None:
             presence = await self._store.get(Presence, conversation.assignee_id)
             holder = await self._store.get(Secretary, conversation.assignee_id)
-            if presence.on_duty and holder.active:
-                return Placement(conversation, [card_for(holder, conversation, now, fresh=True)])
+            serves = may_serve(holder, conversation.account_id)
+            if conversation.status is Status.CLOSED or (presence.on_duty and serves):
+                return Placement(conversation, [card_for(holder, conversation, now, fresh=True)] if serves else [])
             absent = Because(key="because.absent", args={"name": holder.name})
             conversation = queued(conversation, absent, now)
+        if conversation.status is Status.CLOSED:
+            return Placement(conversation, [])
         return await self.deal(conversation, now)
 
     async def deal(self, conversation: Conversation, now: datetime) -> Placement:
