@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from aiohttp import web
-from channels.mail.smtp import SmtpServer
 
 from bot.settings import BotSettings, MailboxSettings, Settings
 from channels.base import Channel, Observer
 from channels.mail.imap import ImapServer
 from channels.mail.mailbox import Mailbox
-from channels.telegram.bot import TelegramBot
+from channels.mail.smtp import SmtpServer
 from inbox.invitations import DeclaredOwner
 from inbox.model import Account, AccountId, AssignmentMode, ChannelId, Identity
 from inbox.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    # aiogram takes seconds to import: only who builds a bot waits for it, not every `permanence receipts`
+    from channels.telegram.bot import TelegramBot
 
 
 class Unobserved:
@@ -99,6 +103,8 @@ def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer) -> Ma
 
 def build_bot(name: str, bot: BotSettings, observer: Observer, *, shared: bool = False) -> TelegramBot:
     """One bot. In one that several accounts share, each reply says for whom it speaks."""
+    from channels.telegram.bot import TelegramBot
+
     return TelegramBot(
         telegram_channel(name),
         bot.token.get_secret_value(),
@@ -118,6 +124,8 @@ async def routes(settings: Settings, channels: Mapping[ChannelId, Channel]) -> A
     Raises:
         OSError: an address cannot be listened on.
     """
+    from channels.telegram.bot import TelegramBot
+
     async with AsyncExitStack() as listening:
         for name, bot in settings.bots.items():
             channel = channels.get(telegram_channel(name))

@@ -491,8 +491,8 @@ def test_check_names_all_that_is_wrong_with_its_remedy_and_ends_with_1(tmp_path:
     assert f"✓ {config}: 2 accounts, no mistake." in lines
     assert f"✓ store: {tmp_path}/permanence.db will be made at the first start" in lines
     wrong = [line for line in lines if line.startswith("✗")]
-    assert any("mail:accueil" in line and "IMAP" in line for line in wrong)
-    assert any("mail:accueil" in line and "SMTP" in line for line in wrong)
+    assert any("mail:accueil" in line and "imap" in line.lower() for line in wrong)
+    assert any("mail:accueil" in line and "smtp" in line.lower() for line in wrong)
     assert any("telegram:roux" in line for line in wrong)
     assert not any("telegram:desk" in line for line in wrong)
     for line in wrong:
