@@ -26,7 +26,7 @@ class Envelope(Part, frozen=True, kw_only=True):
     """
 
     external_id: str
-    """As in `inbox.model.Message.external_id`."""
+    """As in `inbox.model.Message.external_id`; in Telegram `chat:message`, as only its own channel numbers it."""
     sender: Sender
     subject: str = ""
     text: str = ""

@@ -99,6 +99,18 @@ def takes_part(conversation: Conversation, address: str, contact_id: ContactId |
     )
 
 
+def chat_message_id(channel_id: ChannelId, chat_and_message: str) -> str:
+    """What a Telegram message is known by in an account: each bot numbers its chats by itself."""
+    return f"{channel_id}:{chat_and_message}"
+
+
+def message_id_of(channel_id: ChannelId, envelope: Envelope) -> str:
+    """What the message in an envelope is known by in its account."""
+    if envelope.sender.kind is AddressKind.TELEGRAM:
+        return chat_message_id(channel_id, envelope.external_id)
+    return envelope.external_id
+
+
 def open_chat_key(channel_id: ChannelId, chat_id: int, account_id: AccountId) -> str:
     """What an open Telegram conversation is found by."""
     return f"{channel_id}:{chat_id}:{account_id}"
@@ -116,7 +128,8 @@ async def match_chat(
     if contact is None or envelope.sender.chat_id is None:
         return Match()
     if envelope.replies_to is not None:
-        message = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, envelope.replies_to)
+        replied_to = chat_message_id(channel_id, envelope.replies_to)
+        message = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, replied_to)
         if message is not None:
             replied = await store.find(Conversation, message.conversation_id)
             if replied is not None and replied.contact_id == contact.id and replied.status is not Status.CLOSED:

@@ -337,7 +337,7 @@ class Message(Document, frozen=True, kw_only=True):
     text: str
     attachments: tuple[Attachment, ...] = ()
     external_id: str
-    """Its Message-ID without brackets, `sha256:…` of a mail that has none, or `chat:message` in Telegram."""
+    """Its Message-ID without brackets, `sha256:…` of a mail that has none, or `channel:chat:message` in Telegram."""
     references: tuple[str, ...] = ()
     """Message-IDs a reply must carry in References, oldest first, this one excluded."""
     recipients: tuple[str, ...] = ()

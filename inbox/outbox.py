@@ -10,6 +10,7 @@ import msgspec
 from inbox.assignment import balance
 from inbox.conversations import event
 from inbox.errors import InvalidTransition
+from inbox.matching import chat_message_id
 from inbox.model import (
     AccountId,
     Because,
@@ -246,15 +247,22 @@ def is_repeatable(delivery: Delivery) -> bool:
 
 async def sent(store: Store, delivery: Delivery, sent_as: str, now: datetime) -> Changes:
     """It arrived at its server: the next of its conversation may leave."""
+    changes = await _arrived(store, delivery, sent_as, now)
+    if delivery.kind is DeliveryKind.REPLY and delivery.message_id and isinstance(delivery.payload, Post):
+        message = changes.newest(await store.get(Message, delivery.message_id))
+        if message.external_id == unsent_id(message.id):
+            # Telegram names a message only now: by this name the client's reply to it finds its conversation.
+            name = chat_message_id(delivery.channel_id, f"{delivery.payload.chat_id}:{sent_as}")
+            changes += Changes(replacements=[msgspec.structs.replace(message, external_id=name)])
+    return changes
+
+
+async def _arrived(store: Store, delivery: Delivery, sent_as: str, now: datetime) -> Changes:
     changes = Changes(replacements=[_ended(delivery, DeliveryState.SENT, now, sent_as=sent_as, error=None)])
     if delivery.kind is not DeliveryKind.REPLY or delivery.message_id is None:
         return changes
     changes += await _followers_let_go(store, delivery, now)
     message = await store.get(Message, delivery.message_id)
-    if isinstance(delivery.payload, Post) and message.external_id == unsent_id(message.id):
-        # Telegram names a message only now: by this name the client's reply to it finds its conversation.
-        named = msgspec.structs.replace(message, external_id=f"{delivery.payload.chat_id}:{sent_as}")
-        changes += Changes(replacements=[named])
     if await _others_all_sent(store, delivery, message.id):
         changes += await _answered(store, delivery, message, now)
     return changes
@@ -377,7 +385,7 @@ async def confirm_sent(store: Store, delivery: Delivery, secretary: Secretary, n
         InvalidTransition: it is neither dead nor unknown.
     """
     _require_undecided(delivery)
-    return await sent(store, delivery, f"confirmed by {secretary.id}", now) + await _decided(
+    return await _arrived(store, delivery, f"confirmed by {secretary.id}", now) + await _decided(
         store, delivery, secretary, "confirmed", now
     )
 

@@ -13,7 +13,7 @@ from inbox.contacts import Known, know
 from inbox.conversations import Numbers, edited, event, opened, received
 from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
-from inbox.matching import Match, distinguishing_id, is_same, match_chat, match_mail
+from inbox.matching import Match, distinguishing_id, is_same, match_chat, match_mail, message_id_of
 from inbox.model import (
     Account,
     AccountId,
@@ -59,7 +59,7 @@ class Triage:
     async def take_in(self, receipt: Receipt, envelope: Envelope, account_id: AccountId, now: datetime) -> Taken:
         """One inbound message: all it changes, as one unit."""
         store = self._store
-        external_id = envelope.external_id
+        external_id = message_id_of(receipt.channel_id, envelope)
         existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
         if existing is not None and envelope.edit:
             return await self._take_edit(existing, envelope, account_id, now)

@@ -400,7 +400,7 @@ def _never_left(error: BaseException) -> bool:
 def _message_id_in(chat_id: int, reply: Reply) -> int | None:
     if reply.answers is None:
         return None
-    chat, _, message = reply.answers.external_id.partition(":")
+    *_, chat, message = ("", *reply.answers.external_id.split(":"))
     return int(message) if chat == str(chat_id) and message.isdigit() else None
 
 
