@@ -107,7 +107,7 @@ class Triage:
         return await match_chat(self._store, receipt.channel_id, account, envelope, contact, now)
 
     async def _take_edit(self, message: Message, envelope: Envelope, account_id: AccountId, now: datetime) -> Taken:
-        if message.text == envelope.text:
+        if message.text == envelope.text and _same_files(message, envelope):
             return Taken(Changes(), account_id, message.conversation_id, ignored="nothing changed")
         before = await self._store.get(Conversation, message.conversation_id)
         conversation, message = edited(before, message, envelope, now)
@@ -169,6 +169,12 @@ class Triage:
             return Placement(msgspec.structs.replace(conversation, because=choice.because), [])
         given = held_by(conversation, choice.chosen.secretary.id, choice.because, now)
         return Placement(given, [card_for(choice.chosen.secretary, given, now, fresh=True)])
+
+
+def _same_files(message: Message, envelope: Envelope) -> bool:
+    """Whether an edit leaves the files as they are. A file's id may differ from update to update (Bot API, File)."""
+    before, after = ([(a.name, a.media_type, a.size, a.kind) for a in m.attachments] for m in (message, envelope))
+    return not after or before == after
 
 
 class Placement(NamedTuple):
