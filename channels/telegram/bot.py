@@ -3,53 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import Awaitable, Callable
+import re
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any, Literal, TypeVar
 
 import aiogram
 from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
-from aiogram.exceptions import (
-    AiogramError,
-    ClientDecodeError,
-    TelegramAPIError,
-    TelegramBadRequest,
-    TelegramEntityTooLarge,
-    TelegramForbiddenError,
-    TelegramNetworkError,
-    TelegramNotFound,
-    TelegramRetryAfter,
-    TelegramServerError,
-    TelegramUnauthorizedError,
+from aiogram.methods import (
+    AnswerCallbackQuery,
+    EditMessageText,
+    GetFile,
+    GetMe,
+    GetWebhookInfo,
+    SendAudio,
+    SendDocument,
+    SendMessage,
+    SendPhoto,
+    SendVideo,
+    SendVoice,
+    SetWebhook,
+    TelegramMethod,
 )
 from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
-    Message,
     MessageEntity,
     ReplyParameters,
 )
-from aiohttp import ClientConnectorError, web
+from aiogram.utils.token import TokenValidationError
+from aiohttp import ClientTimeout, web
 
 from channels.base import Accept, ChatFile, ChatMessage, Finding, Observer, Parcel, Preview, Reply, SentAs
-from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from channels.errors import ChannelError, LoginRejected, PermanentFailure, TemporaryFailure
+from channels.telegram.failures import FAILURES, failure_of
+from channels.telegram.files import read_file
 from channels.telegram.limits import Limits
 from channels.telegram.parse import ALLOWED, read_update
 from channels.telegram.split import split
-from channels.telegram.updates import BY_WEBHOOK, Polling, Webhook
+from channels.telegram.updates import Polling, Waits, Webhook
 from inbox.envelope import Reading
 from inbox.model import Attachment, AttachmentKind, Button, ChannelId, Letter, Post
 
 T = TypeVar("T")
 
-SEND_TIMEOUT = 30
-UPLOAD_TIMEOUT = 300
-LONGEST_PACE = 20.0
-"""Seconds a message may wait for its chat's pace before it is put off instead."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds until a connection that does not come about is a failure in which nothing can have left."""
+CALL_TIMEOUT = 30.0
+UPLOAD_TIMEOUT = 300.0
+LONGEST_TOAST = 200
+LARGEST_UPLOAD = 50 * 2**20
+"""Bot API, "Sending files". A server of one's own takes more, and says so itself."""
 
 
 class TelegramBot:
@@ -60,6 +67,9 @@ class TelegramBot:
         poll_timeout: seconds Telegram may hold a poll open; at most 50 have an effect.
         receive: "webhook" needs `webhook_url` and `webhook_secret`.
         sign_replies: say on the first line for which account a reply speaks (a bot several accounts share).
+
+    Raises:
+        ValueError: no token, or a webhook without a secret.
     """
 
     def __init__(
@@ -77,9 +87,13 @@ class TelegramBot:
     ) -> None:
         self.id = id
         api = TelegramAPIServer.from_base(api_server) if api_server else PRODUCTION
-        self.aiogram = aiogram.Bot(
-            token, session=AiohttpSession(api=api), default=DefaultBotProperties(link_preview_is_disabled=True)
-        )
+        self._is_public = api.base == PRODUCTION.base
+        try:
+            self.aiogram = aiogram.Bot(
+                token, session=AiohttpSession(api=api), default=DefaultBotProperties(link_preview_is_disabled=True)
+            )
+        except TokenValidationError:
+            raise ValueError(f"{id}: not a bot token") from None
         self._observer = observer
         self._poll_timeout = poll_timeout
         self._webhook_url = webhook_url
@@ -97,7 +111,6 @@ class TelegramBot:
             return
         self._webhook.open(accept)
         try:
-            await accept([], BY_WEBHOOK)
             await self._set_webhook()
             self._observer.up(self.id)
             await asyncio.Event().wait()
@@ -105,29 +118,28 @@ class TelegramBot:
             self._webhook.close()
 
     async def _set_webhook(self) -> None:
-        wait = 1.0
+        waits = Waits()
+        method = SetWebhook(
+            url=self._webhook_url,
+            secret_token=self._webhook_secret,
+            allowed_updates=list(ALLOWED),
+            drop_pending_updates=False,
+        )
         while True:
             try:
-                await self._call(
-                    lambda: self.aiogram.set_webhook(
-                        self._webhook_url,
-                        secret_token=self._webhook_secret,
-                        allowed_updates=list(ALLOWED),
-                        drop_pending_updates=False,
-                    ),
-                    repeatable=True,
-                )
+                await self._call(method, repeatable=True)
             except LoginRejected:
                 raise
             except ChannelError as failure:
-                self._observer.down(self.id, failure.detail, wait)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 60.0)
+                after = failure.retry_after if isinstance(failure, TemporaryFailure) else None
+                seconds = waits.after_failure(after.total_seconds() if after else 0.0)
+                self._observer.down(self.id, f"the webhook could not be set: {failure.detail}", seconds)
+                await asyncio.sleep(seconds)
             else:
                 return
 
     def routes(self) -> list[web.RouteDef]:
-        """What must be served for Telegram to call; nothing when polling."""
+        """What must be served for Telegram to call, on any path; nothing when polling."""
         return [] if self._webhook is None else [web.post("/{tail:.*}", self._webhook.handle)]
 
     def read(self, raw: bytes) -> Reading:
@@ -147,141 +159,102 @@ class TelegramBot:
         chat_id = reply.conversation.chat_id
         if chat_id is None:
             raise ValueError("not a conversation held in Telegram")
-        parts = split(self._signed(reply))
-        answered = _message_id_in(chat_id, reply)
+        posts = [Post(chat_id=chat_id, text=part) for part in split(self._signed(reply))]
+        posts += [Post(chat_id=chat_id, attachment=attachment) for attachment in reply.attachments]
+        answered = self._answered(chat_id, reply)
         return tuple(
-            Parcel(Post(chat_id=chat_id, text=part, reply_to=answered if i == 0 else None))
-            for i, part in enumerate(parts)
+            Parcel(Post(chat_id=p.chat_id, text=p.text, attachment=p.attachment, reply_to=None if i else answered))
+            for i, p in enumerate(posts)
         )
 
     def preview(self, reply: Reply) -> Preview:
-        identity = reply.account.identity
-        return Preview(headers=(("preview.from", identity.display_name),), text=self._signed(reply))
+        name = reply.account.identity.display_name
+        return Preview(headers=(("preview.from", name),), text=self._signed(reply))
+
+    def _answered(self, chat_id: int, reply: Reply) -> int | None:
+        if reply.answers is None:
+            return None
+        # inbox.matching: `channel:chat:message`, with a suffix where one id names several messages.
+        found = re.fullmatch(rf"(?:{re.escape(self.id)}:)?{chat_id}:(\d+)(?:#.*)?", reply.answers.external_id)
+        return int(found[1]) if found else None
 
     def _signed(self, reply: Reply) -> str:
         name = reply.account.identity.display_name
-        return f"{name} :\n{reply.text}" if self._sign_replies and name else reply.text
+        return f"{name} :\n{reply.text}" if self._sign_replies and name and reply.text.strip() else reply.text
 
     async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
         if not isinstance(payload, Post):
-            raise PermanentFailure(self.id, "a bot sends posts only")
+            raise PermanentFailure(self.id, "a bot sends posts only", reason="failure.refused")
         if payload.attachment is not None:
-            return await self.hand_over(
-                ChatFile(payload.chat_id, payload.attachment, None, payload.text, payload.reply_to)
-            )
-        return await self._send_text(payload.chat_id, payload.text, reply_to=payload.reply_to)
+            file = ChatFile(payload.chat_id, payload.attachment, None, payload.text, payload.reply_to)
+            return await self.hand_over(file)
+        # Plain text without parse_mode: what a person wrote is never markup.
+        method = SendMessage(chat_id=payload.chat_id, text=payload.text, reply_parameters=_reply(payload.reply_to))
+        sent = await self._paced(payload.chat_id, method)
+        return SentAs(str(sent.message_id))
 
     # ------------------------------------------------------------ out, to secretaries
 
     async def show(self, message: ChatMessage) -> SentAs:
         entities = [MessageEntity(type=e.type, offset=e.offset, length=e.length) for e in message.entities]
-        markup = _markup(message.keyboard)
         if message.edits is None:
-            return await self._send_text(
-                message.chat_id,
-                message.text,
-                entities=entities,
-                reply_markup=markup,
-                reply_to=message.reply_to,
-                silent=message.silent,
+            send = SendMessage(
+                chat_id=message.chat_id,
+                text=message.text,
+                entities=entities or None,
+                reply_markup=_markup(message.keyboard),
+                reply_parameters=_reply(message.reply_to),
+                disable_notification=message.silent or None,
             )
-        edits = message.edits
-        try:
-            await self._paced(
-                message.chat_id,
-                lambda: self.aiogram.edit_message_text(
-                    message.text,
-                    chat_id=message.chat_id,
-                    message_id=edits,
-                    entities=entities,
-                    parse_mode=None,
-                    reply_markup=markup,
-                    request_timeout=SEND_TIMEOUT,
-                ),
-                repeatable=True,
-            )
-        except _NotModified:
-            pass
-        except PermanentFailure as failure:
-            if failure.reason != "failure.refused":
-                raise
-            raise PermanentFailure(self.id, failure.detail, reason="failure.cannot_edit") from None
-        return SentAs(str(edits))
-
-    async def _send_text(
-        self,
-        chat_id: int,
-        text: str,
-        *,
-        entities: list[MessageEntity] | None = None,
-        reply_markup: InlineKeyboardMarkup | None = None,
-        reply_to: int | None = None,
-        silent: bool = False,
-    ) -> SentAs:
-        # Entities, never parse_mode: what a person wrote is text, not markup.
-        sent = await self._paced(
-            chat_id,
-            lambda: self.aiogram.send_message(
-                chat_id,
-                text,
-                entities=entities,
-                parse_mode=None,
-                reply_markup=reply_markup,
-                reply_parameters=_reply(reply_to),
-                disable_notification=silent,
-                request_timeout=SEND_TIMEOUT,
-            ),
+            sent = await self._paced(message.chat_id, send)
+            return SentAs(str(sent.message_id))
+        edit = EditMessageText(
+            chat_id=message.chat_id,
+            message_id=message.edits,
+            text=message.text,
+            entities=entities or None,
+            reply_markup=_markup(message.keyboard),
         )
-        return SentAs(str(sent.message_id))
+        try:
+            await self._paced(message.chat_id, edit, repeatable=True)
+        except PermanentFailure as failure:
+            if "message is not modified" not in failure.detail:
+                raise
+        return SentAs(str(message.edits))
 
     async def hand_over(self, file: ChatFile) -> SentAs:
-        name, method = _method(self.aiogram, file.attachment.kind)
-        content: str | BufferedInputFile = file.attachment.path
+        attachment = file.attachment
+        content: str | BufferedInputFile = attachment.path
+        kind = attachment.kind
         if file.data is not None:
-            content = BufferedInputFile(file.data, file.attachment.name)
-            if file.attachment.kind is AttachmentKind.PHOTO:
-                # A picture of any size or shape arrives whole as a document.
-                name, method = _method(self.aiogram, AttachmentKind.FILE)
-        sent: Message = await self._paced(
-            file.chat_id,
-            lambda: method(
-                file.chat_id,
-                **{name: content},
-                caption=file.caption or None,
-                parse_mode=None,
-                reply_parameters=_reply(file.reply_to),
-                request_timeout=UPLOAD_TIMEOUT,
-            ),
-        )
+            if self._is_public and len(file.data) > LARGEST_UPLOAD:
+                raise PermanentFailure(self.id, f"{len(file.data)} octets", reason="failure.file_too_big")
+            content = BufferedInputFile(file.data, _file_name(attachment.name))
+            if kind is AttachmentKind.PHOTO:
+                kind = AttachmentKind.FILE  # a picture of any size or shape arrives whole as a document
+        method = _media(kind, content, file.chat_id, file.caption or None, _reply(file.reply_to))
+        sent = await self._paced(file.chat_id, method, timeout=UPLOAD_TIMEOUT)
         return SentAs(str(sent.message_id))
 
     async def fetch_file(self, file_id: str) -> bytes:
-        async def fetch() -> bytes:
-            found = await self.aiogram.get_file(file_id)
-            octets = io.BytesIO()
-            await self.aiogram.download_file(found.file_path or "", octets, timeout=UPLOAD_TIMEOUT)
-            return octets.getvalue()
-
+        found = await self._call(GetFile(file_id=file_id), repeatable=True)
         try:
-            return await self._call(fetch, repeatable=True)
-        except PermanentFailure as failure:
-            if "too big" in failure.detail:
-                raise PermanentFailure(self.id, failure.detail, reason="failure.file_too_big") from None
-            raise
+            return await read_file(self.aiogram, found.file_path or "", UPLOAD_TIMEOUT)
+        except FAILURES as error:
+            failure = failure_of(self.id, error, repeatable=True)
+        raise failure
 
     async def answer_press(self, callback_query_id: str, text: str = "", *, alert: bool = False) -> None:
+        shown = text if len(text) <= LONGEST_TOAST else f"{text[: LONGEST_TOAST - 1]}…"
+        method = AnswerCallbackQuery(callback_query_id=callback_query_id, text=shown or None, show_alert=alert or None)
         try:
-            await self._call(
-                lambda: self.aiogram.answer_callback_query(
-                    callback_query_id, text=text[:200] or None, show_alert=alert, request_timeout=10
-                ),
-                repeatable=True,
-            )
+            await self._call(method, repeatable=True)
         except PermanentFailure as failure:
-            if failure.reason != "failure.refused":  # "query is too old": she sees the card, not the toast
+            if "query is too old" not in failure.detail:
                 raise
 
     def link(self, payload: str) -> str:
+        """The deep link that opens this bot with `/start payload`, once `learn_name` has asked for its name."""
         return f"https://t.me/{self._username}?start={payload}"
 
     async def learn_name(self) -> str:
@@ -290,7 +263,7 @@ class TelegramBot:
         Raises:
             ChannelError: Telegram cannot be asked, or refuses the token.
         """
-        me = await self._call(lambda: self.aiogram.get_me(request_timeout=15), repeatable=True)
+        me = await self._call(GetMe(), repeatable=True)
         self._username = me.username or ""
         return self._username
 
@@ -299,109 +272,65 @@ class TelegramBot:
     async def check(self) -> list[Finding]:
         try:
             name = await self.learn_name()
-            hook = await self._call(lambda: self.aiogram.get_webhook_info(request_timeout=15), repeatable=True)
+            hook = await self._call(GetWebhookInfo(), repeatable=True)
         except LoginRejected:
-            return [Finding("error", self.id, "Telegram refuses the token", "Copy it anew from @BotFather")]
+            return [self._finding("error", "Telegram refuses the token", "Copy it anew from @BotFather (/token)")]
         except ChannelError as failure:
-            return [
-                Finding(
-                    "error",
-                    self.id,
-                    f"Telegram cannot be reached ({failure.detail})",
-                    "Check the network and api_server",
-                )
-            ]
-        findings = [Finding("ok", self.id, f"@{name} answers")]
-        if self._webhook is None and hook.url:
-            findings.append(
-                Finding("warning", self.id, "a webhook is set, so polling gets nothing", "`permanence run` removes it")
-            )
-        if hook.last_error_message and self._webhook is not None:
-            findings.append(
-                Finding(
-                    "warning", self.id, f"Telegram's last call failed: {hook.last_error_message}", "Check webhook.url"
-                )
-            )
+            says = f"Telegram cannot be reached ({failure.detail})"
+            return [self._finding("error", says, "Check the network, and api_server in the config")]
+        findings = [self._finding("ok", f"@{name} answers; {hook.pending_update_count} updates wait")]
+        if self._webhook is None:
+            if hook.url:
+                says = "a webhook is set, so polling gets nothing"
+                remedy = "permanence run removes it. If another program set it, give each its own bot"
+                findings.append(self._finding("warning", says, remedy))
+            return findings
+        if hook.url != self._webhook_url:
+            says = "another webhook is set" if hook.url else "the webhook is not set yet"
+            findings.append(self._finding("warning", says, "permanence run sets it"))
+        elif hook.last_error_message:
+            says = f"Telegram could not call the webhook: {hook.last_error_message}"
+            remedy = "Check webhook.url, the proxy behind it, and that permanence run is running"
+            findings.append(self._finding("warning", says, remedy))
         return findings
+
+    def _finding(self, level: Literal["ok", "warning", "error"], says: str, remedy: str = "") -> Finding:
+        return Finding(level, self.id, says, remedy)
 
     async def close(self) -> None:
         await self.aiogram.session.close()
 
     # ------------------------------------------------------------ one call
 
-    async def _paced(self, chat_id: int, call: Callable[[], Awaitable[T]], *, repeatable: bool = False) -> T:
+    async def _paced(
+        self, chat_id: int, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float = CALL_TIMEOUT
+    ) -> T:
         """One call that shows something in a chat, within the limits."""
-        left = self._limits.paused_for(chat_id)
-        if left > 0:
-            raise TemporaryFailure(self.id, "asked to wait", reason="failure.rate", retry_after=timedelta(seconds=left))
+        wait = await self._limits.turn(chat_id)
+        if wait:
+            later = timedelta(seconds=wait)
+            raise TemporaryFailure(self.id, "too much at once", reason="failure.rate", retry_after=later)
         try:
-            async with asyncio.timeout(LONGEST_PACE):
-                await self._limits.wait(chat_id)
-        except TimeoutError:
-            raise TemporaryFailure(self.id, "the chat's pace", reason="failure.rate") from None
-        try:
-            return await self._call(call, repeatable=repeatable)
+            return await self._call(method, repeatable=repeatable, timeout=timeout)
         except TemporaryFailure as failure:
             if failure.retry_after is not None:
                 self._limits.pause(chat_id, failure.retry_after.total_seconds())
             raise
 
-    async def _call(self, call: Callable[[], Awaitable[T]], *, repeatable: bool = False) -> T:
+    async def _call(self, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float = CALL_TIMEOUT) -> T:
         """One Bot API call, its failure told in our terms.
 
         Args:
             repeatable: calling it twice does no harm, so an unknown outcome is a temporary failure.
         """
+        # aiogram hands this to aiohttp as it is.
+        limits: Any = ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT)
         try:
-            return await call()
-        except (TelegramUnauthorizedError, TelegramNotFound) as error:
-            raise LoginRejected(self.id, _said(error), reason="failure.login") from None
-        except TelegramRetryAfter as error:
-            wait = timedelta(seconds=error.retry_after)
-            raise TemporaryFailure(self.id, "429", reason="failure.rate", retry_after=wait) from None
-        except TelegramForbiddenError as error:
-            raise PermanentFailure(self.id, _said(error), reason="failure.blocked_by_client") from None
-        except TelegramEntityTooLarge as error:
-            raise PermanentFailure(self.id, _said(error), reason="failure.file_too_big") from None
-        except TelegramBadRequest as error:
-            if "message is not modified" in error.message:
-                raise _NotModified(self.id, "not modified") from None
-            raise PermanentFailure(self.id, _said(error), reason="failure.refused") from None
-        except TelegramNetworkError as error:
-            if repeatable or _never_left(error):
-                raise TemporaryFailure(self.id, "the network failed", reason="failure.connection") from None
-            raise OutcomeUnknown(self.id, "the connection broke", reason="failure.connection") from None
-        except (TelegramServerError, TelegramAPIError, ClientDecodeError, AiogramError, OSError, TimeoutError) as error:
-            detail = type(error).__name__
-            if repeatable:
-                raise TemporaryFailure(self.id, detail, reason="failure.connection") from None
-            raise OutcomeUnknown(self.id, detail, reason="failure.connection") from None
-
-
-class _NotModified(PermanentFailure):
-    """An edit to what the message already says."""
-
-
-def _said(error: TelegramAPIError) -> str:
-    """Telegram's own words; they hold neither token nor text."""
-    return error.message[:200]
-
-
-def _never_left(error: BaseException) -> bool:
-    """Whether the connection was refused, so that nothing can have had an effect."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ClientConnectorError | ConnectionRefusedError):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
-
-
-def _message_id_in(chat_id: int, reply: Reply) -> int | None:
-    if reply.answers is None:
-        return None
-    *_, chat, message = ("", *reply.answers.external_id.split(":"))
-    return int(message) if chat == str(chat_id) and message.isdigit() else None
+            return await self.aiogram(method, request_timeout=limits)
+        except FAILURES as error:
+            failure = failure_of(self.id, error, repeatable=repeatable)
+        # Outside the handler: the library's error, which knows address and text, is not even a context.
+        raise failure
 
 
 def _reply(message_id: int | None) -> ReplyParameters | None:
@@ -419,12 +348,27 @@ def _markup(rows: tuple[tuple[Button, ...], ...]) -> InlineKeyboardMarkup | None
     )
 
 
-def _method(bot: aiogram.Bot, kind: AttachmentKind) -> tuple[str, Callable[..., Awaitable[Any]]]:
-    methods: dict[AttachmentKind, tuple[str, Callable[..., Awaitable[Any]]]] = {
-        AttachmentKind.PHOTO: ("photo", bot.send_photo),
-        AttachmentKind.VOICE: ("voice", bot.send_voice),
-        AttachmentKind.AUDIO: ("audio", bot.send_audio),
-        AttachmentKind.VIDEO: ("video", bot.send_video),
-        AttachmentKind.FILE: ("document", bot.send_document),
-    }
-    return methods[kind]
+def _media(
+    kind: AttachmentKind,
+    content: str | BufferedInputFile,
+    chat_id: int,
+    caption: str | None,
+    reply: ReplyParameters | None,
+) -> SendPhoto | SendVoice | SendAudio | SendVideo | SendDocument:
+    match kind:
+        case AttachmentKind.PHOTO:
+            return SendPhoto(chat_id=chat_id, photo=content, caption=caption, reply_parameters=reply)
+        case AttachmentKind.VOICE:
+            return SendVoice(chat_id=chat_id, voice=content, caption=caption, reply_parameters=reply)
+        case AttachmentKind.AUDIO:
+            return SendAudio(chat_id=chat_id, audio=content, caption=caption, reply_parameters=reply)
+        case AttachmentKind.VIDEO:
+            return SendVideo(chat_id=chat_id, video=content, caption=caption, reply_parameters=reply)
+        case AttachmentKind.FILE:
+            return SendDocument(chat_id=chat_id, document=content, caption=caption, reply_parameters=reply)
+
+
+def _file_name(name: str) -> str:
+    # aiogram writes names into the multipart head unquoted: a line break would be a header.
+    kept = "".join(c for c in PurePath(name).name if c.isprintable())
+    return kept or "file"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from inbox.envelope import Blocked, Envelope, Ignored, Reading, Sender, Unreadable, Update
 from inbox.model import AddressKind, Attachment, AttachmentKind
@@ -14,7 +15,32 @@ MESSAGES = ("message", "edited_message")
 ALLOWED = (*MESSAGES, "callback_query", "my_chat_member")
 """The update types asked for. Source: Bot API getUpdates, allowed_updates."""
 
-_GONE = ("kicked", "left")
+LONGEST_NAME = 120
+_LARGEST_ID = 2**52
+"""Bot API, User: ids have at most 52 significant bits."""
+
+_START = re.compile(r"/start(?:@\w+)?(?:\s+(.*))?\Z", re.DOTALL)
+_HALVES = re.compile("[\ud800-\udfff]")
+
+# Bot API, Message: what happened in a chat, as against what somebody said in it.
+_SERVICE = re.compile(
+    "pinned_message|message_auto_delete_timer_changed|write_access_allowed|users_shared|chat_shared|connected_website|"
+    "passport_data|web_app_data|(successful|refunded)_payment|chat_background_set|boost_added|giveaway_created|gift|"
+    "unique_gift|proximity_alert_triggered|(general_)?forum_topic_.*|video_chat_.*|.*_price_changed"
+)
+# … and what goes with whatever is said.
+_AROUND = frozenset(
+    [
+        *("message_id", "from", "chat", "date", "edit_date", "text", "entities", "caption", "caption_entities"),
+        *("reply_to_message", "reply_to_story", "external_reply", "quote", "reply_markup", "via_bot", "sender_chat"),
+        *("forward_origin", "forward_from", "forward_from_chat", "link_preview_options", "direct_messages_topic"),
+        *("sender_business_bot",),
+    ]
+)
+
+
+class _Broken(Exception):
+    """A type we know that lacks what it promises."""
 
 
 def lane_of(update: Mapping[str, Any]) -> str:
@@ -25,10 +51,10 @@ def lane_of(update: Mapping[str, Any]) -> str:
         inner = content.get("message")
         for holder in (content, inner if isinstance(inner, dict) else {}):
             chat = holder.get("chat")
-            if isinstance(chat, dict) and isinstance(chat.get("id"), int):
+            if isinstance(chat, dict) and _is_id(chat.get("id")):
                 return str(chat["id"])
         who = content.get("from")
-        if isinstance(who, dict) and isinstance(who.get("id"), int):
+        if isinstance(who, dict) and _is_id(who.get("id")):
             return str(who["id"])
     return "other"
 
@@ -38,150 +64,250 @@ def read_update(raw: bytes) -> Reading:
     try:
         update = json.loads(raw)
     except (ValueError, RecursionError):
-        return Unreadable(error="not JSON")
+        return Unreadable(error="the update is not JSON")
     if not isinstance(update, dict):
-        return Unreadable(error="not an update")
+        return Unreadable(error="the update is not a JSON object")
     try:
-        return _read(update)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        kinds = ", ".join(str(key)[:40] for key in update if key != "update_id")[:200]
-        return Unreadable(error=f"an update of type {kinds} lacks what its type promises ({type(error).__name__})")
+        return _read(_mended(update))
+    except _Broken as broken:
+        return Unreadable(error=f"an update of type {_kinds(update)} lacks what its type promises: {broken}")
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        return Unreadable(error=f"an update of type {_kinds(update)} cannot be read ({type(error).__name__})")
+
+
+def _kinds(update: Mapping[str, Any]) -> str:
+    return ", ".join(key[:40] for key in update if key != "update_id")[:200] or "none"
 
 
 def _read(update: dict[str, Any]) -> Reading:
     for name in MESSAGES:
         if name in update:
-            return _message(update, update[name], edit=name != "message")
+            return _message(update, _object(update, name), edit=name != "message")
     if "callback_query" in update:
-        query = update["callback_query"]
-        message = query.get("message") or {}
-        chat = message.get("chat", {})
-        user_id = int(query["from"]["id"])
-        return Update(
-            update=update,
-            telegram_user_id=user_id,
-            chat_id=int(chat.get("id", user_id)),
-            callback_query_id=str(query["id"]),
-        )
+        return _press(update, _object(update, "callback_query"))
     if "my_chat_member" in update:
-        change = update["my_chat_member"]
-        if change["chat"]["type"] != "private":
-            return Ignored(reason="not a private chat")
-        status = change["new_chat_member"]["status"]
-        return Blocked(
-            telegram_user_id=int(change["from"]["id"]), chat_id=int(change["chat"]["id"]), blocked=status in _GONE
-        )
-    kinds = ", ".join(str(key)[:40] for key in update if key != "update_id")[:200]
-    return Ignored(reason=f"unknown update type: {kinds or 'none'}")
+        return _membership(_object(update, "my_chat_member"))
+    return Ignored(reason=f"unknown update type: {_kinds(update)}")
+
+
+def _press(update: dict[str, Any], query: dict[str, Any]) -> Reading:
+    user_id = _id(_object(query, "from"))
+    # A message sent through inline mode has no chat we could see.
+    chat = _object(_object(query, "message"), "chat") if query.get("message") else {"id": user_id, "type": "private"}
+    if chat.get("type") != "private":
+        return Ignored(reason="not a private chat")
+    return Update(
+        update=update, telegram_user_id=user_id, chat_id=_id(chat), callback_query_id=_text(query, "id", needed=True)
+    )
+
+
+def _membership(change: dict[str, Any]) -> Reading:
+    chat = _object(change, "chat")
+    if chat.get("type") != "private":
+        return Ignored(reason="not a private chat")
+    status = _text(_object(change, "new_chat_member"), "status", needed=True)
+    if status not in ("kicked", "left", "member"):
+        return Ignored(reason=f"unknown standing in a private chat: {status[:40]}")
+    return Blocked(telegram_user_id=_id(_object(change, "from")), chat_id=_id(chat), blocked=status != "member")
+
+
+# ---------------------------------------------------------------- messages
 
 
 def _message(update: dict[str, Any], message: dict[str, Any], *, edit: bool) -> Reading:
-    chat, sender = message["chat"], message.get("from")
-    if chat["type"] != "private":
+    chat = _object(message, "chat")
+    if chat.get("type") != "private":
         return Ignored(reason="not a private chat")
-    if sender is None:
-        return Ignored(reason="a message from nobody")
-    chat_id = int(chat["id"])
-    name = " ".join(str(part) for part in (sender.get("first_name"), sender.get("last_name")) if part)
-    text, start = _text(message), None
-    if text.startswith("/start") and not edit:
-        command, _, payload = text.partition(" ")
-        if command.partition("@")[0] == "/start":
-            start = payload.strip()
+    happened = sorted(filter(_SERVICE.fullmatch, message))
+    if happened:
+        return Ignored(reason=f"a notice of Telegram's: {', '.join(happened)}")
+    sender = _object(message, "from")
+    user_id, chat_id, message_id = _id(sender), _id(chat), _id(message, "message_id")
+    name = " ".join(filter(None, (_text(sender, "first_name"), _text(sender, "last_name"))))
+    start = _START.match(_text(message, "text")) if not edit else None
     replied = message.get("reply_to_message")
     envelope = Envelope(
-        external_id=f"{chat_id}:{int(message['message_id'])}",
+        external_id=f"{chat_id}:{message_id}",
         sender=Sender(
             kind=AddressKind.TELEGRAM,
-            value=str(int(sender["id"])),
-            name=name or str(sender.get("username", "")),
-            language=sender.get("language_code"),
+            value=str(user_id),
+            name=name or _text(sender, "username"),
+            language=_text(sender, "language_code") or None,
             chat_id=chat_id,
         ),
-        text=text,
-        attachments=tuple(_attachments(message)),
-        written_at=datetime.fromtimestamp(int(message["date"]), UTC),
+        text=_said(message),
+        attachments=tuple(_attachments(message, message_id)),
+        written_at=_instant(message.get("edit_date") if edit else None) or _instant(message.get("date")),
         edit=edit,
-        start=start,
-        replies_to=f"{chat_id}:{int(replied['message_id'])}" if isinstance(replied, dict) else None,
+        start=(start[1] or "").strip() if start else None,
+        replies_to=f"{chat_id}:{_id(replied, 'message_id')}" if isinstance(replied, dict) else None,
     )
-    return Update(update=update, telegram_user_id=int(sender["id"]), chat_id=chat_id, envelope=envelope)
+    return Update(update=update, telegram_user_id=user_id, chat_id=chat_id, envelope=envelope)
 
 
-def _text(message: dict[str, Any]) -> str:
-    """The words of a message, and in brackets what else it is."""
-    words = message.get("text") or message.get("caption") or ""
-    if not isinstance(words, str):
-        raise TypeError
+def _said(message: dict[str, Any]) -> str:
+    """The words of a message, and in brackets what else it is, in words French and English share."""
     entities = message.get("entities") or message.get("caption_entities") or []
-    words = _with_links(words, entities)
-    described = _described(message)
-    return "\n".join(part for part in (words, described) if part)
+    words = _with_links(_text(message, "text") or _text(message, "caption"), entities)
+    said = [part for part in (words, _described(message)) if part]
+    if not said and not _FILE_KEYS & message.keys():
+        # Newer than we are: she must at least see that there is something.
+        unknown = sorted(key[:40] for key, value in message.items() if isinstance(value, dict | list))
+        said = [f"[message: {', '.join(key for key in unknown if key not in _AROUND) or '?'}]"]
+    return "\n".join(filter(None, (_forwarded(message), *said)))
 
 
-def _with_links(words: str, entities: list[dict[str, Any]]) -> str:
+def _with_links(words: str, entities: Any) -> str:
     """Links hidden behind words, written out: what is shown to a secretary hides nothing."""
-    links = [e for e in entities if e.get("type") == "text_link" and isinstance(e.get("url"), str)]
-    if not links:
-        return words
     # Offsets are in UTF-16 units. Source: Bot API MessageEntity.
-    encoded = words.encode("utf-16-le", "surrogatepass")
-    for entity in sorted(links, key=lambda e: -int(e["offset"])):
-        end = (int(entity["offset"]) + int(entity["length"])) * 2
-        encoded = encoded[:end] + f" ({entity['url']})".encode("utf-16-le", "surrogatepass") + encoded[end:]
+    encoded = words.encode("utf-16-le")
+    links = []
+    for entity in entities if isinstance(entities, list) else []:
+        if isinstance(entity, dict) and entity.get("type") == "text_link" and isinstance(entity.get("url"), str):
+            offset, length = entity.get("offset"), entity.get("length")
+            if isinstance(offset, int) and isinstance(length, int) and 0 <= offset <= offset + length:
+                links.append((offset * 2, (offset + length) * 2, entity["url"]))
+    for begin, end, url in sorted(links, reverse=True):
+        if encoded[begin:end].decode("utf-16-le", "replace").rstrip("/") != url.rstrip("/"):
+            encoded = encoded[:end] + f" ({url})".encode("utf-16-le") + encoded[end:]
     return encoded.decode("utf-16-le", "replace")
 
 
+def _forwarded(message: dict[str, Any]) -> str:
+    """Who first said it, when somebody passes on another's words."""
+    origin = message.get("forward_origin")
+    if not isinstance(origin, dict):
+        return ""
+    who = origin.get("sender_user") or origin.get("sender_chat") or origin.get("chat") or {}
+    names = (_text(who, "first_name"), _text(who, "last_name"), _text(who, "title"))
+    name = _text(origin, "sender_user_name") or " ".join(filter(None, names))
+    return f"[↪ {name}]" if name else "[↪]"
+
+
 def _described(message: dict[str, Any]) -> str:
+    """What a message is that has neither words nor a file."""
     if "sticker" in message:
-        return f"[sticker {message['sticker'].get('emoji', '')}]".replace(" ]", "]")
-    if "venue" in message:
-        return f"[{message['venue'].get('title', '')}, {message['venue'].get('address', '')}]"
+        return f"[sticker {_text(message['sticker'], 'emoji')}]".replace(" ]", "]")
+    if "venue" in message:  # comes with a location as well
+        venue = message["venue"]
+        where = _place(_object(venue, "location"))
+        return f"[position {_text(venue, 'title')}, {_text(venue, 'address')}, {where}]"
     if "location" in message:
-        place = message["location"]
-        return f"[https://www.openstreetmap.org/?mlat={float(place['latitude'])}&mlon={float(place['longitude'])}]"
+        return f"[position {_place(message['location'])}]"
     if "contact" in message:
         card = message["contact"]
-        name = " ".join(str(p) for p in (card.get("first_name"), card.get("last_name")) if p)
-        return f"[{name}: {card.get('phone_number', '')}]"
+        name = " ".join(filter(None, (_text(card, "first_name"), _text(card, "last_name"))))
+        return f"[contact {name}, {_text(card, 'phone_number')}]"
+    if "dice" in message:
+        return f"[{_text(message['dice'], 'emoji')} {_natural(message['dice'], 'value')}]"
     if "poll" in message:
-        return f"[{message['poll'].get('question', '')}]"
+        options = " / ".join(_text(option, "text") for option in message["poll"].get("options", []))
+        return f"[question: {_text(message['poll'], 'question')} ({options})]"
     return ""
+
+
+def _place(location: dict[str, Any]) -> str:
+    """Something she can open, and coordinates she can read out."""
+    latitude, longitude = float(location["latitude"]), float(location["longitude"])
+    return f"https://www.openstreetmap.org/?mlat={latitude:.6f}&mlon={longitude:.6f}"
 
 
 _FILES = (
     ("document", AttachmentKind.FILE, "application/octet-stream", "document"),
-    ("voice", AttachmentKind.VOICE, "audio/ogg", "voice.ogg"),
-    ("audio", AttachmentKind.AUDIO, "audio/mpeg", "audio.mp3"),
-    ("video", AttachmentKind.VIDEO, "video/mp4", "video.mp4"),
-    ("video_note", AttachmentKind.VIDEO, "video/mp4", "video.mp4"),
+    ("voice", AttachmentKind.VOICE, "audio/ogg", "voice-{}.ogg"),
+    ("audio", AttachmentKind.AUDIO, "audio/mpeg", "audio-{}.mp3"),
+    ("video", AttachmentKind.VIDEO, "video/mp4", "video-{}.mp4"),
+    ("video_note", AttachmentKind.VIDEO, "video/mp4", "video-{}.mp4"),
 )
+_FILE_KEYS = frozenset(["photo", "animation", *(key for key, *_ in _FILES)])
 
 
-def _attachments(message: dict[str, Any]) -> list[Attachment]:
+def _attachments(message: dict[str, Any], message_id: int) -> list[Attachment]:
     found: list[Attachment] = []
     if message.get("photo"):
-        largest = max(message["photo"], key=lambda size: int(size.get("width", 0)) * int(size.get("height", 0)))
-        found.append(
-            Attachment(
-                name="photo.jpg",
-                media_type="image/jpeg",
-                size=int(largest.get("file_size") or 0),
-                kind=AttachmentKind.PHOTO,
-                path=str(largest["file_id"]),
-            )
-        )
+        largest = max(message["photo"], key=lambda size: _natural(size, "width") * _natural(size, "height"))
+        name = f"photo-{message_id}.jpg"
+        found.append(_attachment(largest, AttachmentKind.PHOTO, "image/jpeg", name))
+    # An animation comes as a document as well: once is enough.
     for key, kind, media_type, name in _FILES:
-        # An animation comes as a document as well: once is enough.
         if key in message:
-            file = message[key]
-            found.append(
-                Attachment(
-                    name=str(file.get("file_name") or name),
-                    media_type=str(file.get("mime_type") or media_type),
-                    size=int(file.get("file_size") or 0),
-                    kind=kind,
-                    path=str(file["file_id"]),
-                )
-            )
+            found.append(_attachment(_object(message, key), kind, media_type, name.format(message_id)))
     return found
+
+
+def _attachment(file: dict[str, Any], kind: AttachmentKind, media_type: str, name: str) -> Attachment:
+    given = _text(file, "mime_type")
+    return Attachment(
+        name=_file_name(_text(file, "file_name")) or name,
+        media_type=given if re.fullmatch(r"[\w.+-]{1,100}/[\w.+-]{1,100}", given) else media_type,
+        size=_natural(file, "file_size"),
+        kind=kind,
+        path=_text(file, "file_id", needed=True),
+    )
+
+
+def _file_name(given: str) -> str:
+    """A name that stays a name wherever it is written: no folders, no control characters, not too long."""
+    last = "".join(c for c in re.split(r"[/\\]", given)[-1] if c.isprintable()).strip(" .")
+    if len(last) <= LONGEST_NAME:
+        return last
+    stem, dot, suffix = last.rpartition(".")
+    if not dot or len(suffix) > 10:
+        return last[:LONGEST_NAME]
+    return stem[: LONGEST_NAME - len(suffix) - 1] + "." + suffix
+
+
+# ---------------------------------------------------------------- fields
+
+
+def _object(holder: Any, name: str) -> dict[str, Any]:
+    value = holder.get(name) if isinstance(holder, dict) else None
+    if not isinstance(value, dict):
+        raise _Broken(f"no {name}")
+    return value
+
+
+def _text(holder: Any, name: str, *, needed: bool = False) -> str:
+    value = holder.get(name) if isinstance(holder, dict) else None
+    if isinstance(value, str):
+        return value
+    if needed or value is not None:
+        raise _Broken(f"{name} is no text")
+    return ""
+
+
+def _is_id(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ID
+
+
+def _id(holder: Any, name: str = "id") -> int:
+    value = holder.get(name) if isinstance(holder, dict) else None
+    if not _is_id(value):
+        raise _Broken(f"{name} is no number")
+    return value
+
+
+def _natural(holder: Any, name: str) -> int:
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return value if _is_id(value) and value > 0 else 0
+
+
+def _instant(seconds: object) -> datetime | None:
+    if not _is_id(seconds):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _mended(value: Any) -> Any:
+    """The same JSON without halves of UTF-16 pairs, which no file or store could hold."""
+    match value:
+        case str():
+            return _HALVES.sub("\ufffd", value)
+        case dict():
+            return {_mended(key): _mended(content) for key, content in value.items()}
+        case list():
+            return [_mended(content) for content in value]
+    return value

@@ -1,0 +1,263 @@
+"""The Bot API's methods over what Telegram knows; `telegram_server` carries them over HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.demo.telegram_rules import (
+    MAX_CAPTION,
+    MAX_DOWNLOAD,
+    MAX_PHOTO,
+    MAX_TEXT,
+    MAX_TOAST,
+    Json,
+    Params,
+    bad,
+    formatted,
+    integer,
+    keyboard,
+    structure,
+    truth,
+)
+from bot.demo.telegram_state import PRESS_LIFETIME, Answer, Chat, DemoBot
+
+_SAME = (
+    "message is not modified: specified new message content and reply markup are exactly the same as a current "
+    "content and reply markup of the message"
+)
+_TOO_OLD = "query is too old and response timeout expired or query ID is invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a call."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+# ---------------------------------------------------------------- messages
+
+
+def _send_message(bot: DemoBot, params: Params) -> Json:
+    chat = bot.open_chat(params.get("chat_id"))
+    content = _text(params)
+    return bot.add(
+        chat,
+        bot.as_user(),
+        {**content, "reply_markup": keyboard(structure(params, "reply_markup"))},
+        _replied(chat, params),
+    )
+
+
+def _text(params: Params) -> Json:
+    if not str(params.get("text") or "").strip():
+        raise bad("message text is empty")
+    text, entities = formatted(
+        str(params["text"]), structure(params, "entities"), MAX_TEXT, too_long="message is too long"
+    )
+    return {"text": text, "entities": entities or None}
+
+
+def _replied(chat: Chat, params: Params) -> int | None:
+    wanted = structure(params, "reply_parameters") or {"message_id": params.get("reply_to_message_id")}
+    if wanted.get("message_id") in (None, ""):
+        return None
+    message_id = integer(wanted, "message_id")
+    if message_id in chat.messages:
+        return message_id
+    if truth(wanted, "allow_sending_without_reply") or truth(params, "allow_sending_without_reply"):
+        return None
+    raise bad("message to be replied not found")
+
+
+def _send_media(kind: str) -> Callable[[DemoBot, Params], Json]:
+    def send(bot: DemoBot, params: Params) -> Json:
+        chat = bot.open_chat(params.get("chat_id"))
+        caption, entities = formatted(
+            str(params.get("caption") or ""),
+            structure(params, "caption_entities"),
+            MAX_CAPTION,
+            too_long="message caption is too long",
+        )
+        markup, replied = keyboard(structure(params, "reply_markup")), _replied(chat, params)
+        content = {**_media(bot, kind, params), "caption": caption or None, "caption_entities": entities or None}
+        return bot.add(chat, bot.as_user(), {**content, "reply_markup": markup}, replied)
+
+    return send
+
+
+def _media(bot: DemoBot, kind: str, params: Params) -> Json:
+    given = params.get(kind)
+    if isinstance(given, str) and given.startswith("attach://"):
+        given = params.get(given.removeprefix("attach://"))
+    if isinstance(given, Upload):
+        if not given.data:
+            raise bad("file must be non-empty")
+        if kind == "photo":
+            if len(given.data) > MAX_PHOTO:
+                raise bad("file is too big")
+            if not given.data.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF", b"BM")):
+                raise bad("IMAGE_PROCESS_FAILED")
+        return bot.keep(kind, given.data, given.name, None if kind == "photo" else given.media_type)
+    file = bot.files.get(str(given or ""))
+    if file is None:
+        raise bad("wrong file identifier/HTTP URL specified" if given else f"there is no {kind} in the request")
+    if file.kind != kind:
+        raise bad(f"can't use file of type {file.kind.capitalize()} as {kind.capitalize()}")
+    return bot.named(file)
+
+
+def _edit_message_text(bot: DemoBot, params: Params) -> Json:
+    chat, message = _own(bot, params, "edit")
+    content = {**_text(params), "reply_markup": keyboard(structure(params, "reply_markup"))}
+    if "text" not in message:
+        raise bad("there is no text in the message to edit")
+    return _edited(bot, chat, message, content)
+
+
+def _edit_message_caption(bot: DemoBot, params: Params) -> Json:
+    chat, message = _own(bot, params, "edit")
+    caption, entities = formatted(
+        str(params.get("caption") or ""),
+        structure(params, "caption_entities"),
+        MAX_CAPTION,
+        too_long="message caption is too long",
+    )
+    markup = keyboard(structure(params, "reply_markup"))
+    content = {"caption": caption or None, "caption_entities": entities or None, "reply_markup": markup}
+    return _edited(bot, chat, message, content)
+
+
+def _edit_message_reply_markup(bot: DemoBot, params: Params) -> Json:
+    chat, message = _own(bot, params, "edit")
+    return _edited(bot, chat, message, {"reply_markup": keyboard(structure(params, "reply_markup"))})
+
+
+def _delete_message(bot: DemoBot, params: Params) -> bool:
+    chat = bot.open_chat(params.get("chat_id"))
+    if chat.messages.pop(integer(params, "message_id"), None) is None:
+        raise bad("message to delete not found")
+    bot.world.changed(chat.person)
+    return True
+
+
+def _own(bot: DemoBot, params: Params, verb: str) -> tuple[Chat, Json]:
+    chat = bot.open_chat(params.get("chat_id"))
+    message = chat.messages.get(integer(params, "message_id"))
+    if message is None:
+        raise bad(f"message to {verb} not found")
+    if message["from"]["id"] != bot.id:
+        raise bad("message can't be edited")
+    return chat, message
+
+
+def _edited(bot: DemoBot, chat: Chat, message: Json, content: Json) -> Json:
+    if all(message.get(name) == value for name, value in content.items()):
+        raise bad(_SAME)
+    changed = {**message, **content, "edit_date": int(bot.world.clock())}
+    return bot.put(chat, {name: value for name, value in changed.items() if value is not None})
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def _answer_callback_query(bot: DemoBot, params: Params) -> bool:
+    press = bot.presses.get(str(params.get("callback_query_id")))
+    if press is None or bot.world.clock() - press.at >= PRESS_LIFETIME:
+        raise bad(_TOO_OLD)
+    text = str(params.get("text") or "")
+    if len(text) > MAX_TOAST:
+        raise bad("MESSAGE_TOO_LONG")
+    if not press.answered.done():
+        press.answered.set_result(Answer(text, truth(params, "show_alert")))
+    return True
+
+
+def _get_file(bot: DemoBot, params: Params) -> Json:
+    file = bot.files.get(str(params.get("file_id") or ""))
+    if file is None:
+        raise bad("invalid file_id")
+    if len(file.data) > MAX_DOWNLOAD:
+        raise bad("file is too big")
+    ids = {"file_id": file.file_id, "file_unique_id": file.unique_id}
+    return {**ids, "file_size": len(file.data), "file_path": file.path}
+
+
+def _get_me(bot: DemoBot, params: Params) -> Json:
+    joins = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
+    return {**bot.as_user(), **joins}
+
+
+def _get_chat(bot: DemoBot, params: Params) -> Json:
+    chat = bot.open_chat(params.get("chat_id"))
+    return {**chat.person.as_chat(), "accent_color_id": 0, "max_reaction_count": 11}
+
+
+def _send_chat_action(bot: DemoBot, params: Params) -> bool:
+    bot.open_chat(params.get("chat_id"))
+    if not re.fullmatch(r"typing|(upload|record)_\w+|choose_sticker|find_location", str(params.get("action") or "")):
+        raise bad("wrong parameter action in request")
+    return True
+
+
+def _set_my_commands(bot: DemoBot, params: Params) -> bool:
+    commands = structure(params, "commands") or []
+    for command in commands:
+        if not re.fullmatch(r"[a-z0-9_]{1,32}", str(command.get("command"))):
+            raise bad("BOT_COMMAND_INVALID")
+        if not 1 <= len(str(command.get("description") or "")) <= 256:
+            raise bad("BOT_COMMAND_DESCRIPTION_INVALID")
+    bot.commands = commands
+    return True
+
+
+def _get_my_commands(bot: DemoBot, params: Params) -> list[Json]:
+    return bot.commands
+
+
+def _accepted(bot: DemoBot, params: Params) -> bool:
+    return True
+
+
+METHODS: dict[str, Callable[[DemoBot, Params], Any]] = {
+    "sendMessage": _send_message,
+    **{f"send{kind.capitalize()}": _send_media(kind) for kind in ("photo", "document", "voice", "audio", "video")},
+    "editMessageText": _edit_message_text,
+    "editMessageCaption": _edit_message_caption,
+    "editMessageReplyMarkup": _edit_message_reply_markup,
+    "deleteMessage": _delete_message,
+    "answerCallbackQuery": _answer_callback_query,
+    "getFile": _get_file,
+    "getMe": _get_me,
+    "getChat": _get_chat,
+    "sendChatAction": _send_chat_action,
+    "setMyCommands": _set_my_commands,
+    "getMyCommands": _get_my_commands,
+    **dict.fromkeys(
+        (
+            "close",
+            "deleteMyCommands",
+            "logOut",
+            "pinChatMessage",
+            "setChatMenuButton",
+            "setMessageReaction",
+            "setMyDescription",
+            "setMyName",
+            "setMyShortDescription",
+            "unpinAllChatMessages",
+            "unpinChatMessage",
+        ),
+        _accepted,
+    ),
+}
+"""What needs neither waiting nor the server itself, by its name."""
+
+FLOOD_CONTROLLED = frozenset(
+    name for name in METHODS if name.startswith(("sendM", "sendP", "sendD", "sendV", "sendA", "edit"))
+)
+"""What counts as a message where limits are kept."""

@@ -1,0 +1,165 @@
+"""What a person can do in their Telegram, and what they see there: for the demo's page and for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bot.demo.telegram_rules import MAX_CAPTION, MAX_TEXT, Json, formatted
+from bot.demo.telegram_state import Answer, Chat, DemoBot, Person
+
+Bots = Callable[[str | None], DemoBot]
+
+
+class TelegramUser(Person):
+    """A person at their Telegram. Made by `TelegramServer.user`.
+
+    Messages are as the Bot API shows them (Message), and not to be changed.
+    `token` names the bot; None is the server's first.
+    """
+
+    def __init__(
+        self,
+        user_id: int,
+        first_name: str,
+        last_name: str,
+        username: str,
+        language_code: str,
+        bots: Bots,
+    ) -> None:
+        super().__init__(user_id, first_name, last_name, username, language_code)
+        self._bots = bots
+
+    # ------------------------------------------------------------ writing
+
+    def start(self, payload: str = "", token: str | None = None) -> Json:
+        """Press Start, or open a deep link."""
+        return self.send_text(f"/start {payload}".strip(), token=token)
+
+    def send_text(
+        self,
+        text: str,
+        *,
+        reply_to: int | None = None,
+        entities: list[Json] | None = None,
+        token: str | None = None,
+    ) -> Json:
+        """Write; `reply_to` is the message replied to.
+
+        Raises:
+            Refusal: too long for one message.
+        """
+        kept, found = formatted(text, entities, MAX_TEXT, too_long="message is too long")
+        if not kept:
+            raise ValueError("Telegram sends no empty message")
+        return self.send_raw({"text": kept, "entities": found or None}, reply_to=reply_to, token=token)
+
+    def send_file(
+        self,
+        kind: str,
+        name: str,
+        media_type: str,
+        data: bytes,
+        *,
+        caption: str = "",
+        reply_to: int | None = None,
+        token: str | None = None,
+    ) -> Json:
+        """Send a file: kind is photo, document, voice, audio or video."""
+        kept, found = formatted(caption, None, MAX_CAPTION, too_long="message caption is too long")
+        content = self._bots(token).keep(kind, data, name, media_type)
+        words = {"caption": kept or None, "caption_entities": found or None}
+        return self.send_raw({**content, **words}, reply_to=reply_to, token=token)
+
+    def send_raw(self, content: Json, *, reply_to: int | None = None, token: str | None = None) -> Json:
+        """Send a message with any content: a location, a sticker, something newer than this stand-in."""
+        bot = self._bots(token)
+        chat = bot.chat_with(self)
+        chat.started = True
+        if chat.blocked:
+            self.unblock(token)  # as Telegram's apps do when one writes to a blocked bot
+        message = bot.add(chat, self.as_user(), content, reply_to if reply_to in chat.messages else None)
+        bot.push("message", message)
+        return message
+
+    def edit_text(self, message_id: int, text: str, token: str | None = None) -> Json:
+        """Edit a message of one's own."""
+        bot = self._bots(token)
+        chat = bot.chat_with(self)
+        before = chat.messages.get(message_id)
+        if before is None or before["from"]["id"] != self.id:
+            raise ValueError("only a message of one's own can be edited")
+        said, marks = ("text", "entities") if "text" in before else ("caption", "caption_entities")
+        kept, found = formatted(text, None, MAX_TEXT, too_long="message is too long")
+        after = {**before, said: kept, marks: found or None, "edit_date": int(bot.world.clock())}
+        edited = bot.put(chat, {name: value for name, value in after.items() if value is not None})
+        bot.push("edited_message", edited)
+        return edited
+
+    def delete(self, message_id: int, token: str | None = None) -> None:
+        """Delete a message for both sides; no bot is ever told."""
+        bot = self._bots(token)
+        del bot.chat_with(self).messages[message_id]
+        bot.world.changed(self)
+
+    # ------------------------------------------------------------ buttons and blocking
+
+    async def press(self, message_id: int, data: str, *, token: str | None = None, seconds: float = 15.0) -> Answer:
+        """Press a button by its data, whether or not it is still there; what one is told.
+
+        Raises:
+            TimeoutError: the press was not answered.
+        """
+        press = self._bots(token).press(self, message_id, data)
+        async with asyncio.timeout(seconds):
+            return await press.answered
+
+    def block(self, token: str | None = None) -> None:
+        """Stop hearing from a bot; it is told."""
+        self._set_blocked(self._bots(token), blocked=True)
+
+    def unblock(self, token: str | None = None) -> None:
+        """Let it write again; it is told."""
+        self._set_blocked(self._bots(token), blocked=False)
+
+    def _set_blocked(self, bot: DemoBot, *, blocked: bool) -> None:
+        bot.chat_with(self).blocked = blocked
+        free: Json = {"user": bot.as_user(), "status": "member"}
+        kicked: Json = {"user": bot.as_user(), "status": "kicked", "until_date": 0}
+        change = {"chat": self.as_chat(), "from": self.as_user(), "date": int(bot.world.clock())}
+        before, after = (free, kicked) if blocked else (kicked, free)
+        bot.push("my_chat_member", {**change, "old_chat_member": before, "new_chat_member": after})
+
+    # ------------------------------------------------------------ seeing
+
+    def messages(self, token: str | None = None) -> list[Json]:
+        """The chat with a bot as it is on the screen, oldest first."""
+        return list(self._chat(token).messages.values())
+
+    async def wait_for(
+        self, wanted: Callable[[Json], object] = bool, *, seconds: float = 10.0, token: str | None = None
+    ) -> Json | None:
+        """The newest message of the bot that is wanted, as soon as there is one; None when there is none in time."""
+        chat = self._chat(token)
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    self.saw.clear()
+                    for message in reversed(chat.messages.values()):
+                        if message["from"]["is_bot"] and wanted(message):
+                            return message
+                    await self.saw.wait()
+        except TimeoutError:
+            return None
+
+    def file(self, file_id: str, token: str | None = None) -> tuple[str, str, bytes]:
+        """A file of the chat: name, media type, octets.
+
+        Raises:
+            KeyError: there is none.
+        """
+        file = self._bots(token).files[file_id]
+        return file.name, file.media_type, file.data
+
+    def _chat(self, token: str | None) -> Chat:
+        return self._bots(token).chat_with(self)

@@ -1,0 +1,157 @@
+"""What the Bot API accepts and in which words it refuses. Pure.
+
+Sources: core.telegram.org/bots/api, and Client.cpp of the official Bot API server for the exact wording.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+Json = dict[str, Any]
+Params = dict[str, Any]
+"""A call's parameters: strings as they came, or JSON values where the whole call was JSON; uploads as `Upload`."""
+
+MAX_TEXT = 4096
+MAX_CAPTION = 1024
+MAX_TOAST = 200
+MAX_BUTTONS = 100
+MAX_PHOTO = 10 * 1024 * 1024
+MAX_UPLOAD = 50 * 1024 * 1024
+MAX_DOWNLOAD = 20 * 1024 * 1024
+
+_FOUND = (
+    ("url", re.compile(r"https?://[^\s<>\"]+|\bt\.me/[^\s<>\"]+")),
+    ("bot_command", re.compile(r"(?<![\w/])/[A-Za-z0-9_]{1,64}(?:@\w+)?(?![\w/])")),
+    ("email", re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")),
+)
+
+
+class Refusal(Exception):
+    """The Bot API says no: an HTTP status, a sentence, and sometimes parameters."""
+
+    def __init__(self, code: int, description: str, **parameters: int) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+        self.parameters = parameters
+
+
+def bad(description: str) -> Refusal:
+    """The most frequent refusal."""
+    return Refusal(400, f"Bad Request: {description}")
+
+
+def too_many(seconds: int) -> Refusal:
+    """Flood control."""
+    return Refusal(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
+
+
+def units(text: str) -> int:
+    """The length of a text as Telegram counts it: UTF-16 units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def integer(params: Params, name: str, default: int = 0) -> int:
+    """A number, given as one or as its digits; what is neither is the default, as in the official server."""
+    try:
+        return int(params.get(name, default))
+    except (TypeError, ValueError):
+        return default
+
+
+def truth(params: Params, name: str) -> bool:
+    """A boolean, in any of the spellings the official server takes."""
+    return str(params.get(name, "")).lower() in ("true", "yes", "1")
+
+
+def structure(params: Params, name: str) -> Any:
+    """A parameter that is itself JSON; None where it was not given.
+
+    Raises:
+        Refusal: it is no JSON.
+    """
+    value = params.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise bad(f"can't parse {name.replace('_', ' ')} JSON object") from None
+
+
+def formatted(text: str, entities: Any, limit: int, *, too_long: str) -> tuple[str, list[Json]]:
+    """A text as Telegram keeps it: trimmed, with its entities and the links it finds by itself.
+
+    Raises:
+        Refusal: too long, or an entity that does not fit the text.
+    """
+    total = units(text)
+    checked = [_checked(entity, text, total) for entity in entities or []]
+    if units(text.strip()) > limit:
+        raise bad(too_long)
+    leading = units(text) - units(text.lstrip())
+    kept = text.strip()
+    end = units(kept)
+    placed = []
+    for entity in checked:
+        start = max(entity["offset"] - leading, 0)
+        stop = min(entity["offset"] + entity["length"] - leading, end)
+        if stop > start:
+            placed.append({**entity, "offset": start, "length": stop - start})
+    for kind, pattern in _FOUND:
+        for match in pattern.finditer(kept):
+            start, length = units(kept[: match.start()]), units(match[0])
+            if all(start >= e["offset"] + e["length"] or start + length <= e["offset"] for e in placed):
+                placed.append({"type": kind, "offset": start, "length": length})
+    return kept, sorted(placed, key=lambda entity: (entity["offset"], -entity["length"]))
+
+
+def _checked(entity: Any, text: str, total: int) -> Json:
+    if not isinstance(entity, dict) or not isinstance(entity.get("type"), str):
+        raise bad("can't parse entities: expected an Object with field type")
+    offset, length = entity.get("offset"), entity.get("length")
+    if not isinstance(offset, int) or not isinstance(length, int) or offset < 0 or length < 0:
+        raise bad("can't parse entities: field offset and length must be natural numbers")
+    if offset + length > total:
+        raise bad(f"entity beginning at UTF-16 offset {offset} ends after the end of the text at UTF-16 offset {total}")
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    for place in (offset, offset + length):
+        if place < total and 0xDC <= encoded[2 * place + 1] <= 0xDF:
+            raise bad(f"entity beginning at UTF-16 offset {offset} begins or ends in a middle of a UTF-16 symbol")
+    return {key: value for key, value in entity.items() if value is not None}
+
+
+def keyboard(markup: Any) -> Json | None:
+    """The inline keyboard of a call; None for none. Other markups are accepted and not shown.
+
+    Raises:
+        Refusal: a button that cannot be.
+    """
+    if not isinstance(markup, dict) or not markup.get("inline_keyboard"):
+        return None
+    rows = markup["inline_keyboard"]
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise bad("can't parse inline keyboard: expected an Array of Arrays of InlineKeyboardButton")
+    if sum(len(row) for row in rows) > MAX_BUTTONS:
+        raise bad("reply markup is too long")
+    return {"inline_keyboard": [[_button(button) for button in row] for row in rows if row]}
+
+
+def _button(button: Any) -> Json:
+    if not isinstance(button, dict) or not str(button.get("text") or "").strip():
+        raise bad("can't parse inline keyboard button: InlineKeyboardButton must have a non-empty text")
+    kept = {key: value for key, value in button.items() if value is not None}
+    data, url = kept.get("callback_data"), kept.get("url")
+    if data is not None:
+        if not 1 <= len(str(data).encode()) <= 64:
+            raise bad("BUTTON_DATA_INVALID")
+    elif url is not None:
+        if not re.match(r"(https?|tg)://\S+\.?\S*\Z|[\w.-]+\.\w+(/\S*)?\Z", str(url)):
+            raise bad(f"inline keyboard button URL '{url}' is invalid: Wrong HTTP URL")
+    elif not kept.keys() - {"text", "style", "icon_custom_emoji_id", "disabled"}:
+        raise bad("can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
+    return kept

@@ -1,0 +1,73 @@
+"""What a failed Bot API call means for us. Only class names and Telegram's own words are passed on.
+
+aiohttp's words can hold the address of the call, and the address holds the token.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from aiogram.exceptions import (
+    AiogramError,
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramEntityTooLarge,
+    TelegramForbiddenError,
+    TelegramMigrateToChat,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramServerError,
+    TelegramUnauthorizedError,
+)
+from aiohttp import ClientConnectorError, ClientError, ConnectionTimeoutError
+
+from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, PermanentFailure, TemporaryFailure
+
+FAILURES = (AiogramError, ClientError, OSError, TimeoutError)
+"""Whatever a call can end with besides an answer."""
+
+# Telegram's words for a message that is no longer there to be edited, or never was ours.
+_NOT_EDITABLE = ("message can't be edited", "message to edit not found", "message_id_invalid", "no text in the message")
+
+
+def failure_of(channel: str, error: Exception, *, repeatable: bool) -> ChannelError:
+    """The failure in our terms.
+
+    Args:
+        repeatable: calling again does no harm, so an unknown outcome is a temporary failure.
+    """
+    match error:
+        case TelegramUnauthorizedError() | TelegramNotFound():
+            return LoginRejected(channel, _said(error), reason="failure.login")
+        case TelegramRetryAfter():
+            after = timedelta(seconds=error.retry_after)
+            return TemporaryFailure(channel, "Telegram asks to wait (429)", reason="failure.rate", retry_after=after)
+        case TelegramForbiddenError():
+            return PermanentFailure(channel, _said(error), reason="failure.blocked_by_client")
+        case TelegramEntityTooLarge():
+            return PermanentFailure(channel, _said(error), reason="failure.file_too_big")
+        case TelegramBadRequest() | TelegramMigrateToChat():
+            return PermanentFailure(channel, _said(error), reason=_refusal(error.message))
+    if not isinstance(error, TelegramNetworkError | TelegramServerError) and isinstance(error, TelegramAPIError):
+        # An answer that is neither yes nor a failure of theirs: it did not happen.
+        return TemporaryFailure(channel, _said(error))
+    kind = OutcomeUnknown if not repeatable and _may_have_left(error) else TemporaryFailure
+    return kind(channel, type(error.__cause__ or error).__name__, reason="failure.connection")
+
+
+def _refusal(words: str) -> str:
+    lower = words.lower()
+    if any(known in lower for known in _NOT_EDITABLE):
+        return "failure.cannot_edit"
+    return "failure.file_too_big" if "file is too big" in lower else "failure.refused"
+
+
+def _may_have_left(error: Exception) -> bool:
+    """Whether anything can have reached Telegram: not without a connection."""
+    return not isinstance(error.__cause__ or error, ClientConnectorError | ConnectionTimeoutError)
+
+
+def _said(error: TelegramAPIError) -> str:
+    """Telegram's own words; they hold neither token nor text."""
+    return error.message[:200]
