@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handlers.callbacks import Duty
 from handlers.desk import Unit
-from inbox.contacts import account_last_chosen, know, set_blocked
+from inbox.contacts import account_last_chosen, account_spoken_to, know, set_blocked
 from inbox.conversations import event
 from inbox.envelope import Blocked, Envelope, Update
 from inbox.errors import InboxError
@@ -46,8 +46,11 @@ async def take_update(unit: Unit, update: Update) -> None:
 async def _write(unit: Unit, update: Update, envelope: Envelope) -> None:
     """A client's message or edit goes to the account they came for."""
     desk = unit.desk
-    account_id = desk.own_account.get(unit.receipt.channel_id) or await account_last_chosen(
-        desk.store, unit.receipt.channel_id, update.telegram_user_id
+    channel_id, user_id = unit.receipt.channel_id, update.telegram_user_id
+    account_id = (
+        desk.own_account.get(channel_id)
+        or await account_spoken_to(desk.store, channel_id, user_id, envelope)
+        or await account_last_chosen(desk.store, channel_id, user_id)
     )
     if account_id is None or account_id not in desk.accounts:
         account_id = UNSORTED

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from inbox.envelope import Sender
+from inbox.envelope import Envelope, Sender
+from inbox.matching import chat_message_id
 from inbox.model import (
     AccountId,
     Address,
@@ -18,7 +19,7 @@ from inbox.model import (
     new_id,
 )
 from inbox.store.base import Changes, Store
-from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_EVERYWHERE
+from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_EVERYWHERE, MESSAGE_BY_EXTERNAL_ID
 
 REFRESH_AFTER = timedelta(days=1)
 
@@ -85,6 +86,25 @@ async def account_last_chosen(store: Store, channel_id: ChannelId, telegram_user
         limit=1,
     )
     return found[0].account_id if found else None
+
+
+async def account_spoken_to(
+    store: Store, channel_id: ChannelId, telegram_user_id: int, envelope: Envelope
+) -> AccountId | None:
+    """The account that holds the message a Telegram user edits or replies to.
+
+    They may have come for another one since: what was said to one account is
+    never shown to the next.
+    """
+    named = envelope.external_id if envelope.edit else envelope.replies_to
+    if named is None:
+        return None
+    value = str(telegram_user_id)
+    for address in await store.list(ADDRESSES_EVERYWHERE, channel_id, AddressKind.TELEGRAM, value, descending=True):
+        known = chat_message_id(channel_id, named)
+        if await store.find_by(MESSAGE_BY_EXTERNAL_ID, address.account_id, known) is not None:
+            return address.account_id
+    return None
 
 
 async def set_blocked(
