@@ -253,7 +253,7 @@ def _open_again(
 
 
 async def hold_stale_replies(store: Store, conversation: Conversation, now: datetime) -> Changes:
-    """Take back every reply that was sent but has not left: something arrives that its author has not seen.
+    """Take back the replies that have not left and whose authors have not seen all the conversation received.
 
     One that is leaving at this moment left before. The drafts are open again,
     and their authors are told.
@@ -261,6 +261,8 @@ async def hold_stale_replies(store: Store, conversation: Conversation, now: date
     changes = Changes()
     held: list[tuple[Message, Draft]] = []
     for message in await _pending_replies(store, conversation.id):
+        if (message.seen_inbound or 0) >= conversation.inbound_count:
+            continue
         draft = await store.find_by(DRAFT_OF_MESSAGE, message.id)
         if draft is None:
             continue
@@ -268,7 +270,7 @@ async def hold_stale_replies(store: Store, conversation: Conversation, now: date
             # Oldest first: cancelling one lets the next one go, and that one is cancelled after it.
             changes += await cancel_reply(store, message, now)
         except InvalidTransition:
-            continue  # partly gone, or tried before: it may already be on the client's screen
+            continue  # partly gone: it is already on the client's screen, or may be
         held.append((message, draft))
     open_drafts: dict[SecretaryId, Draft | None] = {}
     for message, draft in reversed(held):
@@ -285,6 +287,18 @@ async def hold_stale_replies(store: Store, conversation: Conversation, now: date
             ]
         )
     return changes
+
+
+async def hold_before_retry(store: Store, delivery: Delivery, now: datetime) -> Changes:
+    """Take a reply back that failed while its client wrote again; empty when it may be tried again.
+
+    While it was leaving, what arrived could not hold it.
+    """
+    if delivery.kind is not DeliveryKind.REPLY or not delivery.attempts or delivery.conversation_id is None:
+        return Changes()
+    conversation = await store.get(Conversation, delivery.conversation_id)
+    changes = await hold_stale_replies(store, conversation, now)
+    return changes + Changes(expectations=[conversation]) if changes else changes
 
 
 async def _pending_replies(store: Store, conversation_id: ConversationId) -> list[Message]:

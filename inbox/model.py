@@ -524,6 +524,10 @@ class Delivery(Document, frozen=True, kw_only=True):
     leased_by: str | None = None
     after: DeliveryId | None = None
     """Set exactly while queued: the delivery that must end first."""
+    earliest_at: datetime | None = None
+    """It leaves no sooner, even once what it waited for has ended: until then it can be undone."""
+    irrevocable: bool = False
+    """It may have left already, or a person said that it must leave: it is never taken back."""
     attempts: int = 0
     payload: Payload
     created_at: datetime

@@ -165,6 +165,7 @@ def replies(
             state=DeliveryState.QUEUED if waits else DeliveryState.DUE,
             due_at=None if waits else due_at,
             after=previous,
+            earliest_at=due_at,
             payload=payload,
             created_at=now,
         )
@@ -186,6 +187,11 @@ async def list_replies(store: Store, message_id: MessageId) -> list[Delivery]:
     return await store.list(DELIVERIES_OF_MESSAGE, message_id)
 
 
+def is_revocable(deliveries: Sequence[Delivery]) -> bool:
+    """Whether a reply can still be taken back: no part of it has left, or may have. A failed attempt had no effect."""
+    return bool(deliveries) and all(d.state in PENDING and not d.irrevocable for d in deliveries)
+
+
 async def cancel_reply(store: Store, message: Message, now: datetime) -> Changes:
     """Take an outbound message back before any of it left.
 
@@ -193,7 +199,7 @@ async def cancel_reply(store: Store, message: Message, now: datetime) -> Changes
         InvalidTransition: it is leaving or has left.
     """
     deliveries = await list_replies(store, message.id)
-    if any(d.state not in PENDING or d.attempts for d in deliveries):
+    if not is_revocable(deliveries):
         raise InvalidTransition("error.too_late")
     changes = Changes(
         replacements=[
@@ -237,7 +243,8 @@ def _ended(delivery: Delivery, state: DeliveryState, now: datetime, **fields: st
 
 
 def _let_go(follower: Delivery, now: datetime) -> Delivery:
-    return msgspec.structs.replace(follower, state=DeliveryState.DUE, due_at=now, after=None)
+    due_at = max(now, follower.earliest_at or now)
+    return msgspec.structs.replace(follower, state=DeliveryState.DUE, due_at=due_at, after=None)
 
 
 def is_repeatable(delivery: Delivery) -> bool:
@@ -338,7 +345,8 @@ async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> C
 
 async def unknown(store: Store, delivery: Delivery, error: str, now: datetime) -> Changes:
     """It may have left. It is not repeated; a person decides."""
-    return await _ended_badly(store, delivery, DeliveryState.UNKNOWN, error, now)
+    in_doubt = msgspec.structs.replace(delivery, irrevocable=True)
+    return await _ended_badly(store, in_doubt, DeliveryState.UNKNOWN, error, now)
 
 
 async def _ended_badly(store: Store, delivery: Delivery, state: DeliveryState, error: str, now: datetime) -> Changes:
@@ -373,7 +381,14 @@ async def send_again(store: Store, delivery: Delivery, secretary: Secretary, now
     """
     _require_undecided(delivery)
     again = msgspec.structs.replace(
-        delivery, state=DeliveryState.DUE, due_at=now, ended_at=None, error=None, created_at=now, attempts=0
+        delivery,
+        state=DeliveryState.DUE,
+        due_at=now,
+        ended_at=None,
+        error=None,
+        created_at=now,
+        attempts=0,
+        irrevocable=True,
     )
     return Changes(replacements=[again]) + await _decided(store, delivery, secretary, "sent_again", now)
 

@@ -122,7 +122,7 @@ class Triage:
     ) -> Taken:
         """The rest of the unit: stale replies held, a holder who is there, and whoever must know told."""
         if before is not None:
-            changes += await hold_stale_replies(self._store, before, now)
+            changes += await hold_stale_replies(self._store, conversation, now)
         placement = await self.place(conversation, now)
         conversation = placement.conversation
         changes += Changes(replacements=[conversation]) if before is not None else Changes(inserts=[conversation])

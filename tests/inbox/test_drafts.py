@@ -75,6 +75,11 @@ class Scene:
     async def stored(self) -> Conversation:
         return await self.store.get(Conversation, self.conversation.id)
 
+    async def written_again(self) -> Conversation:
+        """The conversation as an arriving message makes it."""
+        before = await self.stored()
+        return msgspec.structs.replace(before, inbound_count=before.inbound_count + 1)
+
     async def draft(self, text: str = "Oui, jeudi à dix heures.") -> Draft:
         draft = a_draft(self.conversation, self.lea, text)
         await put(self.store, draft)
@@ -287,7 +292,7 @@ def told(changes: Changes) -> list[str]:
 
 async def test_a_reply_that_has_not_left_is_held_when_its_client_writes_again(scene: Scene, store: SqliteStore) -> None:
     draft, message, delivery = await scene.sent("Oui, jeudi.")
-    changes = await hold_stale_replies(store, await scene.stored(), at(0.1))
+    changes = await hold_stale_replies(store, await scene.written_again(), at(0.1))
     await store.commit(changes)
     assert (await store.get(Delivery, delivery.id)).state is DeliveryState.CANCELLED
     assert (await store.get(Draft, draft.id)).state is DraftState.OPEN
@@ -301,7 +306,7 @@ async def test_two_replies_held_at_once_become_one_draft_in_the_order_they_were_
 ) -> None:
     first, _, leaving = await scene.sent("Oui, jeudi.")
     second, _, behind = await scene.sent("Apportez votre carte.", behind=leaving)
-    await store.commit(await hold_stale_replies(store, await scene.stored(), at(0.1)))
+    await store.commit(await hold_stale_replies(store, await scene.written_again(), at(0.1)))
     now_open = await find_open(store, scene.conversation.id, scene.lea.id)
     assert now_open is not None
     assert now_open.text == "Oui, jeudi.\n\nApportez votre carte."
@@ -315,7 +320,7 @@ async def test_replies_held_while_she_writes_the_next_one_lose_no_word(scene: Sc
     _, _, leaving = await scene.sent("Un.")
     await scene.sent("Deux.", behind=leaving)
     await scene.draft("Trois.")
-    await store.commit(await hold_stale_replies(store, await scene.stored(), at(0.1)))
+    await store.commit(await hold_stale_replies(store, await scene.written_again(), at(0.1)))
     now_open = await find_open(store, scene.conversation.id, scene.lea.id)
     assert now_open is not None
     assert now_open.text == "Un.\n\nDeux.\n\nTrois."
@@ -327,7 +332,7 @@ async def test_a_reply_that_is_leaving_is_not_held(scene: Scene, store: SqliteSt
         delivery, state=DeliveryState.LEASED, due_at=None, leased_by="w", lease_until_at=at(12), attempts=1
     )
     await store.commit(Changes(replacements=[leased]))
-    assert not await hold_stale_replies(store, await scene.stored(), at(0.3))
+    assert not await hold_stale_replies(store, await scene.written_again(), at(0.3))
     assert [d.state for d in await list_replies(store, message.id)] == [DeliveryState.LEASED]
 
 
