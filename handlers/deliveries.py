@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -27,12 +27,13 @@ from handlers.queue import count_queued, list_queued
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.assignment import may_serve
-from inbox.drafts import last_inbound, reply_recipients
+from inbox.drafts import hold_before_retry, last_inbound, reply_recipients
 from inbox.errors import Conflict, NotFound, StoreUnavailable
 from inbox.model import (
     Account,
     Address,
     CardNotice,
+    ChannelId,
     Contact,
     Conversation,
     Delivery,
@@ -72,7 +73,7 @@ T = TypeVar("T")
 
 PAGE = 200
 MOST_LANES = 32
-"""Deliveries handed over side by side; within a lane one after another."""
+"""Deliveries one channel hands over side by side; within a lane one after another."""
 MOST_SETTLINGS = 50
 STORE_WAIT = 1.0
 ON_A_CARD = 12
@@ -86,7 +87,8 @@ class Deliveries:
         self._desk = desk
         self._lanes: dict[str, deque[Delivery]] = {}
         self._in_flight: set[DeliveryId] = set()
-        self._slots = asyncio.Semaphore(MOST_LANES)
+        # A server that hangs keeps only its own channel's deliveries waiting.
+        self._slots: dict[ChannelId, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST_LANES))
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -159,7 +161,7 @@ class Deliveries:
         waiting = self._lanes[lane]
         try:
             while waiting and not self._stopping.is_set():
-                async with self._slots:
+                async with self._slots[waiting[0].channel_id]:
                     await self._deliver(waiting[0])
                 self._in_flight.discard(waiting.popleft().id)
         finally:
@@ -168,16 +170,9 @@ class Deliveries:
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Lease one delivery, hand it over, settle it. Killed anywhere in here, it is still leased: see `_recover`."""
-        try:
-            leased = outbox.leased(delivery, self._desk.worker, self._desk.clock())
-            await self._desk.store.commit(Changes(replacements=[leased]))
-        except Conflict:
-            return  # taken back, or leased by another worker
-        except StoreUnavailable:
-            log.warning("store_unavailable", delivery=delivery.id)
-            await asyncio.sleep(STORE_WAIT)
+        leased = await self._lease(delivery)
+        if leased is None:
             return
-        leased = msgspec.structs.replace(leased, version=leased.version + 1)
         store, clock = self._desk.store, self._desk.clock
         error: str
         wait: timedelta | None
@@ -219,6 +214,28 @@ class Deliveries:
                 return await outbox.sent(store, current, sent_as, clock()) + beside
 
             await self._settle(leased, done)
+
+    async def _lease(self, delivery: Delivery) -> Delivery | None:
+        """The delivery in our hands; None when it was taken back, or somebody else has it."""
+        store, now = self._desk.store, self._desk.clock()
+        leased = outbox.leased(delivery, self._desk.worker, now)
+        in_doubt = False
+        while True:
+            try:
+                held = await hold_before_retry(store, delivery, now)
+                await store.commit(held or Changes(replacements=[leased]))
+            except Conflict:
+                if not in_doubt:
+                    return None
+                # The commit that seemed to fail may have stood; then nobody else will hand it over.
+                current = await _patiently(lambda: store.get(Delivery, delivery.id))
+                return current if (current.leased_by, current.attempts) == (leased.leased_by, leased.attempts) else None
+            except StoreUnavailable:
+                log.warning("store_unavailable", delivery=delivery.id)
+                in_doubt = True
+                await asyncio.sleep(STORE_WAIT)
+            else:
+                return None if held else msgspec.structs.replace(leased, version=leased.version + 1)
 
     async def _settle(self, leased: Delivery, decide: Callable[[Delivery], Awaitable[Changes]]) -> None:
         """Record what became of a delivery; tries until it stands, for the effect cannot be taken back."""
@@ -360,7 +377,7 @@ class Deliveries:
             unseen=list(reversed(inbound[:unseen_count])) if draft.state is DraftState.OPEN else [],
             unseen_count=unseen_count if draft.state is DraftState.OPEN else 0,
             deliveries=deliveries,
-            undoable=bool(deliveries) and all(d.state in outbox.PENDING and not d.attempts for d in deliveries),
+            undoable=outbox.is_revocable(deliveries),
         )
         current = await store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.PREVIEW, draft.id))
         screen = views.preview(facts, self._voice(secretary))

@@ -287,11 +287,12 @@ async def send(
     parcels = await asyncio.to_thread(channel.compose, reply)
     letter = next((p.payload for p in parcels if isinstance(p.payload, Letter)), None)
     message = msgspec.structs.replace(out.message, blob_id=BlobId(letter.blob_id) if letter else None)
+    tail = await last_unsettled_reply(store, conversation.id)
     deliveries = replies(
         message,
         out.conversation,
         [p.payload for p in parcels],
-        await last_unsettled_reply(store, conversation.id),
+        tail,
         unit.now,
         unit.now + desk.undo,
     )
@@ -304,6 +305,8 @@ async def send(
             card_for(secretary, out.conversation, unit.now, fresh=False),
         ],
         replacements=[out.draft, out.conversation],
+        # Were it to end meanwhile, nobody would let go what waits for it.
+        expectations=[tail] if tail else [],
         blobs=[blob for p in parcels for blob in p.blobs],
     )
     await unit.commit(changes, account_id=account.id, conversation_id=conversation.id)
