@@ -161,6 +161,9 @@ class Store(Protocol):
             since: the field that follows `equal` is at least this.
             until: … and at most this.
             after: continue behind this document (paging), as it was when it was listed.
+
+        Raises:
+            ValueError: the index does not hold or does not answer what is asked (None, an unknown index).
         """
         ...
 
@@ -176,6 +179,10 @@ class Store(Protocol):
 
     async def commit(self, changes: Changes) -> None:
         """Make all of the changes durable (power cut included), or none.
+
+        Deletions come first, then replacements, those with a None in a unique
+        index before the others, then inserts: so a unit may hand a unique key
+        from one document to another.
 
         A cancelled commit may or may not have happened.
 

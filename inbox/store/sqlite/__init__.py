@@ -1,0 +1,260 @@
+"""The embedded store: one SQLite file, one writer that commits in groups, readers beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
+
+import msgspec
+
+from inbox.errors import NotFound, StoreUnavailable
+from inbox.model import BlobId, Document
+from inbox.store.base import Changes, D, Index, Store, Value, Watch
+from inbox.store.documents import KINDS
+from inbox.store.sqlite import file, sql
+from inbox.store.sqlite.layout import bring_in_line
+from inbox.store.sqlite.threads import Readers, Unit, Work, Writer, settle
+
+T = TypeVar("T")
+
+
+class SqliteStore(Store):
+    """A store in one file. See `inbox.store.base.Store` for what each method promises.
+
+    Only the exclusive opening copies SQLite's log into the file while it runs;
+    others leave that to the last that closes. So one that lives long is exclusive.
+
+    Args:
+        path: the file; made, readable by its owner alone, when missing.
+        exclusive: hold the file as its one worker; others may still look and commit (the command line does).
+        on_commit: told, in the writer's thread, how many units each group had and how many seconds it took.
+    """
+
+    def __init__(
+        self, path: Path, *, exclusive: bool = False, on_commit: Callable[[int, float], None] | None = None
+    ) -> None:
+        self.path = path
+        self._exclusive = exclusive
+        self._on_commit = on_commit
+        self._lock: int | None = None
+        self._watches: set[_Watch] = set()
+        self._writer: Writer | None = None
+        self._readers: Readers | None = None
+
+    # ------------------------------------------------------------ opening and closing
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(None, self._open, loop)
+        try:
+            await asyncio.shield(opening)
+        except BaseException:
+            await asyncio.wait([opening])  # cancelled: a thread cannot be, and must not leave the file open
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        writer, readers = self._writer, self._readers
+        self._writer = self._readers = None  # from here on nothing new is taken
+        shutting = asyncio.get_running_loop().run_in_executor(None, self._close, writer, readers)
+        try:
+            await asyncio.shield(shutting)
+        except asyncio.CancelledError:
+            await shutting
+            raise
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        with file.unavailable(self.path):
+            if self._exclusive:
+                self._lock = file.lock(self.path, f"{self.path} is in use by another worker; stop that one first")
+            file.create(self.path)
+            # Looked at without a connection that may write: a file we do not know stays as it is, to the octet.
+            with closing(file.connect_to_read(self.path)) as looking:
+                file.refuse_strangers(self.path, looking)
+            connection = file.connect_to_write(self.path, checkpoints=self._exclusive)
+            try:
+                bring_in_line(self.path, connection, alone=self._exclusive)
+                writer = Writer(self.path, connection, loop, self._settled, self._wake_all, self._on_commit)
+            except BaseException:
+                connection.close()
+                raise
+        self._readers = Readers(self.path, loop)
+        self._writer = writer
+
+    def _close(self, writer: Writer | None, readers: Readers | None) -> None:
+        # The writer last: only a connection that may write can tidy the log away as it leaves.
+        if readers is not None:
+            readers.close()
+        if writer is not None:
+            writer.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # ------------------------------------------------------------ reading
+
+    def _read(self, work: Work[T]) -> asyncio.Future[T]:
+        if self._readers is None:
+            raise StoreUnavailable(f"{self.path} is not open")
+        return self._readers.ask(work)
+
+    async def get(self, kind: type[D], document_id: str) -> D:
+        document = await self.find(kind, document_id)
+        if document is None:
+            raise NotFound(f"no {KINDS[kind]} {document_id}")
+        return document
+
+    async def find(self, kind: type[D], document_id: str) -> D | None:
+        return await self._read(partial(_first, sql.table(kind), sql.table(kind).get, (document_id,)))
+
+    async def find_many(self, kind: type[D], ids: Iterable[str]) -> dict[str, D]:
+        wanted = msgspec.json.encode(tuple(ids)).decode()
+        found = await self._read(partial(_all, sql.table(kind), sql.table(kind).get_many, (wanted,)))
+        return {document.id: document for document in found}
+
+    async def find_by(self, index: Index[D], *equal: Value) -> D | None:
+        shape = sql.selection(index, len(equal), since=False, until=False, after=False, descending=False)
+        return await self._read(partial(_first, sql.table(index.kind), shape.sql, (*_equal(index, equal), 1)))
+
+    async def list(
+        self,
+        index: Index[D],
+        *equal: Value,
+        since: Value = None,
+        until: Value = None,
+        after: D | None = None,
+        descending: bool = False,
+        limit: int = 100,
+    ) -> list[D]:
+        if limit < 0:
+            raise ValueError(f"{limit} documents cannot be listed")  # SQLite would list them all
+        shape = sql.selection(
+            index,
+            len(equal),
+            since=since is not None,
+            until=until is not None,
+            after=after is not None,
+            descending=descending,
+        )
+        parameters = _equal(index, equal)
+        parameters += [sql.column(bound) for bound in (since, until) if bound is not None]
+        if after is not None:
+            behind = [sql.column(getattr(after, field)) for field in shape.order]
+            if None in behind:
+                raise ValueError(f"{after.id} is not in {index}")
+            parameters += behind
+        return await self._read(partial(_all, sql.table(index.kind), shape.sql, (*parameters, limit)))
+
+    async def count(self, index: Index[D], *equal: Value) -> int:
+        counted = await self._read(partial(_row, sql.counting(index, len(equal)), _equal(index, equal)))
+        return cast("int", counted[0])
+
+    async def read_blob(self, blob_id: BlobId) -> bytes:
+        row = await self._read(partial(_row, sql.READ_BLOB, (blob_id,)))
+        if row is None:
+            raise NotFound(f"no blob {blob_id}")
+        return cast("bytes", row[0])
+
+    # ------------------------------------------------------------ writing
+
+    async def commit(self, changes: Changes) -> None:
+        steps = tuple(sql.steps(changes))
+        if self._writer is None:
+            raise StoreUnavailable(f"{self.path} is not open")
+        if steps:
+            await self._writer.commit(Unit(steps, changes.kinds(), asyncio.get_running_loop().create_future()))
+
+    def _settled(self, units: Sequence[Unit], outcomes: Sequence[Exception | None]) -> None:
+        touched: set[type[Document]] = set()
+        for unit, error in zip(units, outcomes, strict=True):
+            if error is None:
+                touched |= unit.kinds
+            settle(unit.future, None, error)
+        for watch in self._watches:
+            if watch.kinds & touched:
+                watch.event.set()
+
+    # ------------------------------------------------------------ watching
+
+    def watch(self, *kinds: type[Document]) -> Watch:
+        """Wake on commits to these kinds; within about a second on another process's, whatever it touched."""
+        watch = _Watch(self._watches, frozenset(kinds))
+        self._watches.add(watch)
+        return watch
+
+    def _wake_all(self) -> None:
+        for watch in self._watches:
+            watch.event.set()
+
+    # ------------------------------------------------------------ looking after the file
+
+    async def backup(self, target: Path, *, overwrite: bool = False) -> None:
+        """Copy the whole store, as it was at one moment, while it is in use.
+
+        The copy is one file, readable by its owner alone; it is at `target`
+        whole, or not at all. Commits made meanwhile wait for nothing.
+
+        Raises:
+            FileExistsError: there is something at `target`, or it is the store itself.
+            OSError: nothing can be written there.
+            StoreUnavailable: the copy could not be made (the disk is full).
+        """
+        await asyncio.to_thread(file.backup, self.path, target, overwrite=overwrite)
+
+    async def verify(self) -> Sequence[str]:
+        """What is wrong with the file, up to a hundred findings; empty when it is whole.
+
+        The file's structure is checked, every document read, and every index
+        compared with the documents. It reads everything: minutes for a large store.
+        """
+        return await self._read(file.verify)
+
+
+def _row(query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> Any:
+    return connection.execute(query, parameters).fetchone()
+
+
+def _first(
+    table: sql.Table[D], query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection
+) -> D | None:
+    row = connection.execute(query, parameters).fetchone()
+    return None if row is None else table.decode(row[0])
+
+
+def _all(table: sql.Table[D], query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> list[D]:
+    # All rows at once: a half-read query would hold its snapshot, and the log could not start anew.
+    rows = connection.execute(query, parameters).fetchall()
+    decode = table.decode
+    return [decode(row[0]) for row in rows]
+
+
+def _equal(index: Index[Any], equal: tuple[Value, ...]) -> list[sql.Column]:
+    if None in equal:
+        raise ValueError(f"{index} holds nothing with None")
+    return [sql.column(value) for value in equal]
+
+
+class _Watch(Watch):
+    def __init__(self, watches: set[_Watch], kinds: frozenset[type[Document]]) -> None:
+        self._watches = watches
+        self.kinds = kinds
+        self.event = asyncio.Event()
+
+    async def wait(self, timeout: float | None = None) -> bool:
+        try:
+            async with asyncio.timeout(timeout):
+                await self.event.wait()
+        except TimeoutError:
+            return False
+        self.event.clear()
+        return True
+
+    def close(self) -> None:
+        self._watches.discard(self)

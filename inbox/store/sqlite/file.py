@@ -1,0 +1,155 @@
+"""The file itself: made, locked, connected to, verified, copied."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from inbox.errors import StoreTooNew, StoreUnavailable
+from inbox.store import migrations
+from inbox.store.sqlite.sql import TABLES
+
+BUSY = 10.0
+"""Seconds to wait for another process that is writing."""
+WAL_PAGES = 1000
+"""The worker copies the log into the file whenever it is longer than this, of 4 KiB each."""
+WAL_KEPT = 64 * 2**20
+"""Octets the log's file may keep once it is empty again; it grows beyond what it needs during a backup."""
+PROBLEMS = 100
+"""As many as `verify` lists; SQLite's integrity_check stops at that number too."""
+
+
+@contextmanager
+def unavailable(path: Path) -> Iterator[None]:
+    """Let no exception of sqlite3, msgspec or the file system leave."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror}") from error
+    except (sqlite3.Error, msgspec.MsgspecError) as error:
+        raise StoreUnavailable(f"{path}: {error}") from error
+
+
+def create(path: Path) -> None:
+    """Make the file, empty, for its owner alone, unless it is there."""
+    # Never opened where it exists: closing a descriptor drops every lock this process
+    # has on the file, SQLite's too. sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def lock(path: Path, refusal: str) -> int:
+    """The right to be the file's one worker, until the descriptor is closed or the process ends."""
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise StoreUnavailable(refusal) from None
+        raise
+    return descriptor
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; used in the thread that makes it."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None)
+    # Two connections that checkpoint can corrupt the file before SQLite 3.51.3
+    # (sqlite.org/wal.html#the_wal_reset_bug): only the worker's writer does.
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
+def connect_to_write(path: Path, *, checkpoints: bool) -> sqlite3.Connection:
+    """A connection whose commits are durable when they return, in whatever thread it is used."""
+    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES if checkpoints else 0}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT}")
+        connection.execute("PRAGMA synchronous = FULL")
+        # macOS: fsync() leaves the data in the drive's cache. sqlite.org/pragma.html#pragma_fullfsync
+        connection.execute("PRAGMA fullfsync = 1")
+        connection.execute("PRAGMA cache_size = -16000")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def refuse_strangers(path: Path, connection: sqlite3.Connection) -> int:
+    """The version of the schema, 0 for an empty file."""
+    version = cast("int", connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > migrations.SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"{path} was written by a newer Permanence (schema {version}, this one knows "
+            f"{migrations.SCHEMA_VERSION}); run that version, or restore a backup"
+        )
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise StoreUnavailable(f"{path} is a database, but not a store of Permanence")
+    return version
+
+
+def verify(connection: sqlite3.Connection) -> list[str]:
+    """What is wrong with the file's structure, or with a document, or with where a document is found."""
+    problems = [row[0] for row in connection.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
+    if problems:
+        return problems
+    for table in TABLES.values():
+        for body, *stored in connection.execute(table.rows):
+            name = f"{table.name} {stored[0]}"
+            try:
+                document = table.decode(body)
+            except msgspec.MsgspecError as error:
+                problems.append(f"{name} cannot be read: {error}")
+            else:
+                if [document.id, document.version, *table.columns(document)] != stored:
+                    problems.append(f"{name} is not found as it should be: its index differs from it")
+            if len(problems) == PROBLEMS:
+                return problems
+    return problems
+
+
+def backup(path: Path, target: Path, *, overwrite: bool) -> None:
+    """See `SqliteStore.backup`."""
+    beside = [Path(f"{target}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
+    taken = next((file for file in (target, *beside) if file.exists()), None)
+    if taken is not None and (not overwrite or (target.exists() and target.samefile(path))):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(taken))
+    descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.absolute().parent)
+    os.close(descriptor)
+    part = Path(name)
+    try:
+        with unavailable(target), closing(connect_to_read(path)) as source, closing(sqlite3.connect(part)) as copy:
+            # In one step: one moment of the store, which other processes' commits cannot make it start again.
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        _sync(part)
+        if overwrite:
+            for file in beside:  # the log of what was there before would be read into the copy
+                file.unlink(missing_ok=True)
+        else:
+            os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        part.replace(target)
+        _sync(target.absolute().parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

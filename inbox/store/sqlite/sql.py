@@ -1,0 +1,201 @@
+"""What the declarations of documents mean in SQL: tables, indexes, queries, and the steps of a unit of work.
+
+Pure: nothing here opens a file. Table, column and index names come from the
+declarations; every value is a parameter.
+"""
+
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, cast
+
+import msgspec
+
+from inbox.model import Document
+from inbox.store.base import Changes, D, Index
+from inbox.store.documents import INDEXES, KINDS
+
+Column = str | int | None
+"""What an index column holds."""
+
+BLOB_TABLE = "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL)"
+READ_BLOB = "SELECT data FROM blob WHERE id = ?"
+INSERT_BLOB = "INSERT INTO blob (id, data) VALUES (?, ?)"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_encode = msgspec.json.Encoder().encode
+
+
+def column(value: object) -> Column:
+    """A value as an index compares it: instants in microseconds, so that they sort; enumerations by value."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // _MICROSECOND
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(f"{type(value).__name__} cannot be indexed")
+
+
+class Table(Generic[D]):
+    """How documents of one kind are stored: a row each, its body as JSON, a column for every indexed field."""
+
+    def __init__(self, kind: type[D], name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.indexes = tuple(index for index in INDEXES if index.kind is kind)
+        self.fields = tuple(dict.fromkeys(field for index in self.indexes for field in index.fields))
+        self.decode = msgspec.json.Decoder(kind).decode
+        self._keys = tuple({field for index in self.indexes if index.unique for field in index.fields})
+        columns = ("version", "body", *self.fields)
+        sets = ", ".join(f"{name} = ?" for name in columns)
+        # Columns of indexed fields have no type, hence no affinity: values compare as they were given.
+        declared = "".join(f", {field}" for field in self.fields)
+        self.create = (
+            f"CREATE TABLE IF NOT EXISTS {name} "
+            f"(id TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL{declared})"
+        )
+        self.insert = f"INSERT INTO {name} ({', '.join(columns)}, id) VALUES ({'?, ' * len(columns)}?)"
+        self.replace = f"UPDATE {name} SET {sets} WHERE id = ? AND version = ?"
+        self.refill = f"UPDATE {name} SET {sets} WHERE id = ?"
+        self.delete = f"DELETE FROM {name} WHERE id = ? AND version = ?"
+        self.expect = f"SELECT 1 FROM {name} WHERE id = ? AND version = ?"
+        self.get = f"SELECT body FROM {name} WHERE id = ?"
+        # One statement however many ids there are, so that its plan is made once.
+        self.get_many = f"SELECT body FROM {name} WHERE id IN (SELECT value FROM json_each(?))"
+        self.page = f"SELECT id, body FROM {name} WHERE id > ? ORDER BY id LIMIT 500"
+        self.rows = f"SELECT {', '.join(('body', 'id', 'version', *self.fields))} FROM {name}"
+
+    def columns(self, document: D) -> tuple[Column, ...]:
+        """The document's indexed fields, in the order of `fields`."""
+        return tuple([column(getattr(document, field)) for field in self.fields])
+
+    def row(self, document: D) -> tuple[object, ...]:
+        """Version, body and indexed fields, as `insert` and `replace` begin."""
+        return (document.version, _encode(document), *self.columns(document))
+
+    def gives_up_a_key(self, document: D) -> bool:
+        """Whether the document is outside one of its kind's unique indexes."""
+        return any(getattr(document, field) is None for field in self._keys)
+
+    def unique_index(self, message: str) -> str:
+        """The name of the unique index SQLite's error names by its columns: `UNIQUE constraint failed: t.a, t.b`."""
+        named = tuple(part.strip().rpartition(".")[2] for part in message.rpartition(": ")[2].split(","))
+        return next((index.name for index in self.indexes if index.unique and index.fields == named), "id")
+
+
+TABLES: dict[type[Document], Table[Any]] = {kind: Table(kind, name) for kind, name in KINDS.items()}
+
+
+def table(kind: type[D]) -> Table[D]:
+    """Where documents of the kind are stored."""
+    return TABLES[kind]
+
+
+# ---------------------------------------------------------------- indexes and queries
+
+
+def index_name(index: Index[Any]) -> str:
+    """Two underscores: no kind's name has them, so our indexes are told from others."""
+    return f"{KINDS[index.kind]}__{index.name}"
+
+
+def create_index(index: Index[Any]) -> str:
+    """The index as SQLite keeps its text: whether it is as declared can be seen by comparing."""
+    columns = index.fields if index.unique else (*index.fields, "id")
+    present = " AND ".join(f"{field} IS NOT NULL" for field in index.fields)
+    unique = "UNIQUE " if index.unique else ""
+    return f"CREATE {unique}INDEX {index_name(index)} ON {KINDS[index.kind]} ({', '.join(columns)}) WHERE {present}"
+
+
+def _where(index: Index[Any], equal: int) -> list[str]:
+    if index not in INDEXES:
+        raise ValueError(f"{index} is not declared in inbox.store.documents")
+    if equal > len(index.fields):
+        raise ValueError(f"{index} has {len(index.fields)} fields, not {equal}")
+    # The second half is the condition of the partial index: without it SQLite may not use it.
+    return [*(f"{f} = ?" for f in index.fields[:equal]), *(f"{f} IS NOT NULL" for f in index.fields)]
+
+
+class Selection(NamedTuple):
+    """A query of one shape; its parameters are the equal values, since, until, the `order` fields of after, limit."""
+
+    sql: str
+    order: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def selection(index: Index[Any], equal: int, *, since: bool, until: bool, after: bool, descending: bool) -> Selection:
+    """The bodies of documents in index order. `INDEXED BY`: SQLite uses that index, or refuses the query."""
+    where = _where(index, equal)
+    if since or until:
+        if equal == len(index.fields):
+            raise ValueError(f"{index} has no field after {equal}")
+        following = index.fields[equal]
+        where += [f"{following} >= ?"] * since + [f"{following} <= ?"] * until
+    # In a unique index the fields alone settle the order.
+    order = (*index.fields[equal:], *(() if index.unique else ("id",)))
+    if after and order:
+        where.append(f"({', '.join(order)}) {'<' if descending else '>'} ({', '.join('?' * len(order))})")
+    direction = " DESC" if descending else ""
+    ordered = f" ORDER BY {', '.join(field + direction for field in order)}" if order else ""
+    source = f"{KINDS[index.kind]} INDEXED BY {index_name(index)}"
+    return Selection(f"SELECT body FROM {source} WHERE {' AND '.join(where)}{ordered} LIMIT ?", order)
+
+
+@lru_cache(maxsize=256)
+def counting(index: Index[Any], equal: int) -> str:
+    """How many documents there are, from the index alone."""
+    source = f"{KINDS[index.kind]} INDEXED BY {index_name(index)}"
+    return f"SELECT count(*) FROM {source} WHERE {' AND '.join(_where(index, equal))}"
+
+
+# ---------------------------------------------------------------- units of work
+
+
+class Step(NamedTuple):
+    """One statement of a unit of work. It must find its row (`checks`) or change one; else the unit conflicts."""
+
+    sql: str
+    parameters: tuple[object, ...]
+    table: Table[Any] | None
+    """None for blobs."""
+    id: str
+    checks: bool = False
+
+
+def steps(changes: Changes) -> Iterator[Step]:
+    """What a unit does, in the order that lets it hand a unique key from one document to another.
+
+    Deletions come first, then replacements, those without a key before those
+    with one, then inserts.
+    """
+    for document in changes.expectations.values():
+        kept = table(type(document))
+        yield Step(kept.expect, (document.id, document.version), kept, document.id, checks=True)
+    for document in changes.deletions.values():
+        kept = table(type(document))
+        yield Step(kept.delete, (document.id, document.version), kept, document.id)
+    replacements = list(changes.replacements.values())
+    if len(replacements) > 1:
+        replacements.sort(key=lambda document: not table(type(document)).gives_up_a_key(document))
+    for document in replacements:
+        kept = table(type(document))
+        after = msgspec.structs.replace(document, version=document.version + 1)
+        yield Step(kept.replace, (*kept.row(after), document.id, document.version), kept, document.id)
+    for document in changes.inserts.values():
+        if document.version != 0:
+            raise ValueError(f"{KINDS[type(document)]} {document.id} was stored before: replace it")
+        kept = table(type(document))
+        after = msgspec.structs.replace(document, version=1)
+        yield Step(kept.insert, (*kept.row(after), document.id), kept, document.id)
+    for blob in changes.blobs:
+        yield Step(INSERT_BLOB, cast("tuple[object, ...]", (blob.id, blob.data)), None, blob.id)

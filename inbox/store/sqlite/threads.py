@@ -1,0 +1,233 @@
+"""The threads beside the loop: readers, and the one writer that commits in groups."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from inbox.errors import Conflict, Duplicate, StoreUnavailable
+from inbox.model import Document
+from inbox.store.sqlite.file import connect_to_read, unavailable
+from inbox.store.sqlite.sql import Step
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+GROUP = 64
+"""Units committed with one sync, at most."""
+READERS = 4
+ELSEWHERE = 1.0
+"""Seconds between looks for other processes' commits while nothing is written: SQLite cannot push across processes."""
+
+_log = logging.getLogger(__name__)
+
+
+def settle(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    """Tell whoever waits, in the loop's thread."""
+    if future.done():
+        return  # its caller was cancelled; a commit stands all the same
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *args: object) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+        loop.call_soon_threadsafe(what, *args)
+
+
+class Readers:
+    """A few threads, each with a connection of its own that cannot write."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._path = path
+        self._loop = loop
+        self._asked: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._run, name="store-reader", daemon=True) for _ in range(READERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def ask(self, work: Work[T]) -> asyncio.Future[T]:
+        """What the work returns, or StoreUnavailable."""
+        # Half the hop of run_in_executor, which makes a second future and a lock for each call.
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._asked.put((work, future))
+        return future
+
+    def close(self) -> None:
+        """Answer what was asked before, then close."""
+        for _ in self._threads:
+            self._asked.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (asked := self._asked.get()) is not None:
+            work, future = asked
+            if future.cancelled():
+                continue
+            result: object = None
+            failure: Exception | None = None
+            try:
+                with unavailable(self._path):
+                    if connection is None:
+                        connection = connect_to_read(self._path)
+                    result = work(connection)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is its caller's, and the thread goes on
+                failure = error
+            _tell(self._loop, settle, future, result, failure)
+            del work, future, asked, result, failure  # nothing read is kept alive while this thread waits
+        if connection is not None:
+            connection.close()
+
+
+class Unit:
+    """One commit on its way through the writer."""
+
+    __slots__ = ("future", "kinds", "steps")
+
+    def __init__(self, steps: tuple[Step, ...], kinds: frozenset[type[Document]], future: asyncio.Future[None]) -> None:
+        self.steps = steps
+        self.kinds = kinds
+        self.future = future
+
+
+class Writer:
+    """The one connection that writes, in a thread of its own."""
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        loop: asyncio.AbstractEventLoop,
+        settled: Callable[[Sequence[Unit], Sequence[Exception | None]], None],
+        changed_elsewhere: Callable[[], None],
+        on_commit: Callable[[int, float], None] | None,
+    ) -> None:
+        self._path = path
+        self._connection = connection
+        self._loop = loop
+        self._settled = settled
+        self._changed_elsewhere = changed_elsewhere
+        self._on_commit = on_commit
+        self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        # Read before anybody reads documents: no later commit of another process goes unnoticed.
+        self._seen = self._data_version()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def commit(self, unit: Unit) -> asyncio.Future[None]:
+        """Done once the unit is durable."""
+        self._units.put(unit)
+        return unit.future
+
+    def close(self) -> None:
+        """Commit what was handed over before, then close."""
+        self._units.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            units, last = self._waiting()
+            if units:
+                began = time.perf_counter()
+                outcomes = self._commit(units)
+                _tell(self._loop, self._settled, units, outcomes)
+                self._report(len(units), time.perf_counter() - began)
+                del units, outcomes
+            version = self._data_version()
+            if version != self._seen:
+                self._seen = version
+                _tell(self._loop, self._changed_elsewhere)
+        self._connection.close()
+
+    def _waiting(self) -> tuple[list[Unit], bool]:
+        """The next group, in the order it came, and whether it is the last."""
+        units: list[Unit] = []
+        try:
+            unit = self._units.get(timeout=ELSEWHERE)
+            while unit is not None:
+                units.append(unit)
+                if len(units) == GROUP:
+                    return units, False
+                unit = self._units.get_nowait()
+        except queue.Empty:
+            return units, False
+        return units, True
+
+    def _data_version(self) -> int:
+        """Changes when another connection committed, not by our own. sqlite.org/pragma.html#pragma_data_version."""
+        try:
+            return cast("int", self._connection.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            return -1
+
+    def _report(self, units: int, seconds: float) -> None:
+        if self._on_commit is None:
+            return
+        try:
+            self._on_commit(units, seconds)
+        except Exception:  # noqa: BLE001 - its failure must not end the writer
+            _log.exception("what watches commits failed")
+
+    def _commit(self, units: Sequence[Unit]) -> Sequence[Exception | None]:
+        """Commit a group with one sync: what became of each unit, known only once that is durable."""
+        connection = self._connection
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")  # the last group's failed
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [self._apply(unit) for unit in units]
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was committed, and the writer goes on
+            with suppress(sqlite3.Error):  # SQLite may have done so itself
+                connection.execute("ROLLBACK")
+            return [self._failure(error) for _ in units]
+        return outcomes
+
+    def _apply(self, unit: Unit) -> Exception | None:
+        """Do all of a unit, or nothing and say why; raise only when that cannot be kept."""
+        connection = self._connection
+        connection.execute("SAVEPOINT unit")
+        failure: Exception | None = None
+        try:
+            for step in unit.steps:
+                self._step(step)
+        except sqlite3.Error as error:
+            if not connection.in_transaction:
+                raise  # a full disk, an I/O error: SQLite rolled the whole group back. sqlite.org/lang_transaction.html
+            failure = self._failure(error)
+        except Exception as error:  # noqa: BLE001 - Conflict, or a value SQLite cannot hold: its caller's alone
+            failure = error
+        if failure is not None:
+            connection.execute("ROLLBACK TO unit")
+        connection.execute("RELEASE unit")
+        return failure
+
+    def _step(self, step: Step) -> None:
+        try:
+            cursor = self._connection.execute(step.sql, step.parameters)
+        except sqlite3.IntegrityError as error:
+            kind, index = (
+                ("blob", "id") if step.table is None else (step.table.name, step.table.unique_index(str(error)))
+            )
+            raise Duplicate(kind, index) from None
+        missing = cursor.fetchone() is None if step.checks else cursor.rowcount != 1
+        if missing:
+            raise Conflict(f"{step.table.name if step.table else 'blob'} {step.id} changed")
+
+    def _failure(self, error: Exception) -> StoreUnavailable:
+        failure = StoreUnavailable(f"{self._path}: {error}")
+        failure.__cause__ = error
+        return failure
