@@ -1,0 +1,1 @@
+"""The worker killed at any moment: nothing lost, nothing doubled."""

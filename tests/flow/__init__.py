@@ -1,0 +1,1 @@
+"""Bytes in by IMAP and Telegram, bytes out by SMTP and Telegram: the whole desk over real servers."""
