@@ -391,6 +391,25 @@ async def test_what_could_not_be_kept_is_offered_again(dovecot: Dovecot) -> None
     ]
 
 
+async def test_what_nobody_foresaw_does_not_end_the_mailbox(
+    scripted: ScriptedImap, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stumbling(Watcher):
+        def up(self, channel: ChannelId) -> None:
+            super().up(channel)
+            if self.count("up") == 1:
+                raise KeyError(channel)
+
+    scripted.mails = {1: mail("one"), 2: mail("two")}
+    kept, watcher = Kept(), Stumbling()
+    async with receiving(mailbox(server_at(scripted), watcher), kept):
+        await watcher.sees("up", 2)
+    assert kept.subjects == ["one", "two"]
+    assert [reason for kind, reason, _ in watcher.events if kind == "down"] == ["unforeseen"]
+    assert "nobody foresaw" in caplog.text
+    caplog.clear()
+
+
 async def test_cancelled_in_the_middle_of_a_mail_it_leaves_nothing_behind(scripted: ScriptedImap) -> None:
     asked = asyncio.Event()
 
