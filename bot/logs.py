@@ -24,6 +24,9 @@ _FLOORS = {
     "aioimaplib": logging.WARNING,
     # its INFO is a line for every update and every call
     "aiogram": logging.WARNING,
+    # an ERROR with its traceback for whatever a handler raises, a Conflict that is decided anew included;
+    # handlers.incoming logs what is an error, once
+    "aiogram.event": logging.CRITICAL,
     "aiohttp.access": logging.WARNING,
     # at DEBUG these print the documents, commands and credentials that pass
     "asyncio": logging.INFO,
