@@ -102,7 +102,12 @@ def refuse_strangers(path: Path, connection: sqlite3.Connection) -> int:
 
 def verify(connection: sqlite3.Connection) -> list[str]:
     """What is wrong with the file's structure, or with a document, or with where a document is found."""
-    problems = [row[0] for row in connection.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
+    try:
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return [str(error)]  # so damaged that the check itself stumbles
     if problems:
         return problems
     for table in TABLES.values():
