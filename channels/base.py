@@ -161,15 +161,22 @@ class Channel(Protocol):
         ...
 
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
-        """The final form of a reply: what leaves, in the order it leaves. Pure; the same call gives the same parcels."""
+        """The final form of a reply: what leaves, in that order. Pure; the same call gives the same parcels."""
         ...
 
     def preview(self, reply: Reply) -> Preview:
         """What `compose` of the same reply would make, for its author's eyes."""
         ...
 
+    async def ready(self, payload: Letter | Post) -> float:
+        """Wait briefly for this payload's turn; the seconds it must still be put off, 0 when it may be sent now.
+
+        Nothing leaves here: a worker that dies waiting for a turn leaves no doubt behind.
+        """
+        ...
+
     async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
-        """Hand one payload over; `raw` is the blob a Letter names.
+        """Hand one payload over, whose turn it is (`ready`); `raw` is the blob a Letter names.
 
         Raises:
             ChannelError: one of its four subclasses, never a library's own.

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -170,6 +171,8 @@ class Deliveries:
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Lease one delivery, hand it over, settle it. Killed anywhere in here, it is still leased: see `_recover`."""
+        if await self._put_off(delivery):
+            return
         leased = await self._lease(delivery)
         if leased is None:
             return
@@ -214,6 +217,19 @@ class Deliveries:
                 return await outbox.sent(store, current, sent_as, clock()) + beside
 
             await self._settle(leased, done)
+
+    async def _put_off(self, delivery: Delivery) -> bool:
+        """Whether it is not this payload's turn yet; then it is due when it is. Asked before the lease: see `ready`."""
+        channel = self._desk.channels.get(delivery.channel_id)
+        if channel is None or not isinstance(delivery.payload, Letter | Post):
+            return False
+        wait = await channel.ready(delivery.payload)
+        if wait <= 0:
+            return False
+        later = outbox.put_off(delivery, self._desk.clock() + timedelta(seconds=wait))
+        with suppress(Conflict, StoreUnavailable):  # taken back meanwhile, or looked at again: it is still due
+            await self._desk.store.commit(Changes(replacements=[later]))
+        return True
 
     async def _lease(self, delivery: Delivery) -> Delivery | None:
         """The delivery in our hands; None when it was taken back, or somebody else has it."""

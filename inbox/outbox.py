@@ -229,6 +229,11 @@ def leased(delivery: Delivery, worker: str, now: datetime, lease: timedelta = LE
     )
 
 
+def put_off(delivery: Delivery, until: datetime) -> Delivery:
+    """The delivery when it is not its turn yet; nothing was tried."""
+    return msgspec.structs.replace(delivery, due_at=until)
+
+
 def _ended(delivery: Delivery, state: DeliveryState, now: datetime, **fields: str | None) -> Delivery:
     return msgspec.structs.replace(
         delivery,
@@ -328,7 +333,8 @@ async def retried(
     """Not sent, nothing had an effect: due again after a growing wait, or dead after two days of trying."""
     if now - delivery.created_at > GIVE_UP_AFTER:
         return await died(store, delivery, error, now)
-    wait = max(min(FIRST_WAIT * 2 ** min(delivery.attempts - 1, 16), LONGEST_WAIT), retry_after or timedelta())
+    # A server that names a time means it; a wait of our own grows.
+    wait = min(FIRST_WAIT * 2 ** min(delivery.attempts - 1, 16), LONGEST_WAIT) if retry_after is None else retry_after
     again = msgspec.structs.replace(
         delivery, state=DeliveryState.DUE, due_at=now + wait, lease_until_at=None, leased_by=None, error=error
     )

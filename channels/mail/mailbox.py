@@ -116,6 +116,9 @@ class Mailbox:
     def preview(self, reply: Reply) -> Preview:
         return compose.preview(reply)
 
+    async def ready(self, payload: Letter | Post) -> float:
+        return 0.0
+
     async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
         if not isinstance(payload, Letter) or raw is None:
             raise PermanentFailure(self.id, "a mailbox sends letters only")

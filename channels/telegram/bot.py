@@ -182,6 +182,9 @@ class TelegramBot:
         name = reply.account.identity.display_name
         return f"{name} :\n{reply.text}" if self._sign_replies and name and reply.text.strip() else reply.text
 
+    async def ready(self, payload: Letter | Post) -> float:
+        return await self._limits.turn(payload.chat_id) if isinstance(payload, Post) else 0.0
+
     async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
         if not isinstance(payload, Post):
             raise PermanentFailure(self.id, "a bot sends posts only", reason="failure.refused")
@@ -190,7 +193,7 @@ class TelegramBot:
             return await self.hand_over(file)
         # Plain text without parse_mode: what a person wrote is never markup.
         method = SendMessage(chat_id=payload.chat_id, text=payload.text, reply_parameters=_reply(payload.reply_to))
-        sent = await self._paced(payload.chat_id, method)
+        sent = await self._in_chat(payload.chat_id, method)
         return SentAs(str(sent.message_id))
 
     # ------------------------------------------------------------ out, to secretaries
@@ -303,13 +306,19 @@ class TelegramBot:
     # ------------------------------------------------------------ one call
 
     async def _paced(
-        self, chat_id: int, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float = CALL_TIMEOUT
+        self, chat_id: int, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float | None = None
     ) -> T:
         """One call that shows something in a chat, within the limits."""
         wait = await self._limits.turn(chat_id)
         if wait:
             later = timedelta(seconds=wait)
             raise TemporaryFailure(self.id, "too much at once", reason="failure.rate", retry_after=later)
+        return await self._in_chat(chat_id, method, repeatable=repeatable, timeout=timeout)
+
+    async def _in_chat(
+        self, chat_id: int, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float | None = None
+    ) -> T:
+        """One call whose turn it is; a 429 pauses its chat."""
         try:
             return await self._call(method, repeatable=repeatable, timeout=timeout)
         except TemporaryFailure as failure:
@@ -317,14 +326,14 @@ class TelegramBot:
                 self._limits.pause(chat_id, failure.retry_after.total_seconds())
             raise
 
-    async def _call(self, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float = CALL_TIMEOUT) -> T:
+    async def _call(self, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float | None = None) -> T:
         """One Bot API call, its failure told in our terms.
 
         Args:
             repeatable: calling it twice does no harm, so an unknown outcome is a temporary failure.
         """
         # aiogram hands this to aiohttp as it is.
-        limits: Any = ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT)
+        limits: Any = ClientTimeout(total=timeout or CALL_TIMEOUT, connect=CONNECT_TIMEOUT)
         try:
             return await self.aiogram(method, request_timeout=limits)
         except FAILURES as error:
