@@ -1,115 +1,407 @@
-"""Header fields, as people meant them: decoded, on one line, bounded."""
+"""A mail's header, read as people write it: broken, folded anywhere, in any charset. Nothing here raises.
+
+Everything is bounded: a header field costs time in proportion to its length,
+and only so much of it is looked at.
+"""
 
 from __future__ import annotations
 
+import binascii
+import codecs
 import re
-from email.errors import HeaderParseError
-from email.header import decode_header
-from email.message import Message
-from email.utils import getaddresses
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
-LONGEST_FIELD = 20_000
-"""Characters of a field that are looked at."""
+LONGEST_HEAD = 256 * 1024
+LONGEST_FIELD = 64 * 1024
+LONGEST_TEXT = 1000
+"""Characters of a decoded subject or name that are kept."""
+LONGEST_NAME = 200
+MOST_ADDRESSES = 1000
+LONGEST_ADDRESS = 320
+LONGEST_ID = 900
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\s\u2028\u2029]+")
-_BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-_QUOTED_WORD = re.compile(r'"(=\?[^"]*\?=)"')
-_ID = re.compile(r"<([^<>\s]+)>")
-# What senders call these is not what they mean: the names are of subsets, the text is of these.
-_MEANT = {
-    "iso-8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "us-ascii": "utf-8",
-    "ascii": "utf-8",
-    "ks_c_5601-1987": "cp949",
-    "gb2312": "gb18030",
-}
+Fields = dict[str, list[bytes]]
+"""Field bodies by lower-case name, in the order they stand; line ends are LF."""
 
 
-def text(octets: bytes, charset: str | None) -> str:
-    """Octets as text: in their charset if that works, else in whatever does."""
-    named = (charset or "utf-8").strip("\"' ").split(";")[0].strip().lower()
-    for candidate in (_MEANT.get(named, named), "utf-8", "cp1252"):
-        try:
-            return octets.decode(candidate)
-        except (LookupError, UnicodeError, ValueError):
-            continue
-    return octets.decode("latin-1")
+class Address(NamedTuple):
+    """One mailbox of an address field."""
+
+    name: str
+    value: str
 
 
-def raw_field(message: Message, name: str) -> str:
-    """A field as it stands in the mail, cut where it becomes absurd."""
-    value = message.get(name)
-    return "" if value is None else str(value)[:LONGEST_FIELD]
+# ---------------------------------------------------------------- fields
+
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?", re.M)
+_STARTS_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_KNOWN_FIELD = re.compile(
+    rb"^(?:From|To|Subject|Date|Message-ID|MIME-Version|Content-Type|Content-Transfer-Encoding|Received)[ \t]*:",
+    re.M | re.I,
+)
 
 
-def decoded(value: str) -> str:
-    """A field's text: encoded words decoded (RFC 2047), on one line, without control characters."""
-    value = _from_octets(value[:LONGEST_FIELD])
-    if "=?" not in value:
-        return one_line(value)
-    value = _QUOTED_WORD.sub(r"\1", value)
+class Head(NamedTuple):
+    """A header and where the body after it begins."""
+
+    fields: Fields
+    body: int
+    defects: tuple[str, ...]
+
+
+def read_head(raw: bytes, start: int, end: int) -> Head:
+    """The header that begins at `start` of `raw`, whose part ends at `end`."""
+    defects: list[str] = []
+    while raw.startswith((b"\r\n", b"\n"), start, end):
+        # A part may have no header at all; a mail that begins with empty lines still has one.
+        at = start + (2 if raw.startswith(b"\r", start) else 1)
+        if not _STARTS_FIELD.match(raw, at, min(at + 200, end)):
+            return Head({}, at, ())
+        start = at
+    found = _END_OF_HEAD.search(raw, start, end)
+    stop, body = (found.start(), found.end()) if found else (end, end)
+    if stop - start > LONGEST_HEAD:
+        defects.append("header_too_long")
+    head = raw[start : min(stop, start + LONGEST_HEAD)]
+    if b"\r" in head:
+        head = head.replace(b"\r\n", b"\n").replace(b"\r", b"\n" if b"\n" not in head else b" ")
+    fields: Fields = {}
+    at, last_known = 0, -1
+    for field in _FIELD.finditer(head):
+        # RFC 4155: an mbox's separator line is none of the mail's.
+        if field.start() != at and not (at == 0 and head.startswith((b"From ", b">From "))):
+            if last_known < 0:
+                last_known = max((known.start() for known in _KNOWN_FIELD.finditer(head)), default=0)
+            if last_known < field.start():
+                break  # it only looks like a field: the body has begun
+            defects.append("header_line")
+        fields.setdefault(field[1].decode("ascii").lower(), []).append(field[2][:LONGEST_FIELD])
+        at = field.end()
+    if at < len(head) and stop - start <= LONGEST_HEAD:
+        # The body follows without an empty line.
+        defects.append("header_unfinished")
+        before = head[:at].count(b"\n")
+        body = start
+        for _ in range(before):
+            body = raw.find(b"\n", body) + 1
+    return Head(fields, body, tuple(dict.fromkeys(defects)))
+
+
+def first(fields: Fields, name: str) -> bytes:
+    """The first field of that name; empty where there is none."""
+    values = fields.get(name)
+    return values[0] if values else b""
+
+
+# ---------------------------------------------------------------- charsets
+
+_CHARSETS = {
+    # What is labelled Latin-1 or ASCII is written on Windows (WHATWG Encoding §4.2).
+    "ascii": "utf-8", "us-ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "7bit": "utf-8", "8bit": "utf-8",
+    "unknown-8bit": "utf-8", "x-unknown": "utf-8", "utf8mb4": "utf-8", "unicode-1-1-utf-8": "utf-8",
+    "iso-8859-1": "cp1252", "iso8859-1": "cp1252", "iso_8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252",
+    "l1": "cp1252", "iso-8859-9": "cp1254", "iso-8859-8-i": "iso-8859-8", "iso-8859-6-i": "iso-8859-6",
+    "windows-874": "cp874", "x-mac-roman": "mac_roman", "macintosh": "mac_roman", "x-sjis": "cp932",
+    "shift_jis": "cp932", "shift-jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030",
+    "euc-kr": "cp949", "ks_c_5601-1987": "cp949", "ksc5601": "cp949", "big5": "big5hkscs",
+    "unicode-1-1-utf-7": "utf-7",
+}  # fmt: skip
+# Python's text codecs that are no charset of a mail; some of them take quadratic time.
+_NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"})
+_WORD_CHARSET = re.compile(r"[\"'\s]*([\w.:+-]{1,40})", re.ASCII)
+
+
+def decode_octets(octets: bytes, charset: str | None) -> str:
+    """Text from octets: by the named charset where that fits, else by UTF-8, else by what fits always."""
+    named = _WORD_CHARSET.match(charset) if charset else None
+    name = named[1].lower() if named else "utf-8"
+    name = _CHARSETS.get(name, name)
     try:
-        words = decode_header(value)
-    except (HeaderParseError, ValueError):
-        return one_line(value)
-    out: list[str] = []
-    pending, charset = b"", ""
-    for word, name in [*words, (b"", "end")]:
-        octets = word if isinstance(word, bytes) else word.encode("utf-8", "surrogateescape")
-        # A character may be split over two encoded words of one charset.
-        if name is not None and name == charset:
-            pending += octets
-            continue
-        if pending:
-            out.append(text(pending, charset))
-        pending, charset = (octets, name) if name is not None else (b"", "")
-        if name is None:
-            out.append(text(octets, "utf-8"))
-    return one_line("".join(out))
+        codec = codecs.lookup(name)
+        name = codec.name
+        if name in _NO_CHARSETS or not codec._is_text_encoding:
+            name = "utf-8"
+    except LookupError:
+        name = "utf-8"
+    for wanted in dict.fromkeys((name, "utf-8")):
+        try:
+            return _whole(octets.decode(wanted))
+        except UnicodeError:
+            if octets.isascii():
+                break  # a code with shifts (ISO-2022), damaged: it is certainly not UTF-8
+    if name == "utf-8":
+        # Some octets of a UTF-8 text were damaged, or it was never UTF-8.
+        text = octets.decode("utf-8", "replace")
+        bad = text.count("\ufffd")
+        return text if bad * 4 < len(octets) - len(text) + bad else octets.decode("cp1252", "replace")
+    return _whole(octets.decode(name, "replace"))
 
 
-def _from_octets(value: str) -> str:
-    """A field that held raw 8-bit octets, as text."""
-    if any("\udc80" <= character <= "\udcff" for character in value):
-        return text(value.encode("utf-8", "surrogateescape"), "utf-8")
-    return value
+def _whole(text: str) -> str:
+    """Without lone surrogates, which UTF-7 and UTF-16 let through and no store takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
-def one_line(value: str) -> str:
-    """On one line: `=0D=0ABcc:` in an encoded word must never become a field (RFC 5322 §2.2)."""
-    return _CONTROL.sub(" ", value).strip()
+# ---------------------------------------------------------------- words
+
+_ENCODED = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?(.{0,2000}?)\?=", re.S)
+# CR and LF hidden in an encoded word would end the field where it is written again; the bidirectional
+# controls make one name look like another.
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_BLANKS = re.compile(r"\s+")
 
 
-def addresses(values: list[str], most: int = 200) -> list[tuple[str, str]]:
-    """Names (decoded) and addresses (lower case) in address fields; what is no address is left out."""
-    found: list[tuple[str, str]] = []
+def decode_text(value: bytes, longest: int = LONGEST_TEXT) -> str:
+    """A field's text on one line, encoded words decoded (RFC 2047), nothing in it that could pass for another line."""
+    return tidy(decode_words(as_text(value)), longest)
+
+
+def as_text(value: bytes) -> str:
+    """A field's octets as characters, encoded words left as they are."""
+    return value.decode("ascii") if value.isascii() else decode_octets(value, None)
+
+
+def tidy(text: str, longest: int = LONGEST_TEXT) -> str:
+    """One line, without control and direction characters, at most `longest` characters."""
+    return _BLANKS.sub(" ", _UNSHOWN.sub(" ", text[: longest * 20])).strip()[:longest].rstrip()
+
+
+def decode_words(text: str) -> str:
+    """Text with its encoded words decoded, also where they may not stand."""
+    if "=?" not in text:
+        return text
+    said: list[str] = []
+    octets, charset, at = b"", "", 0
+    for word in _ENCODED.finditer(text[: 20 * LONGEST_TEXT]):
+        between = text[at : word.start()]
+        named = word[1].partition("*")[0].lower()  # RFC 2231 §5: a language may follow
+        if octets and (named != charset or between.strip()):
+            said.append(decode_octets(octets, charset))
+            octets = b""
+        if not at or between.strip():
+            said.append(between)
+        # One character may be split over two words, against RFC 2047 §5.
+        octets += _word_octets(named, word[2], word[3])
+        charset, at = named, word.end()
+    if octets:
+        said.append(decode_octets(octets, charset))
+    said.append(text[at:])
+    return "".join(said)
+
+
+def _word_octets(charset: str, encoding: str, encoded: str) -> bytes:
+    octets = encoded.encode("utf-8", "replace")
+    if len(octets) != len(encoded) and len(decode_octets(octets, charset)) != len(encoded):
+        # Some of it was never encoded; as_text has made characters of it.
+        octets = encoded.encode("latin-1", "replace")
+    if encoding in "bB":
+        return decode_base64(octets)
+    return binascii.a2b_qp(octets, header=True)
+
+
+def decode_base64(octets: bytes) -> bytes:
+    """What can be decoded, whatever is missing at the end or strange in between."""
+    try:
+        return binascii.a2b_base64(octets)
+    except binascii.Error:
+        pass
+    try:
+        return binascii.a2b_base64(octets + b"==")
+    except binascii.Error:
+        # One character is left over: it says nothing.
+        stripped = re.sub(rb"[^A-Za-z0-9+/]", b"", octets)
+        return binascii.a2b_base64(stripped[: len(stripped) // 4 * 4])
+
+
+# ---------------------------------------------------------------- addresses
+
+_ADDRESS_TOKEN = re.compile(
+    r'"(?:[^"\\]|\\.)*"?'  # a quoted string, perhaps never closed
+    r"|=\?[^?\s]{1,75}\?[bBqQ]\?[^?]{0,2000}\?="  # an encoded word, which may contain commas
+    r"|<[^<>]*>?|[,;:()]|[^\"<,;:()=]+|=",
+    re.S,
+)
+# Bounded repetitions, or a field of "a"s would cost its length squared.
+_ADDR_SPEC = re.compile(
+    r'(?:"(?:[^"\\\x00-\x1f]|\\[ -~]){1,128}"|[^\s<>()\[\]\\,;:@"\x00-\x1f\x7f]{1,256})'
+    r'@[^\s<>()\\,;@"\x00-\x1f\x7f]{1,255}'
+)
+
+
+def read_addresses(values: Iterable[bytes]) -> list[Address]:
+    """The mailboxes of address fields, groups dissolved. An address is in lower case, "" where it cannot be read."""
+    found: list[Address] = []
     for value in values:
-        for name, address in getaddresses([_from_octets(value[:LONGEST_FIELD])]):
-            plain = one_line(address).lower()
-            if "@" in plain and " " not in plain:
-                found.append((decoded(name), plain))
-            if len(found) >= most:
+        for address in _addresses(as_text(value)):
+            found.append(address)
+            if len(found) == MOST_ADDRESSES:
                 return found
     return found
 
 
-def message_ids(value: str) -> list[str]:
-    """The Message-IDs in a field, in order, without brackets."""
-    return list(dict.fromkeys(_ID.findall(value)))
+def _addresses(text: str) -> Iterator[Address]:
+    words: list[str] = []
+    comment: list[str] = []
+    held = ""  # a name cut by a comma nobody quoted: Dupont, Jean <jean@example.org>
+    angle: str | None = None
+    depth = 0
+    pieces = [*_ADDRESS_TOKEN.findall(text), ","]
+    closing = pieces.count(")")
+    for piece in pieces:
+        if piece == "(" and closing:
+            depth += 1
+        elif piece == ")":
+            depth = max(0, depth - 1)
+            closing -= 1
+            if not closing:
+                depth = 0
+        elif depth:
+            comment.append(piece)
+        elif piece in (",", ";"):
+            address = _address(words, comment, angle)
+            if address is not None and not address.value and angle is None and len(held) < LONGEST_TEXT:
+                held += address.name + ", "
+            elif address is not None:
+                yield Address(held + address.name, address.value) if held and angle is not None else address
+                held = ""
+            words, comment, angle = [], [], None
+        elif piece == ":" and angle is None:
+            words.clear()  # what stood before is the name of a group
+        elif piece.startswith("<"):
+            angle = piece if angle is None or _ADDR_SPEC.search(angle) is None else angle
+        else:
+            words.append(piece)
+    if held:
+        yield Address(held.rstrip(", "), "")
 
 
-def message_id(value: str) -> str:
-    """The one Message-ID of a mail; some senders leave the brackets out."""
-    found = _ID.findall(value)
-    if found:
-        return str(found[0])
-    bare = one_line(value).strip("<>")
-    return bare if "@" in bare and " " not in bare else ""
+def _address(words: list[str], comment: list[str], angle: str | None) -> Address | None:
+    said = "".join(words).strip()
+    if angle is None:
+        spec = _spec(said)
+        if not spec and not said:
+            return None
+        return Address(_phrase(comment) if spec else _phrase(words), spec)
+    spec = _spec(angle.strip("<> \t\r\n").rpartition(":")[2]) or _spec(said)
+    return Address(_phrase(words) or _phrase(comment), spec)
 
 
-def file_name(value: str) -> str:
-    """A name that is only a name: no path, no control or direction-changing characters."""
-    cleaned = re.sub(r"[/\\:\x00-\x1f\x7f]+", "_", decoded(value).translate(_BIDI)).strip(". ")
-    return cleaned[:200]
+def _spec(text: str) -> str:
+    found = _ADDR_SPEC.search(decode_words(text[:2000])) if "@" in text or "=?" in text else None
+    spec = found[0].rstrip(".").lower() if found else ""
+    return spec if len(spec) <= LONGEST_ADDRESS else ""
+
+
+def _phrase(words: list[str]) -> str:
+    said = []
+    for word in words:
+        if word.startswith('"'):
+            word = re.sub(r'\\(.)|"', r"\1", word, flags=re.S)
+        said.append(word)
+    return tidy(decode_words("".join(said)), LONGEST_NAME).strip("'\"<> ")
+
+
+# ---------------------------------------------------------------- ids
+
+_ID = re.compile(r"<([^<>]{1,2000})>")
+_COMMENT = re.compile(r"\([^()]*\)")
+
+
+def read_ids(values: Iterable[bytes], most: int = 1000) -> list[str]:
+    """The message ids of fields, without brackets and the white space of folding, in order, without doubles."""
+    ids: dict[str, None] = {}
+    for value in values:
+        text = as_text(value)
+        found = _ID.findall(text) or [
+            word for word in re.split(r"[\s,;]+", _COMMENT.sub(" ", text)) if "@" in word.strip("<>@")
+        ]
+        for each in found:
+            one = _BLANKS.sub("", _UNSHOWN.sub("", each)).strip("<>")
+            if one and len(one) <= LONGEST_ID:
+                ids[one] = None
+                if len(ids) == most:
+                    return list(ids)
+    return list(ids)
+
+
+def read_own_id(value: bytes) -> str:
+    """The id of a Message-ID field; empty where it says none."""
+    ids = read_ids([value], 1)
+    if ids:
+        return ids[0]
+    # Without brackets and without a domain: still what others refer to.
+    words = as_text(value).split()
+    return words[0].strip("<>") if len(words) == 1 and 3 < len(words[0]) <= LONGEST_ID else ""
+
+
+# ---------------------------------------------------------------- dates
+
+
+def read_date(value: bytes) -> datetime | None:
+    """The moment a Date field names, in UTC; a time without a zone is taken for UTC."""
+    text = _COMMENT.sub(" ", as_text(value[:300])).strip()
+    if not text:
+        return None
+    moment: datetime
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+# ---------------------------------------------------------------- parameters
+
+_PARAMETER = re.compile(r';\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)', re.S)
+_PIECE = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?", re.S)
+
+
+def read_parameters(value: bytes) -> tuple[str, dict[str, str]]:
+    """A field's first word, lower case, and its parameters decoded (RFC 2045, 2231, and 2047 where it may not be)."""
+    text = as_text(value)
+    word, semicolon, _ = text.partition(";")
+    if not semicolon:
+        return word.strip().lower(), {}
+    plain: dict[str, str] = {}
+    pieces: dict[str, dict[int, tuple[bool, str]]] = {}
+    for name, said in _PARAMETER.findall(text, len(word)):
+        said = _unquoted(said)
+        piece = _PIECE.fullmatch(name.lower())
+        if piece is None or (piece[2] is None and piece[3] is None):
+            plain.setdefault(name.lower(), decode_words(said))
+        else:
+            pieces.setdefault(piece[1], {}).setdefault(int(piece[2] or 0), (piece[3] is not None, said))
+    for name, numbered in pieces.items():
+        plain[name] = _joined(numbered)
+    return word.strip().lower(), plain
+
+
+def _unquoted(said: str) -> str:
+    if not said.startswith('"'):
+        return said.strip()
+    # Only a quote and a backslash are escaped by programs that also write C:\file.
+    return re.sub(r'\\(["\\])', r"\1", said[1:-1] if len(said) > 1 and said.endswith('"') else said[1:])
+
+
+def _joined(numbered: dict[int, tuple[bool, str]]) -> str:
+    charset, octets = None, b""
+    for position, (_, (is_encoded, said)) in enumerate(sorted(numbered.items())):
+        if position == 0 and is_encoded and said.count("'") >= 2:
+            charset, _, said = said.split("'", 2)
+        octets += unquote_to_bytes(said) if is_encoded else said.encode("utf-8", "replace")
+    return decode_words(decode_octets(octets, charset))
