@@ -23,7 +23,7 @@ MAX_DOWNLOAD = 20 * 1024 * 1024
 
 _FOUND = (
     ("url", re.compile(r"https?://[^\s<>\"]+|\bt\.me/[^\s<>\"]+")),
-    ("bot_command", re.compile(r"(?<![\w/])/[A-Za-z0-9_]{1,64}(?:@\w+)?(?![\w/])")),
+    ("bot_command", re.compile(r"(?<![\w/<>])/[A-Za-z0-9_]{1,64}(?:@\w+)?(?![\w/<>])")),
     ("email", re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")),
 )
 

@@ -173,7 +173,7 @@ class TelegramServer:
         drop: Literal["before", "after"] | None = None,
         delay: float = 0.0,
     ) -> None:
-        """Make the next calls of a method (of any, when none is named) fail.
+        """Make the next calls of a method (of any, when none is named; "download" is one here) fail.
 
         With a status, or a 429, or by dropping the connection before or after
         the effect; `delay` seconds pass first. A delay alone only delays.
@@ -201,17 +201,10 @@ class TelegramServer:
     # ------------------------------------------------------------ HTTP
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
-        try:
-            return _json({"ok": True, "result": await self._answer(request)}, 200)
-        except Refusal as refusal:
-            body: Json = {"ok": False, "error_code": refusal.code, "description": refusal.description}
-            if refusal.parameters:
-                body["parameters"] = refusal.parameters
-            return _json(body, refusal.code)
-        except _Hung:
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()
+        return await _told(request, self._answered)
+
+    async def _answered(self, request: web.Request) -> web.Response:
+        return _json({"ok": True, "result": await self._answer(request)}, 200)
 
     async def _answer(self, request: web.Request) -> Any:
         bot = self._bots.get(request.match_info["token"])
@@ -264,13 +257,19 @@ class TelegramServer:
             if self.limits:
                 raise too_many(int(wait) + 1)
 
-    async def _download(self, request: web.Request) -> web.Response:
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        return await _told(request, self._file)
+
+    async def _file(self, request: web.Request) -> web.Response:
+        fault = self._fault("download")
+        if fault is not None:
+            await _fail(fault)
         bot = self._bots.get(request.match_info["token"])
         path = request.match_info["path"]
         for file in bot.files.values() if bot is not None else ():
             if file.path == path:
                 return web.Response(body=file.data, content_type="application/octet-stream")
-        return _json({"ok": False, "error_code": 404, "description": "Not Found"}, 404)
+        raise Refusal(404, "Not Found")
 
     # ------------------------------------------------------------ updates
 
@@ -417,6 +416,23 @@ async def _posted(session: aiohttp.ClientSession, url: str, update: Json) -> str
             return None if answer.ok else f"Wrong response from the webhook: {answer.status} {answer.reason}"
     except (aiohttp.ClientError, TimeoutError):
         return "Connection refused"
+
+
+async def _told(
+    request: web.Request, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """The answer, or a refusal as the Bot API puts it, or no answer at all."""
+    try:
+        return await answer(request)
+    except Refusal as refusal:
+        body: Json = {"ok": False, "error_code": refusal.code, "description": refusal.description}
+        if refusal.parameters:
+            body["parameters"] = refusal.parameters
+        return _json(body, refusal.code)
+    except _Hung:
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
 
 
 async def _params(request: web.Request) -> Params:

@@ -175,7 +175,7 @@ class DemoBot:
         if offset < 0:
             self.updates = self.updates[offset:]
         elif 0 < offset <= self.next_update_id + 10:
-            self.updates = [(at, update) for at, update in self.updates if update["update_id"] >= offset]
+            self.updates = [(at, update) for at, update in self.updates if _follows(update, offset)]
 
     def pending(self, limit: int = 100) -> list[Json]:
         """The oldest updates that wait and have not expired."""
@@ -242,7 +242,9 @@ class DemoBot:
             # Bot API, InaccessibleMessage: date is always 0
             message = {"message_id": message_id, "chat": person.as_chat(), "date": 0}
         query_id = str(secrets.randbits(62))
-        press = Press(self.world.clock(), asyncio.get_running_loop().create_future())
+        now = self.world.clock()
+        press = Press(now, asyncio.get_running_loop().create_future())
+        self.presses = {key: known for key, known in self.presses.items() if now - known.at < PRESS_LIFETIME}
         self.presses[query_id] = press
         query = {"id": query_id, "from": person.as_user(), "message": message}
         self.push("callback_query", {**query, "chat_instance": str(-person.id), "data": data})
@@ -276,6 +278,11 @@ class DemoBot:
                 size = {"width": 640, "height": 360, "duration": 5}
                 return {"video": {**ids, **size, "file_name": file.name, "mime_type": file.media_type}}
         return {"document": {**ids, "file_name": file.name, "mime_type": file.media_type}}
+
+
+def _follows(update: Json, offset: int) -> bool:
+    number = update["update_id"]
+    return isinstance(number, int) and number >= offset
 
 
 def _given(fields: Json) -> Json:

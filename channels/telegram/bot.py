@@ -31,6 +31,7 @@ from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    Message,
     MessageEntity,
     ReplyParameters,
 )
@@ -190,7 +191,8 @@ class TelegramBot:
             raise PermanentFailure(self.id, "a bot sends posts only", reason="failure.refused")
         if payload.attachment is not None:
             file = ChatFile(payload.chat_id, payload.attachment, None, payload.text, payload.reply_to)
-            return await self.hand_over(file)
+            given = await self._in_chat(payload.chat_id, self._carrying(file), timeout=UPLOAD_TIMEOUT)
+            return SentAs(str(given.message_id))
         # Plain text without parse_mode: what a person wrote is never markup.
         method = SendMessage(chat_id=payload.chat_id, text=payload.text, reply_parameters=_reply(payload.reply_to))
         sent = await self._in_chat(payload.chat_id, method)
@@ -226,18 +228,19 @@ class TelegramBot:
         return SentAs(str(message.edits))
 
     async def hand_over(self, file: ChatFile) -> SentAs:
-        attachment = file.attachment
-        content: str | BufferedInputFile = attachment.path
-        kind = attachment.kind
+        sent = await self._paced(file.chat_id, self._carrying(file), timeout=UPLOAD_TIMEOUT)
+        return SentAs(str(sent.message_id))
+
+    def _carrying(self, file: ChatFile) -> TelegramMethod[Message]:
+        content: str | BufferedInputFile = file.attachment.path
+        kind = file.attachment.kind
         if file.data is not None:
             if self._is_public and len(file.data) > LARGEST_UPLOAD:
                 raise PermanentFailure(self.id, f"{len(file.data)} octets", reason="failure.file_too_big")
-            content = BufferedInputFile(file.data, _file_name(attachment.name))
+            content = BufferedInputFile(file.data, _file_name(file.attachment.name))
             if kind is AttachmentKind.PHOTO:
                 kind = AttachmentKind.FILE  # a picture of any size or shape arrives whole as a document
-        method = _media(kind, content, file.chat_id, file.caption or None, _reply(file.reply_to))
-        sent = await self._paced(file.chat_id, method, timeout=UPLOAD_TIMEOUT)
-        return SentAs(str(sent.message_id))
+        return _media(kind, content, file.chat_id, file.caption or None, _reply(file.reply_to))
 
     async def fetch_file(self, file_id: str) -> bytes:
         found = await self._call(GetFile(file_id=file_id), repeatable=True)
@@ -363,7 +366,7 @@ def _media(
     chat_id: int,
     caption: str | None,
     reply: ReplyParameters | None,
-) -> SendPhoto | SendVoice | SendAudio | SendVideo | SendDocument:
+) -> TelegramMethod[Message]:
     match kind:
         case AttachmentKind.PHOTO:
             return SendPhoto(chat_id=chat_id, photo=content, caption=caption, reply_parameters=reply)
