@@ -1,0 +1,1 @@
+"""What the desk costs, measured: see README.md beside this file. Run by `make bench`."""
