@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -66,6 +67,8 @@ class Desk:
     """This worker's name in leases."""
     numbers: Numbers = field(init=False)
     triage: Triage = field(init=False)
+    turns: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    """Held by a unit of work that met a Conflict while it is decided anew."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", Numbers(self.store))

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 
 import msgspec
 import structlog
@@ -73,7 +74,7 @@ class _Kept:
         now = self._desk.clock()
         changes = Changes()
         received = 0
-        for arrival in arrivals:
+        for arrival in {a.source_key: a for a in arrivals}.values():
             if self.doubted and await self._is_known(arrival, changes):
                 continue
             receipt = receipts.arrived(self._channel_id, arrival.lane, arrival.source_key, len(arrival.raw), now)
@@ -150,9 +151,12 @@ class Incoming:
                 continue
             seen.add(receipt.lane)
             marked = receipts.survived(receipt, self._desk.clock())
+            try:
+                await self._desk.store.commit(Changes(replacements=[marked]))
+            except Conflict:
+                continue  # somebody replayed or parked it
             if marked.state is ReceiptState.PARKED:
                 log.error("receipt_parked", receipt=receipt.id, channel=self._channel_id, error=marked.error)
-            await self._desk.store.commit(Changes(replacements=[marked]))
 
     async def _gather(self, group: asyncio.TaskGroup) -> None:
         """Hand what waits to its lanes: what is newer than last time, and now and then all (a replay is older)."""
@@ -209,17 +213,25 @@ class Incoming:
             raw = await self._desk.store.read_blob(receipt.blob_id)
         except NotFound:
             return Unreadable(error="its raw form is missing from the store")
-        reading: Reading = await asyncio.to_thread(self._desk.channels[self._channel_id].read, raw)
-        return reading
+        try:
+            return await asyncio.to_thread(self._desk.channels[self._channel_id].read, raw)
+        except Exception as error:
+            # Reading never fails; were it to, the receipts behind this one must not wait for it.
+            log.exception("receipt_unreadable", receipt=receipt.id, channel=self._channel_id)
+            return Unreadable(error=f"{type(error).__name__} while it was read; see the log")
 
     async def _handle(self, receipt: Receipt, reading: Reading) -> None:
         """Bring one receipt to its end."""
-        for _ in range(MOST_DECISIONS):
+        turns = self._desk.turns
+        for decision in range(MOST_DECISIONS):
             unit = Unit(self._desk, receipt)
             try:
-                await self._decide(unit, reading)
-                if not unit.committed:
-                    await unit.ignore("nothing to do")
+                # Two units that give something to the same secretary cannot both commit. Where that happens
+                # they go one at a time, or a hundred that come together would meet each other for ever.
+                async with turns if decision or turns.locked() else nullcontext():
+                    await self._decide(unit, reading)
+                    if not unit.committed:
+                        await unit.ignore("nothing to do")
                 await self._answer_press(unit, reading)
                 return
             except Conflict:
@@ -237,10 +249,16 @@ class Incoming:
         await self._park(receipt, f"decided {MOST_DECISIONS} times, and something else changed first each time")
 
     async def _park(self, receipt: Receipt, error: str) -> None:
-        current = await self._desk.store.get(Receipt, receipt.id)
-        if current.state is ReceiptState.WAITING:
-            parked = receipts.parked(current, error, self._desk.clock())
-            await self._desk.store.commit(Changes(replacements=[parked]))
+        while True:
+            current = await self._desk.store.get(Receipt, receipt.id)
+            if current.state is not ReceiptState.WAITING:
+                return
+            try:
+                parked = receipts.parked(current, error, self._desk.clock())
+                await self._desk.store.commit(Changes(replacements=[parked]))
+            except Conflict:
+                continue
+            return
 
     async def _decide(self, unit: Unit, reading: Reading) -> None:
         match reading:
