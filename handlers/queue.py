@@ -13,7 +13,7 @@ from inbox.assignment import balance, may_serve, released, taken_by_hand
 from inbox.conversations import event
 from inbox.drafts import find_open
 from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition
-from inbox.model import AssignmentMode, Conversation, Presence, QueueNotice, Secretary
+from inbox.model import AccountId, AssignmentMode, Conversation, Presence, QueueNotice, Secretary
 from inbox.outbox import card_for, notice, preview_for
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
@@ -157,6 +157,7 @@ async def release(
         ],
     )
     changes += await balance(desk.store, before, after, unit.now)
+    changes += await others_told(desk.store, after, secretary, unit)
     draft = await find_open(desk.store, before.id, secretary.id)
     if draft is not None:
         changes += Changes(inserts=[preview_for(secretary, draft, unit.now, fresh=False)])
@@ -173,12 +174,20 @@ async def deal_waiting(desk: Desk) -> None:
     for account in desk.accounts.values():
         if account.assignment is AssignmentMode.MANUAL:
             continue
-        for before in await desk.store.list(CONVERSATIONS_QUEUED, account.id, limit=HEADS):
+        await _deal_account(desk, account.id)
+
+
+async def _deal_account(desk: Desk, account_id: AccountId) -> None:
+    last: Conversation | None = None
+    while page := await desk.store.list(CONVERSATIONS_QUEUED, account_id, after=last, limit=HEADS):
+        for before in page:
             now = desk.clock()
             placement = await desk.triage.deal(before, now)
             after = placement.conversation
             if after == before:
-                break  # nobody has room; those behind it wait for the same people
+                if before.declined_by:
+                    continue  # it waits for others than those behind it
+                return  # nobody has room; those behind it wait for the same people
             changes = Changes(replacements=[after], inserts=placement.notices)
             if after.assignee_id is not None:
                 changes += Changes(inserts=[placement_event(after, now)])
@@ -187,3 +196,4 @@ async def deal_waiting(desk: Desk) -> None:
                 await desk.store.commit(changes)
             except Conflict:
                 continue  # taken by hand meanwhile, or it changed: the commit that did so wakes the dealing again
+        last = page[-1]
