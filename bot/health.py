@@ -235,9 +235,7 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(
-    health: Health, metrics: Metrics, host: str = "127.0.0.1", port: int = 0
-) -> AsyncIterator[Served]:
+async def serve(health: Health, metrics: Metrics, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Served]:
     """Serve `/healthz` and `/metrics` until left; port 0 takes any free one.
 
     Raises:

@@ -194,9 +194,7 @@ class _MaskedHandler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the standard library's name)
         # The standard library would print the arguments unmasked.
         error = type(sys.exception()).__name__
-        self.stream.write(
-            f"a log line of {record.name} (line {record.lineno}) could not be written: {error}\n"
-        )
+        self.stream.write(f"a log line of {record.name} (line {record.lineno}) could not be written: {error}\n")
         self.flush()
 
 

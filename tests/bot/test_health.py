@@ -143,9 +143,7 @@ def test_since_tells_the_turn_and_not_the_last_report(health: Health, clock: Clo
     assert since() == "12:03"
 
 
-async def test_a_reason_tells_no_secret(
-    health: Health, served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reason_tells_no_secret(health: Health, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_secrets", set())
     monkeypatch.setattr(logs, "_secrets_pattern", None)
     logs.mask("hunter22")
@@ -232,17 +230,13 @@ async def test_a_store_that_does_not_answer_costs_only_its_own_figures(
     assert not any(name.startswith(("permanence_receipts", "permanence_seconds_behind")) for name in after)
 
 
-async def test_a_taken_port_is_said_and_nothing_stays_open(
-    health: Health, metrics: Metrics, served: Served
-) -> None:
+async def test_a_taken_port_is_said_and_nothing_stays_open(health: Health, metrics: Metrics, served: Served) -> None:
     with pytest.raises(OSError, match="address already in use"):
         async with serve(health, metrics, "127.0.0.1", served.port):
             pass  # pragma: no cover
 
 
-async def test_leaving_frees_the_port_though_a_scraper_stays_connected(
-    health: Health, metrics: Metrics
-) -> None:
+async def test_leaving_frees_the_port_though_a_scraper_stays_connected(health: Health, metrics: Metrics) -> None:
     async with aiohttp.ClientSession() as session:
         async with serve(health, metrics) as served:
             async with session.get(f"{served.url}/healthz") as answer:

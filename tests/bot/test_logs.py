@@ -55,9 +55,7 @@ def test_structlog_and_standard_logging_come_out_alike(out: io.StringIO) -> None
     logs.configure("json", "info", out)
 
     structlog.get_logger("bot.worker").info("mailbox connected", mailbox="contact@cabinet.example")
-    logging.getLogger("bot.worker").info(
-        "mailbox %s", "connected", extra={"mailbox": "contact@cabinet.example"}
-    )
+    logging.getLogger("bot.worker").info("mailbox %s", "connected", extra={"mailbox": "contact@cabinet.example"})
 
     ours, theirs = lines(out)
     assert ours.pop("timestamp")[-1] == theirs.pop("timestamp")[-1] == "Z"
@@ -96,9 +94,7 @@ def test_configuring_again_replaces_rather_than_doubles(out: io.StringIO) -> Non
 @pytest.mark.parametrize(
     "name", ["aioimaplib", "aioimaplib.aioimaplib", "mail.log", "pymongo.command", "aiogram.event"]
 )
-def test_chatter_that_holds_passwords_stays_out_even_if_its_own_logger_is_opened(
-    name: str, out: io.StringIO
-) -> None:
+def test_chatter_that_holds_passwords_stays_out_even_if_its_own_logger_is_opened(name: str, out: io.StringIO) -> None:
     logs.configure("json", "debug", out)
     chatty = logging.getLogger(name)
     before = chatty.level

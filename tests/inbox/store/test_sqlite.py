@@ -698,7 +698,12 @@ async def test_two_openings_at_once_upgrade_once(path: Path, monkeypatch: pytest
         await store.commit(Changes(inserts=counters))
     newer(monkeypatch, Migration(to=2, kind="counter", transform=lambda d: {**d, "next": d["next"] + 1}))
     stores = [SqliteStore(path) for _ in range(3)]
-    await asyncio.gather(*(store.__aenter__() for store in stores))
+    with by_hand(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        opening = [asyncio.ensure_future(store.__aenter__()) for store in stores]
+        await asyncio.sleep(0.2)  # so that all three have seen the old version, and wait their turn
+        other.execute("COMMIT")
+        await asyncio.gather(*opening)
     found = await stores[0].find_many(Counter, [counter.id for counter in counters])
     await asyncio.gather(*(store.__aexit__() for store in stores))
     assert {counter.next for counter in found.values()} == {2}
