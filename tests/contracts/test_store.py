@@ -54,7 +54,7 @@ LEAVABLE = [(index, f) for index in INDEXES for f in index.fields if optional(in
 
 with_one_store = settings(
     deadline=None,
-    max_examples=25,
+    max_examples=15,
     # each example makes documents of its own, so that one store will do
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

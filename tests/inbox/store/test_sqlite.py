@@ -149,6 +149,29 @@ async def test_a_number_sqlite_cannot_hold_is_its_callers_mistake_alone(store: S
     assert await store.count(CONVERSATION_BY_NUMBER) == 4
 
 
+async def test_a_raw_form_too_large_for_sqlite_is_refused_alone(path: Path, writers: list[sqlite3.Connection]) -> None:
+    async with SqliteStore(path) as store:
+        writers[0].setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+        good = [make(Counter), make(Counter)]
+        large = Changes(inserts=[make(Contact)], blobs=[Blob(BlobId("large"), bytes(200_000))])
+        units = [Changes(inserts=[good[0]]), large, Changes(inserts=[good[1]])]
+        outcomes = await asyncio.gather(*map(store.commit, units), return_exceptions=True)
+        assert [type(outcome).__name__ for outcome in outcomes] == ["NoneType", "StoreUnavailable", "NoneType"]
+        assert len(await store.find_many(Counter, [counter.id for counter in good])) == 2
+
+
+async def test_reads_that_are_cancelled_leave_the_readers_to_the_others(store: SqliteStore) -> None:
+    counter = make(Counter)
+    await store.commit(Changes(inserts=[counter]))
+    reads = [asyncio.ensure_future(store.get(Counter, counter.id)) for _ in range(200)]
+    await asyncio.sleep(0)
+    for read in reads[::2]:
+        read.cancel()
+    outcomes = await asyncio.gather(*reads, return_exceptions=True)
+    assert {outcome.id for outcome in outcomes[1::2] if isinstance(outcome, Counter)} == {counter.id}
+    assert not any(isinstance(outcome, BaseException) for outcome in outcomes[1::2])
+
+
 async def test_what_cannot_be_encoded_is_refused_before_anybody_waits_for_it(store: SqliteStore) -> None:
     with pytest.raises(UnicodeEncodeError):
         await store.commit(Changes(inserts=[make(Contact, name="\ud800")]))
