@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import datetime
 
@@ -46,13 +47,15 @@ class Numbers:
         self._store = store
         self._next = 0
         self._end = 0
+        self._taking = asyncio.Lock()
 
     async def take(self) -> int:
-        while self._next >= self._end:
-            await self._take_block()
-        number = self._next
-        self._next += 1
-        return number
+        async with self._taking:
+            while self._next >= self._end:
+                await self._take_block()
+            number = self._next
+            self._next += 1
+            return number
 
     async def _take_block(self) -> None:
         counter = await self._store.find(Counter, _NUMBERS)
@@ -191,6 +194,11 @@ def edited(
         msgspec.structs.replace(conversation, inbound_count=conversation.inbound_count + 1, last_message_at=now),
         after,
     )
+
+
+def last_said_at(message: Message) -> datetime:
+    """When a message came to say what it says now."""
+    return max((message.created_at, *(revision.until_at for revision in message.revisions)))
 
 
 def closed(conversation: Conversation, secretary: Secretary, now: datetime) -> Conversation:
