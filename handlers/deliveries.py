@@ -28,6 +28,7 @@ from handlers.queue import count_queued, list_queued
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.assignment import may_serve
+from inbox.conversations import last_said_at
 from inbox.drafts import hold_before_retry, last_inbound, reply_recipients
 from inbox.errors import Conflict, NotFound, StoreUnavailable
 from inbox.model import (
@@ -327,9 +328,8 @@ class Deliveries:
         current = await store.find_by(SHOWN_CURRENT, key)
         if current is None and not payload.fresh:
             return "", Changes()
-        shown = await self._show(
-            delivery, secretary, conversation, None, views.card(facts, voice), current, fresh=payload.fresh
-        )
+        screen, seen = views.card(facts, voice), conversation.inbound_count
+        shown = await self._show(delivery, secretary, conversation, None, screen, current, seen, fresh=payload.fresh)
         if payload.fresh:
             waited = voice.now - conversation.last_message_at
             self._desk.meter.card_shown(delivery.channel_id, waited.total_seconds())
@@ -341,6 +341,10 @@ class Deliveries:
         store = self._desk.store
         newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=ON_A_CARD)
         replies = {m.id: await outbox.list_replies(store, m.id) for m in newest if m.direction is Direction.OUTBOUND}
+        for delivery in await outbox.list_undecided(store, conversation.id):
+            # However much was said since, a person must decide about it, and nothing else leaves before.
+            if delivery.message_id is not None:
+                replies.setdefault(delivery.message_id, [delivery])
         addresses = await store.list(ADDRESSES_OF_CONTACT, conversation.contact_id, limit=10)
         return CardFacts(
             viewer=secretary,
@@ -368,10 +372,17 @@ class Deliveries:
             return "", Changes()
         account = await self._account(conversation)
         answers = await last_inbound(store, conversation.id)
+        sent = await store.find(Message, draft.message_id) if draft.message_id else None
         deliveries = await outbox.list_replies(store, draft.message_id) if draft.message_id else []
-        unseen_count = max(conversation.inbound_count - draft.seen_inbound, 0)
+        is_open = draft.state is DraftState.OPEN
+        unseen_count = max(conversation.inbound_count - draft.seen_inbound, 0) if is_open else 0
         newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=ON_A_CARD)
         inbound = [m for m in newest if m.direction is Direction.INBOUND]
+        inbound.sort(key=lambda m: (last_said_at(m), m.position))
+        if sent is not None:
+            recipients = sent.recipients
+        else:
+            recipients = reply_recipients(answers, account) if conversation.chat_id is None else ()
         reply = Reply(
             account=account,
             conversation=conversation,
@@ -379,7 +390,7 @@ class Deliveries:
             external_id=draft.id,
             text=draft.text,
             answers=answers,
-            recipients=reply_recipients(answers, account) if conversation.chat_id is None else (),
+            recipients=recipients,
             attachments=draft.attachments,
             now=self._desk.clock(),
         )
@@ -390,14 +401,16 @@ class Deliveries:
             draft=draft,
             conversation=conversation,
             preview=channel.preview(reply),
-            unseen=list(reversed(inbound[:unseen_count])) if draft.state is DraftState.OPEN else [],
-            unseen_count=unseen_count if draft.state is DraftState.OPEN else 0,
+            unseen=inbound[-unseen_count:] if unseen_count else [],
+            unseen_count=unseen_count,
             deliveries=deliveries,
             undoable=outbox.is_revocable(deliveries),
         )
         current = await store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.PREVIEW, draft.id))
         screen = views.preview(facts, self._voice(secretary))
-        return await self._show(delivery, secretary, conversation, draft, screen, current, fresh=payload.fresh)
+        # Only the preview of an open draft shows what arrived since: replying to another has seen no more.
+        seen = conversation.inbound_count if is_open else draft.seen_inbound
+        return await self._show(delivery, secretary, conversation, draft, screen, current, seen, fresh=payload.fresh)
 
     async def _queue(self, delivery: Delivery, payload: QueueNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -447,6 +460,7 @@ class Deliveries:
         draft: Draft | None,
         screen: Screen,
         current: Shown | None,
+        seen_inbound: int,
         *,
         fresh: bool,
     ) -> tuple[str, Changes]:
@@ -454,9 +468,7 @@ class Deliveries:
         chat, now = self._chat(delivery), self._desk.clock()
         fingerprint = hashlib.sha256(msgspec.json.encode((screen.text, screen.entities, screen.keyboard))).hexdigest()
         if current is not None and not fresh:
-            seen = msgspec.structs.replace(
-                current, fingerprint=fingerprint, shown_inbound=conversation.inbound_count, shown_at=now
-            )
+            seen = msgspec.structs.replace(current, fingerprint=fingerprint, shown_inbound=seen_inbound, shown_at=now)
             if current.fingerprint == fingerprint:
                 return str(current.telegram_message_id), Changes(replacements=[seen])
             try:
@@ -476,7 +488,7 @@ class Deliveries:
             telegram_message_id=int(sent.reference),
             conversation_id=conversation.id,
             draft_id=draft.id if draft else None,
-            shown_inbound=conversation.inbound_count,
+            shown_inbound=seen_inbound,
             fingerprint=fingerprint,
             current_key=current_key(secretary.id, kind, draft.id if draft else conversation.id),
             shown_at=now,

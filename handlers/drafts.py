@@ -173,7 +173,8 @@ async def _put(
     """The words in her draft: in place of what it said, or after it."""
     existing = await find_open(desk.store, conversation.id, secretary.id)
     origin: str | None = source
-    if existing is not None and not replaces:
+    already_there = existing is not None and existing.source_key == source  # a button pressed twice
+    if existing is not None and not replaces and not already_there:
         # Two messages make this draft: an edit of one must not stand for both.
         text, origin = f"{existing.text}\n\n{text}", None
     draft = written(existing, conversation, secretary, text, (), seen, origin, unit.now)

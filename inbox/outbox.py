@@ -182,6 +182,14 @@ async def last_unsettled_reply(store: Store, conversation_id: ConversationId) ->
     return max(open_ends, key=lambda d: d.id, default=None)
 
 
+async def list_undecided(store: Store, conversation_id: ConversationId) -> list[Delivery]:
+    """The replies of a conversation that wait for a person's decision."""
+    found: list[Delivery] = []
+    for state in (DeliveryState.DEAD, DeliveryState.UNKNOWN):
+        found += await store.list(DELIVERIES_OF_CONVERSATION, conversation_id, DeliveryKind.REPLY, state)
+    return found
+
+
 async def list_replies(store: Store, message_id: MessageId) -> list[Delivery]:
     """The deliveries that carry one outbound message, in order."""
     return await store.list(DELIVERIES_OF_MESSAGE, message_id)
