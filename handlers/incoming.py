@@ -35,6 +35,8 @@ PAGE = 500
 AHEAD = 4
 """Receipts of a lane that are read while the one before is handled."""
 MOST_IN_FLIGHT = 2000
+BREATH = 0.02
+"""Seconds between two looks for arrivals while others are being handled."""
 RESCAN = 5.0
 """Seconds until all waiting receipts are looked at again while some are being handled."""
 STORE_WAIT = 1.0
@@ -132,6 +134,9 @@ class Incoming:
                 while True:
                     await self._patiently(lambda: self._gather(lanes))
                     await watch.wait(RESCAN if self._in_flight else None)
+                    if self._in_flight:
+                        # Each receipt that ends wakes us as well; that is no news.
+                        await asyncio.sleep(BREATH)
         finally:
             watch.close()
 

@@ -14,6 +14,8 @@ from inbox.model import Conversation, Presence
 log = structlog.get_logger(__name__)
 
 STORE_WAIT = 1.0
+BREATH = 0.02
+"""Seconds between two dealings: every arrival changes a conversation, a hundred of them are one look."""
 
 
 async def keep_dealing(desk: Desk) -> None:
@@ -28,5 +30,6 @@ async def keep_dealing(desk: Desk) -> None:
                 await asyncio.sleep(STORE_WAIT)
                 continue
             await watch.wait()
+            await asyncio.sleep(BREATH)
     finally:
         watch.close()
