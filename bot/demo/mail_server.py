@@ -126,7 +126,7 @@ class MailServer:
         await self._file(sender, raw, SENT)
 
     def _submit(self, sender: str, recipients: Sequence[str], raw: bytes) -> None:
-        with smtplib.SMTP(HOST, self.smtp_port, local_hostname="localhost", timeout=30) as server:
+        with smtplib.SMTP(HOST, self.smtp_port, local_hostname="localhost", timeout=120) as server:
             server.login(sender, self.password(sender))
             try:
                 server.sendmail(sender, list(recipients), raw)

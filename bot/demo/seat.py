@@ -15,7 +15,7 @@ from bot.demo.telegram_server import TelegramServer
 Seen = dict[str, Any]
 """A message as a Telegram client has it (Bot API, Message)."""
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds anything may take to be seen."""
 
 

@@ -92,9 +92,9 @@ async def test_a_wrong_password_opens_neither_server(server: MailServer) -> None
         await asyncio.to_thread(read_folder, server.imap_port, ALICE, "our secret")
 
 
-async def test_a_mail_of_thirty_megabytes_is_taken_whole(server: MailServer) -> None:
+async def test_a_large_mail_is_taken_whole(server: MailServer) -> None:
     large = MAIL + b"0123456789abcdef" * 4 + b"\r\n"
-    large += (b"0123456789abcdef" * 4 + b"\r\n") * (30_000_000 // 66)
+    large += (b"0123456789abcdef" * 4 + b"\r\n") * (10_000_000 // 66)
     await server.submit(ALICE, [DESK], large)
     assert server.inbox(DESK)[0].raw.endswith(large)
 
