@@ -288,7 +288,7 @@ async def _check_store(settings: Settings) -> list[Finding]:
 @app.command()
 def demo(
     script: Annotated[bool, typer.Option("--script", help="Play a short day without a browser.")] = False,
-    port: Annotated[int, typer.Option("--port", help="The page's port; 0: any free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", help="The page's port; 0: any free one.")] = 8765,
 ) -> None:
     """Run the whole desk on this machine, with one web page to try it. Nothing to configure."""
     from bot.demo import desk
