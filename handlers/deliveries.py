@@ -356,6 +356,7 @@ class Deliveries:
             holder=await store.get(Secretary, conversation.assignee_id) if conversation.assignee_id else None,
             messages=list(reversed(newest)),
             replies=replies,
+            message_count=await store.count(MESSAGES_OF_CONVERSATION, conversation.id),
             blocked=conversation.chat_id is not None and any(a.blocked_at is not None for a in addresses),
         )
 

@@ -62,7 +62,8 @@ class Voice:
     now: datetime
 
     def say(self, key: str, **args: str) -> str:
-        return self.texts.say(self.language, key, **args)
+        """The sentence; no name in it can break its line, or be longer than a screen."""
+        return self.texts.say(self.language, key, **{name: one_line(value) for name, value in args.items()})
 
     def when(self, instant: datetime) -> str:
         return self.texts.when(self.language, self.time_zone, instant, self.now)
@@ -74,11 +75,14 @@ def units(text: str) -> int:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, cut with an ellipsis when it is longer than `most` units; never inside a character."""
-    if units(text) <= most:
-        return text
-    kept = text.encode("utf-16-le", "surrogatepass")[: (most - 1) * 2].decode("utf-16-le", "ignore")
-    return kept.rstrip() + "…"
+    """The text, cut with an ellipsis when it is longer than `most` units; never inside a character.
+
+    Half a character (a lone surrogate) cannot be sent at all: it is left out.
+    """
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    if len(encoded) <= most * 2:
+        return encoded.decode("utf-16-le", "ignore")
+    return encoded[: (most - 1) * 2].decode("utf-16-le", "ignore").rstrip() + "…"
 
 
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
@@ -115,7 +119,9 @@ class CardFacts:
     messages: Sequence[Message]
     """The newest messages, oldest first."""
     replies: Mapping[MessageId, Sequence[Delivery]]
-    """The deliveries of each outbound message among them."""
+    """The deliveries of each outbound message among them, and of those elsewhere that wait for a decision."""
+    message_count: int
+    """How many messages there are in all."""
     blocked: bool = False
     """The contact refuses our messages."""
 
@@ -129,8 +135,8 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         "\n",
         f"👤 {_who(facts)} {facts.channel_icon}",
     ]
-    if conversation.subject:
-        head += ["\n", "📌 ", Bold(one_line(conversation.subject, 150))]
+    if subject := one_line(conversation.subject, 150):
+        head += ["\n", "📌 ", Bold(subject)]
     if conversation.related_number is not None:
         head += ["\n", say("card.related", number=str(conversation.related_number))]
     head += ["\n", _standing(facts, voice)]
@@ -170,21 +176,17 @@ def _standing(facts: CardFacts, voice: Voice) -> str:
 
 
 def _talk(facts: CardFacts, voice: Voice, budget: int) -> list[Text | str]:
-    """The newest messages that fit, oldest first; the newest always, shortened if it must be."""
+    """The newest messages that fit, oldest first, shortened if they must be."""
     blocks: list[list[Text | str]] = []
     left = budget
     for message in reversed(facts.messages):
-        block = _said(message, facts, voice, min(left, LONGEST_QUOTE) - 120)
-        length = units(Text(*block).render()[0])
-        if blocks and length > left:
-            break
+        block = _said(message, facts, voice, min(left, LONGEST_QUOTE))
         blocks.append(block)
-        left -= length
+        left -= units(Text(*block).render()[0])
         if left < 300:
             break
-    older = facts.conversation.message_count - len(blocks)
     shown: list[Text | str] = []
-    if older > 0 and len(blocks) < len(facts.messages):
+    if (older := facts.message_count - len(blocks)) > 0:
         shown += ["\n\n", Italic(voice.say("card.older", count=str(older)))]
     for block in reversed(blocks):
         shown += block
@@ -194,16 +196,32 @@ def _talk(facts: CardFacts, voice: Voice, budget: int) -> list[Text | str]:
 def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[Text | str]:
     outward = message.direction is Direction.OUTBOUND
     arrow = "↩️" if outward else "💬"
-    head = f"{arrow} {one_line(message.author_name, 60)} · {voice.when(message.created_at)}"
+    head = f"{arrow} {one_line(message.author_name, 60) or '?'} · {voice.when(message.created_at)}"
     if message.revisions:
         head += f" · {voice.say('card.edited')}"
     if outward:
         head += f" · {delivery_state(facts.replies.get(message.id, ()), voice)}"
-    said: list[Text | str] = ["\n\n", Italic(head), "\n", shortened(message.text.strip(), max(most, 200))]
+    said: list[Text | str] = ["\n\n", Italic(head)]
+    rest = _files(message.attachments, voice, most // 2)
     if message.truncated:
-        said += ["\n", Italic(voice.say("card.truncated"))]
-    said += [line for a in message.attachments[:10] for line in ("\n", f"{_icon(a)} {_file(a, voice)}")]
-    return said
+        rest = ["\n", Italic(voice.say("card.truncated")), *rest]
+    room = most - 1 - units(Text(*said, *rest).render()[0])
+    if text := shortened(message.text.strip(), max(room, 1)):
+        said += ["\n", text]
+    return said + rest
+
+
+def _files(attachments: Sequence[Attachment], voice: Voice, most: int) -> list[Text | str]:
+    """A line a file, as many as fit, and how many there are besides."""
+    lines: list[Text | str] = []
+    left = most
+    for shown, attachment in enumerate(attachments):
+        line = f"\n{_icon(attachment)} {_file(attachment, voice)}"
+        left -= units(line)
+        if left < 100:
+            return [*lines, "\n", Italic(voice.say("card.more_files", count=str(len(attachments) - shown)))]
+        lines.append(line)
+    return lines
 
 
 def _icon(attachment: Attachment) -> str:
@@ -326,7 +344,12 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
     if draft.state is DraftState.OPEN and facts.unseen_count > 0:
         head += ["\n", Bold(say("preview.unseen", count=str(facts.unseen_count)))]
         for message in facts.unseen[-3:]:
-            head += ["\n💬 ", Italic(one_line(message.author_name, 60)), "\n", shortened(message.text.strip(), 500)]
+            head += [
+                "\n💬 ",
+                Italic(one_line(message.author_name, 60) or "?"),
+                "\n",
+                shortened(message.text.strip(), 500),
+            ]
     head += [line for label, value in facts.preview.headers for line in ("\n", f"{say(label)} ", one_line(value, 300))]
     tail: list[Text | str] = []
     if draft.state is DraftState.SENT:
@@ -381,15 +404,16 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
         content += ["\n", say("queue.off_duty")]
     if not facts.waiting:
         content += ["\n", say("queue.empty")]
-    for conversation in facts.waiting:
-        content += ["\n", _queue_line(conversation, facts, voice)]
-        if conversation.because is not None:
-            content += ["\n   ", Italic(say(conversation.because.key, **conversation.because.args))]
-    if facts.waiting_count > len(facts.waiting):
-        content += ["\n", say("queue.more", count=str(facts.waiting_count - len(facts.waiting)))]
+    room = LONGEST - 300 - units(Text(*content).render()[0])
+    waiting = _fitting([_queue_entry(c, facts, voice, why=True) for c in facts.waiting], room * 6 // 10)
+    content += [part for entry in waiting for part in entry]
+    if facts.waiting_count > len(waiting):
+        content += ["\n", say("queue.more", count=str(facts.waiting_count - len(waiting)))]
     content += ["\n\n", Bold(say("queue.mine", count=str(len(facts.mine))))]
-    for conversation in facts.mine:
-        content += ["\n", _queue_line(conversation, facts, voice)]
+    mine = _fitting([_queue_entry(c, facts, voice, why=False) for c in facts.mine], room * 4 // 10)
+    content += [part for entry in mine for part in entry]
+    if len(facts.mine) > len(mine):
+        content += ["\n", say("queue.more", count=str(len(facts.mine) - len(mine)))]
     buttons = [
         _button(f"#{c.number}", callbacks.Show(conversation=c.id)) for c in (*facts.waiting[:8], *facts.mine[:8])
     ]
@@ -399,12 +423,26 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
     return _screen(Text(*content), [first, *keyboard, [_button(say("button.refresh"), callbacks.Queue()), duty]])
 
 
-def _queue_line(conversation: Conversation, facts: QueueFacts, voice: Voice) -> str:
+def _queue_entry(conversation: Conversation, facts: QueueFacts, voice: Voice, *, why: bool) -> list[Text | str]:
     account = one_line(facts.account_names.get(conversation.account_id, conversation.account_id), 40)
     contact = one_line(facts.contact_names.get(conversation.contact_id, "?"), 40)
     waiting = conversation.waiting_since_at
     mark = f"⏳ {voice.when(waiting)}" if waiting is not None else "✓"
-    return f"#{conversation.number} · {account} · {contact} · {one_line(conversation.subject, 50)} · {mark}"
+    line = f"\n#{conversation.number} · {account} · {contact} · {one_line(conversation.subject, 50)} · {mark}"
+    if conversation.because is None or not why:
+        return [line]
+    return [line, "\n   ", Italic(voice.say(conversation.because.key, **conversation.because.args))]
+
+
+def _fitting(entries: Sequence[list[Text | str]], room: int) -> list[list[Text | str]]:
+    """The first of the entries, as many as there is room for."""
+    fitting: list[list[Text | str]] = []
+    for entry in entries:
+        room -= units(Text(*entry).render()[0])
+        if room < 0:
+            break
+        fitting.append(entry)
+    return fitting
 
 
 # ---------------------------------------------------------------- questions
