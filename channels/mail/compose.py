@@ -1,13 +1,16 @@
-"""A reply in its final form: one mail, whose octets are fixed before anybody tries to send it."""
+"""A reply in its final form: one mail, whose octets are fixed before anybody tries to send it.
+
+The header is written here and not by `email.message`, which refuses some
+addresses, folds long unbroken words wrongly and encodes by rules that change
+with Python's version; a retry must be the same mail.
+"""
 
 from __future__ import annotations
 
+import binascii
 import html
 import re
-from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from datetime import UTC, datetime, tzinfo
 from email.utils import format_datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
@@ -15,41 +18,38 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_time
 
 from channels.base import Parcel, Preview, Reply
+from channels.mail.headers import is_address, tidy
+from inbox.conversations import bare_subject
 from inbox.model import BlobId, Letter, Message
 from inbox.store.base import Blob
 
 MOST_REFERENCES = 40
 LONGEST_QUOTE = 20_000
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
-_LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
-_ID = re.compile(r"[^\s<>]+@[^\s<>]+")
-
-# Every part is encoded to ASCII within 76 columns, so no server on the way has to touch it.
-_POLICY = SMTP.clone(cte_type="7bit", max_line_length=76)
-
 
 def compose(reply: Reply) -> tuple[Parcel, ...]:
     """One letter to the reply's recipients, threaded under the mail it answers.
 
     The same reply gives the same octets: nothing in it is drawn by chance or
-    by the clock.
+    by the clock. It is ASCII within 76 columns, so that no server on the way
+    has to touch it; only an address beyond ASCII stays as it is (RFC 6532).
     """
-    raw = _octets(reply)
     letter = Letter(
-        sender=reply.account.identity.from_address or "",
-        recipients=reply.recipients,
+        sender=wire_address(reply.account.identity.from_address or ""),
+        recipients=tuple(wire_address(recipient) for recipient in reply.recipients),
         blob_id=BlobId(f"letter-{reply.message_id}"),
         message_id=reply.external_id,
     )
+    raw = _octets(reply, letter)
     return (Parcel(letter, (Blob(letter.blob_id, raw),)),)
 
 
 def preview(reply: Reply) -> Preview:
     """The letter as its reader will see it, without the quoted original."""
     identity = reply.account.identity
-    sender = f"{identity.display_name} <{identity.from_address}>" if identity.from_address else identity.display_name
-    headers = [("preview.from", sender), ("preview.to", ", ".join(reply.recipients[:1]))]
+    name = tidy(identity.display_name)
+    headers = [("preview.from", f"{name} <{identity.from_address}>".strip() if identity.from_address else name)]
+    headers.append(("preview.to", ", ".join(reply.recipients[:1])))
     if len(reply.recipients) > 1:
         headers.append(("preview.cc", ", ".join(reply.recipients[1:])))
     headers.append(("preview.subject", answer_subject(reply.conversation.subject)))
@@ -58,110 +58,250 @@ def preview(reply: Reply) -> Preview:
 
 def letter_text(reply: Reply) -> str:
     """The words that leave, with the signature; the quoted original follows them."""
-    signature = reply.account.identity.signature.strip()
+    words, signature = _clean(reply.text), _clean(reply.account.identity.signature)
     # RFC 3676 §4.3: "-- " on a line of its own begins a signature.
-    return f"{reply.text.strip()}\n\n-- \n{signature}" if signature else reply.text.strip()
+    return f"{words}\n\n-- \n{signature}" if signature else words
 
 
 def answer_subject(subject: str) -> str:
-    """The conversation's subject as an answer's; it has no prefix of its own (`inbox.conversations.bare_subject`)."""
-    return f"Re: {_one_line(subject)}".strip()
+    """The subject of an answer: "Re: " once, whatever stood before."""
+    return f"Re: {bare_subject(tidy(subject))}".strip()
 
 
-def _octets(reply: Reply) -> bytes:
+def wire_address(address: str) -> str:
+    """An address as servers exchange it: its domain in ASCII where it can be."""
+    local, at, domain = address.strip().rpartition("@")
+    if domain.isascii():
+        return address.strip()
+    try:
+        return f"{local}{at}{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return address.strip()
+
+
+# ---------------------------------------------------------------- header
+
+
+def _octets(reply: Reply, letter: Letter) -> bytes:
     account, answers = reply.account, reply.answers
-    mail = EmailMessage(policy=_POLICY)
-    mail["From"] = _address(account.identity.from_address or "", account.identity.display_name)
-    mail["To"] = [_address(recipient) for recipient in reply.recipients[:1]]
-    if len(reply.recipients) > 1:
-        mail["Cc"] = [_address(recipient) for recipient in reply.recipients[1:]]
-    mail["Subject"] = answer_subject(reply.conversation.subject)
-    mail["Date"] = format_datetime(reply.now.astimezone(ZoneInfo(account.time_zone)).replace(microsecond=0))
-    mail["Message-ID"] = f"<{reply.external_id}>"
-    if answers is not None and _ID.fullmatch(answers.external_id):
-        mail["In-Reply-To"] = f"<{answers.external_id}>"
-        mail["References"] = _references(answers)
-    mail["Content-Language"] = account.language
+    boundary = f"=_{sha256(reply.message_id.encode()).hexdigest()[:32]}"  # "=_" is in no encoded text
+    to = [_mailbox(recipient, _name_of(recipient, answers)) for recipient in letter.recipients]
+    header = [
+        f"From: {_mailbox(letter.sender, account.identity.display_name)}",
+        f"To: {to[0] if to and to[0] else 'undisclosed-recipients:;'}",
+    ]
+    if any(to[1:]):
+        header.append("Cc: " + ",\r\n ".join(filter(None, to[1:])))
+    header.append(f"Subject: {_unstructured(answer_subject(reply.conversation.subject))}")
+    header.append(f"Date: {format_datetime(reply.now.astimezone(_zone(reply)).replace(microsecond=0))}")
+    header.append(f"Message-ID: <{_UNSAFE_IN_ID.sub('', reply.external_id)}>")
+    answered = _wire_id(answers.external_id) if answers else ""
+    if answered:
+        header.append(f"In-Reply-To: <{answered}>")
+    references = _references(answers)
+    if references:
+        header.append("References: " + "\r\n ".join(references))
     attribution, quoted = _quote(reply)
     text = letter_text(reply)
-    mail.set_content(
-        text + (f"\n\n{attribution}\n{_with_marks(quoted)}" if quoted else "") + "\n",
-        cte="quoted-printable",
-    )
-    mail.add_alternative(_html(reply, attribution, quoted), subtype="html", cte="quoted-printable")
-    mail.set_boundary(f"=_{sha256(reply.message_id.encode()).hexdigest()[:32]}")
-    return mail.as_bytes()
+    if quoted:
+        text += f"\n\n{attribution}\n{_with_marks(quoted)}"
+    header += [
+        f"Content-Language: {_language(reply)}",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/alternative; boundary="{boundary}"',
+    ]
+    lines = [
+        *header,
+        "",
+        f"--{boundary}",
+        *_part("plain", text),
+        f"--{boundary}",
+        *_part("html", _html(reply, attribution, quoted)),
+        f"--{boundary}--",
+        "",
+    ]
+    return "\r\n".join(lines).encode()
 
 
-def _references(answers: Message) -> str:
+def _name_of(recipient: str, answers: Message | None) -> str:
+    if answers is None or wire_address(answers.author_address) != recipient:
+        return ""
+    return "" if "@" in answers.author_name else answers.author_name
+
+
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+
+
+def _mailbox(address: str, name: str) -> str:
+    """A mailbox for an address field; empty where the address is none, which its server will be told as well."""
+    if not is_address(address):
+        return ""
+    name = tidy(name, 200)
+    if not name:
+        return address
+    if not name.isascii() or "=?" in name:
+        return f"{_encoded(name)}\r\n <{address}>"
+    if not _ATOMS.fullmatch(name):
+        name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    return f"{name} <{address}>" if len(name) + len(address) < 66 else f"{name}\r\n <{address}>"
+
+
+def _unstructured(text: str) -> str:
+    if not text.isascii() or "=?" in text or any(len(word) > 60 for word in text.split(" ")):
+        return _encoded(text)
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and len(lines[-1]) + len(word) > 64:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}" if lines[-1] else word
+    return "\r\n ".join(lines)
+
+
+def _encoded(text: str) -> str:
+    """Encoded words of whole characters, one a line (RFC 2047 §2, §5)."""
+    words, word, length = [], "", 0
+    for character in text:
+        # What may stand in a name as well as in a subject (RFC 2047 §5, rule 3).
+        plain = character.isascii() and (character.isalnum() or character in "!*+-/")
+        said = character if plain else "".join(f"={octet:02X}" for octet in character.encode("utf-8", "replace"))
+        said = "_" if character == " " else said
+        if length + len(said) > 54:
+            words.append(word)
+            word, length = "", 0
+        word += said
+        length += len(said)
+    return "\r\n ".join(f"=?utf-8?q?{word}?=" for word in (*words, word))
+
+
+_UNSAFE_IN_ID = re.compile(r"[^!-;=?-~]")
+_WIRE_ID = re.compile(r"[!-;=?-~]{1,900}")
+_OURS = re.compile(r"#[0-9a-f]{16}$")
+
+
+def _wire_id(external_id: str) -> str:
+    """The Message-ID a stored id stands for; empty where the mail had none, or none that can be written."""
+    if external_id.startswith("sha256:"):
+        return ""
+    wire = _OURS.sub("", external_id)  # inbox.matching.distinguishing_id
+    return wire if _WIRE_ID.fullmatch(wire) else ""
+
+
+def _references(answers: Message | None) -> list[str]:
     """RFC 5322 §3.6.4: the parent's References, then its Message-ID; the middle of a very long thread left out."""
-    ids = [reference for reference in (*answers.references, answers.external_id) if _ID.fullmatch(reference)]
-    ids = list(dict.fromkeys(ids))
+    if answers is None:
+        return []
+    ids = list(dict.fromkeys(filter(None, map(_wire_id, (*answers.references, answers.external_id)))))
+    answered = _wire_id(answers.external_id)
+    if answered:
+        ids.remove(answered)
+        ids.append(answered)
     if len(ids) > MOST_REFERENCES:
-        ids = [ids[0], *ids[-(MOST_REFERENCES - 1) :]]
-    return " ".join(f"<{reference}>" for reference in ids)
+        half = MOST_REFERENCES // 2
+        ids = [*ids[:half], *ids[-half:]]
+    return [f"<{one}>" for one in ids]
 
 
-def _address(address: str, name: str = "") -> Address:
-    """An address object: whatever a name holds, it stays a name."""
-    local, _, domain = _one_line(address).rpartition("@")
-    return Address(display_name=_one_line(name), username=local, domain=domain)
+# ---------------------------------------------------------------- body
 
 
-def _one_line(text: str) -> str:
-    return " ".join(_CONTROL.sub(" ", text).split())
+def _part(subtype: str, text: str) -> list[str]:
+    octets = text.encode("utf-8", "replace")
+    quoted = binascii.b2a_qp(octets, istext=True).decode()
+    base64 = binascii.b2a_base64(octets, newline=False).decode()
+    lines = [f"Content-Type: text/{subtype}; charset=utf-8"]
+    if len(quoted) <= len(base64):
+        # A line that begins with "From " is changed by servers that keep mail in mbox files.
+        encoded = re.sub(r"^From ", "=46rom ", quoted, flags=re.M).split("\n")
+        return [*lines, "Content-Transfer-Encoding: quoted-printable", "", *encoded]
+    octets = text.replace("\n", "\r\n").encode("utf-8", "replace")
+    base64 = binascii.b2a_base64(octets, newline=False).decode()
+    return [
+        *lines,
+        "Content-Transfer-Encoding: base64",
+        "",
+        *(base64[at : at + 76] for at in range(0, len(base64), 76)),
+    ]
+
+
+_NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def _clean(text: str) -> str:
+    return _NO_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _language(reply: Reply) -> str:
+    return reply.account.language if re.fullmatch(r"[A-Za-z0-9-]{1,35}", reply.account.language) else "en"
+
+
+def _zone(reply: Reply) -> tzinfo:
+    try:
+        return ZoneInfo(reply.account.time_zone)
+    except (KeyError, ValueError, OSError):
+        return UTC
 
 
 def _quote(reply: Reply) -> tuple[str, str]:
     """The line above the quoted original, and the original."""
     answers = reply.answers
-    if answers is None or not answers.text.strip():
+    if answers is None:
         return "", ""
-    quoted = answers.text.strip()[:LONGEST_QUOTE]
-    when = _when(answers.written_at or answers.created_at, reply)
-    name = _one_line(answers.author_name or answers.author_address)
-    if reply.account.language == "fr":
-        return f"Le {when}, {name} a écrit :", quoted
-    return f"On {when}, {name} wrote:", quoted
+    whole = _clean(answers.text)
+    if not whole:
+        return "", ""
+    quoted = whole[:LONGEST_QUOTE]
+    if answers.truncated or len(whole) > LONGEST_QUOTE:
+        quoted += "\n[…]"
+    name = tidy(answers.author_name or answers.author_address, 200)
+    day, hour = _when(answers.written_at or answers.created_at, reply)
+    if reply.account.language.startswith("fr"):
+        return f"Le {day} à {hour}, {name} a écrit\xa0:", quoted
+    return f"On {day} at {hour}, {name} wrote:", quoted
 
 
-def _when(instant: datetime, reply: Reply) -> str:
-    local = instant.astimezone(ZoneInfo(reply.account.time_zone))
-    language = reply.account.language
-    day = format_date(local, "long", locale=language)
-    hour = format_time(local, "HH:mm", locale=language)
-    return f"{day} à {hour}" if language == "fr" else f"{day} at {hour}"
+def _when(instant: datetime, reply: Reply) -> tuple[str, str]:
+    local = instant.astimezone(_zone(reply))
+    language = "fr" if reply.account.language.startswith("fr") else "en"
+    return format_date(local, "long", locale=language), format_time(local, "HH:mm", locale=language)
 
 
 def _with_marks(quoted: str) -> str:
-    return "\n".join(f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in quoted.splitlines())
+    return "\n".join(f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in quoted.split("\n"))
 
 
 def _html(reply: Reply, attribution: str, quoted: str) -> str:
-    signature = reply.account.identity.signature.strip()
-    parts = [f"<div>{_marked_up(reply.text.strip())}</div>"]
+    signature = _clean(reply.account.identity.signature)
+    parts = [f'<div dir="auto">{_marked_up(_clean(reply.text))}</div>']
     if signature:
-        parts.append(f'<br><div class="signature" style="color:#555">-- <br>{_marked_up(signature)}</div>')
+        parts.append(f'<br><div class="signature" style="color:#555">-- <br>\n{_marked_up(signature)}</div>')
     if quoted:
         parts.append(
-            f"<br><div>{html.escape(attribution)}</div>"
-            f'<blockquote style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">'
+            f"<br><div>{html.escape(attribution)}</div>\n"
+            f'<blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">'
             f"{_marked_up(quoted)}</blockquote>"
         )
     body = "\n".join(parts)
     return (
-        f'<!DOCTYPE html>\n<html lang="{html.escape(reply.account.language)}"><head><meta charset="utf-8"></head>\n'
+        f'<!DOCTYPE html>\n<html lang="{_language(reply)}"><head><meta charset="utf-8"></head>\n'
         f"<body>\n{body}\n</body></html>\n"
     )
 
 
+_LINK = re.compile(r"https?://[^\s<>\"']{0,2000}[^\s<>\"'.,;:!?)\]]")
+
+
 def _marked_up(text: str) -> str:
-    """Plain text as HTML: escaped, its lines kept, its links links."""
+    """Plain text as HTML: escaped, its lines and spaces kept, its links links."""
     done: list[str] = []
     at = 0
     for link in _LINK.finditer(text):
         url = html.escape(link[0], quote=True)
-        done += [html.escape(text[at : link.start()]), f'<a href="{url}">{url}</a>']
+        done += [_escaped(text[at : link.start()]), f'<a href="{url}">{url}</a>']
         at = link.end()
-    done.append(html.escape(text[at:]))
-    return "".join(done).replace("\n", "<br>\n")
+    done.append(_escaped(text[at:]))
+    return "".join(done)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text).replace("  ", " &nbsp;").replace("\n", "<br>\n")

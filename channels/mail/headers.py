@@ -237,6 +237,11 @@ _ADDR_SPEC = re.compile(
 )
 
 
+def is_address(text: str) -> bool:
+    """Whether this is one address and nothing else: safe in a header and in a command."""
+    return len(text) <= LONGEST_ADDRESS and _ADDR_SPEC.fullmatch(text) is not None
+
+
 def read_addresses(values: Iterable[bytes]) -> list[Address]:
     """The mailboxes of address fields, groups dissolved. An address is in lower case, "" where it cannot be read."""
     found: list[Address] = []

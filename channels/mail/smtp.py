@@ -1,34 +1,30 @@
-"""Mail out: handed to a server with one of three outcomes, sent, not sent, or nobody can know."""
+"""Mail out: handed to a server with one of three outcomes: sent, not sent, or nobody can know."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 import ssl
-import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-import aiosmtplib
 from aiosmtplib import (
+    SMTP,
     SMTPAuthenticationError,
-    SMTPConnectError,
     SMTPException,
+    SMTPResponse,
     SMTPResponseException,
     SMTPServerDisconnected,
 )
 
 from channels.base import Finding, SentAs
 from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from channels.mail.headers import is_address, tidy
 from inbox.model import ChannelId, Letter
-
-CONNECT_TIMEOUT = 30.0
-COMMAND_TIMEOUT = 300.0
-"""RFC 5321 §4.5.3.2: five minutes for MAIL, RCPT and DATA."""
-FINAL_DOT_TIMEOUT = 600.0
-"""RFC 5321 §4.5.3.2.6: hanging up sooner sends the client a second copy."""
-IDLE = 30.0
-"""Seconds a connection is kept for the next mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,225 +35,472 @@ class SmtpServer:
     port: int
     tls: Literal["tls", "starttls", "none"]
     ca_file: Path | None = None
+    """Trust what this file signs, and nothing else; None: what the system trusts."""
     user: str | None = None
+    """None: the server takes mail without a login."""
     password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server may take. All of it together is less than a delivery's lease."""
+
+    connect: timedelta = timedelta(seconds=30)
+    """Until it has greeted us, encryption and login included."""
+    first_answer: timedelta = timedelta(seconds=15)
+    """On a kept connection, which may be dead."""
+    before_text: timedelta = timedelta(seconds=100)
+    """Until it has taken sender and recipients and wants the text; connecting, and waiting for our turn, included."""
+    answer: timedelta = timedelta(minutes=10)
+    """RFC 5321 §4.5.3.2.6: after the final dot it may take ten minutes; hanging up sooner sends the client a second
+    copy."""
+    idle: timedelta = timedelta(seconds=30)
+    """A connection is kept this long for the next mail."""
 
 
 class Smtp:
     """Hands letters to one server over one connection, one at a time."""
 
-    def __init__(self, channel_id: ChannelId, server: SmtpServer) -> None:
+    def __init__(self, channel_id: ChannelId, server: SmtpServer, patience: Patience | None = None) -> None:
         self._id = channel_id
         self._server = server
-        self._smtp: aiosmtplib.SMTP | None = None
-        self._used_at = 0.0
-        self._busy = asyncio.Lock()
+        self._patience = patience or Patience()
+        self._one_at_a_time = asyncio.Lock()
+        self._kept: SMTP | None = None
+        self._expiry: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
-        self._closer: asyncio.TimerHandle | None = None
 
     async def send(self, letter: Letter, raw: bytes) -> SentAs:
         """Hand one letter over, to all of its recipients or to none.
 
+        Cancelled while the server has the text and has not answered, the
+        letter may have left; whoever cancels must count it as unknown.
+
         Raises:
             TemporaryFailure: nothing was accepted; try again.
             PermanentFailure: nothing was accepted, and it never will be.
-            OutcomeUnknown: the server had the text and gave no clear answer.
-            LoginRejected: it refuses our credentials.
+            OutcomeUnknown: the server had the text, or some of it, and gave no clear answer.
+            LoginRejected: it refuses our credentials, or wants some and we have none.
         """
-        async with self._busy:
-            if self._closer is not None:
-                self._closer.cancel()
-            try:
-                return await self._send(letter, raw)
-            finally:
-                self._used_at = time.monotonic()
-                self._closer = asyncio.get_running_loop().call_later(IDLE, self._drop)
+        self._refuse_impossible(letter)
+        deadline = asyncio.get_running_loop().time() + self._patience.before_text.total_seconds()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._one_at_a_time.acquire()
+        except TimeoutError:
+            raise TemporaryFailure(self._id, "still sending another mail", reason="failure.server_busy") from None
+        try:
+            return await self._send(letter, raw, deadline)
+        finally:
+            self._one_at_a_time.release()
 
-    async def _send(self, letter: Letter, raw: bytes) -> SentAs:
-        smtp, fresh = await self._connection()
-        if not fresh and not await self._begun(smtp):
-            # Its server hung up while it was kept; nothing was said on it yet.
-            self._drop()
-            smtp, fresh = await self._connection()
+    async def close(self) -> None:
+        """Let the connection go, once what is being sent is sent."""
+        async with self._one_at_a_time:
+            self._forget_expiry()
+            smtp, self._kept = self._kept, None
+            if smtp is not None:
+                await _quit(smtp)
+
+    def _refuse_impossible(self, letter: Letter) -> None:
+        # A line break in an address would be another command.
+        if not is_address(letter.sender):
+            raise PermanentFailure(self._id, "the sender's address is none", reason="failure.sender_refused")
+        if not letter.recipients or not all(map(is_address, letter.recipients)):
+            raise PermanentFailure(self._id, "a recipient's address is none", reason="failure.recipient_refused")
+
+    async def _send(self, letter: Letter, raw: bytes, deadline: float) -> SentAs:
+        self._forget_expiry()
+        smtp, self._kept = self._kept, None
+        if smtp is not None:
+            # Servers tire of a connection. Nothing was accepted on it, so another may be tried.
+            with suppress(_NothingBegun):
+                return await self._hand_over(smtp, letter, raw, deadline, self._patience.first_answer)
+        smtp = await self._connect(deadline)
         try:
-            await self._envelope(smtp, letter, raw)
-        except BaseException as error:  # noqa: BLE001  # a cancellation too must not leave the connection out of step
-            raise await self._not_sent(smtp, error) from None
+            return await self._hand_over(smtp, letter, raw, deadline)
+        except _NothingBegun as ended:
+            raise ended.failure from ended.__cause__
+
+    def _keep(self, smtp: SMTP) -> None:
+        self._kept = smtp
+        self._expiry = asyncio.get_running_loop().call_later(self._patience.idle.total_seconds(), self._expire)
+
+    def _forget_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def _expire(self) -> None:
+        smtp, self._kept, self._expiry = self._kept, None, None
+        if smtp is not None:
+            with suppress(SMTPException):
+                if smtp.protocol is not None:
+                    smtp.protocol.write(b"QUIT\r\n")
+            smtp.close()
+
+    # ------------------------------------------------------------ one letter
+
+    async def _hand_over(
+        self, smtp: SMTP, letter: Letter, raw: bytes, deadline: float, first_answer: timedelta | None = None
+    ) -> SentAs:
+        """Send over this connection, which is kept only where it is certainly in step afterwards."""
+        at = "sender"
         try:
-            answer = await smtp.data(raw, timeout=FINAL_DOT_TIMEOUT)
-        except SMTPResponseException as error:
-            if 400 <= error.code < 600:
-                raise await self._not_sent(smtp, error) from None
-            # Code -1: replies are out of step, so none of them says what became of the text.
-            self._drop()
-            raise OutcomeUnknown(self._id, f"unclear answer {error.code}", reason="failure.connection") from None
-        except (SMTPException, OSError, TimeoutError, ssl.SSLError) as error:
-            self._drop()
-            raise OutcomeUnknown(self._id, type(error).__name__, reason="failure.connection") from None
-        except BaseException:
-            self._drop()  # cancelled in the text: the connection is out of step
+            options = self._options(smtp, letter, raw)
+            async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout(first_answer.total_seconds() if first_answer else None):
+                    await _ask(smtp, (250,), b"MAIL", b"FROM:<%s>" % letter.sender.encode(), *options)
+                at = "recipient"
+                for recipient in letter.recipients:
+                    # All or none: a reply that reached some of its readers could not be repeated.
+                    await _ask(smtp, (250, 251), b"RCPT", b"TO:<%s>" % recipient.encode())
+                at = "text"
+                await _ask(smtp, (354,), b"DATA")
+        except _Refused as refusal:
+            failure = self._failure(at, refusal.answer)
+            if await _is_reset(smtp):
+                self._keep(smtp)
+            else:
+                _drop(smtp)
+            if at == "sender":
+                raise _NothingBegun(failure) from None
+            raise failure from None
+        except (SMTPException, OSError) as error:
+            _drop(smtp)
+            failure = TemporaryFailure(self._id, _described(error), reason="failure.connection")
+            if at == "sender":
+                raise _NothingBegun(failure) from _cause(error)
+            raise failure from _cause(error)
+        except PermanentFailure:
+            self._keep(smtp)  # nothing was said on it
             raise
-        return SentAs(f"{answer.code} {answer.message}"[:300])
+        except BaseException:
+            _drop(smtp)
+            raise
+        return await self._hand_over_text(smtp, raw)
 
-    @staticmethod
-    async def _begun(smtp: aiosmtplib.SMTP) -> bool:
-        """Whether a kept connection still answers."""
+    async def _hand_over_text(self, smtp: SMTP, raw: bytes) -> SentAs:
+        protocol = smtp.protocol
+        if protocol is None or not protocol.is_connected:
+            _drop(smtp)
+            raise TemporaryFailure(self._id, "disconnected before the text", reason="failure.connection")
         try:
-            await smtp.rset(timeout=10)
-        except (SMTPException, OSError, TimeoutError):
-            return False
-        return True
+            protocol.write(_as_data(raw))
+            answer = await protocol.read_response(timeout=self._patience.answer.total_seconds())
+        except (SMTPException, OSError) as error:
+            _drop(smtp)
+            raise OutcomeUnknown(self._id, _described(error), reason="failure.connection") from _cause(error)
+        except BaseException:
+            _drop(smtp)
+            raise
+        if 200 <= answer.code < 300:
+            if _has_said_more(smtp):
+                _drop(smtp)
+            else:
+                self._keep(smtp)
+            return SentAs(_shown(answer))
+        _drop(smtp)  # it may have answered before it had read everything
+        if 400 <= answer.code < 600:
+            raise self._failure("answer", answer)
+        raise OutcomeUnknown(self._id, f"an answer that is none: {_shown(answer)}", reason="failure.connection")
 
-    async def _envelope(self, smtp: aiosmtplib.SMTP, letter: Letter, raw: bytes) -> None:
-        if smtp.is_ehlo_or_helo_needed:
-            await smtp.ehlo()
-        options: list[str] = []
-        limit = smtp.esmtp_extensions.get("size", "")
-        if smtp.supports_extension("size"):
+    def _options(self, smtp: SMTP, letter: Letter, raw: bytes) -> list[bytes]:
+        """What to say with MAIL.
+
+        Raises:
+            PermanentFailure: the server cannot take this letter, by what it says of itself.
+        """
+        options: list[bytes] = []
+        if smtp.supports_extension("size"):  # RFC 1870
+            limit = smtp.esmtp_extensions.get("size", "").strip()
             if limit.isdigit() and 0 < int(limit) < len(raw):
                 raise PermanentFailure(
-                    self._id, f"{len(raw)} octets, the server takes {limit}", reason="failure.too_large"
+                    self._id, f"{len(raw)} octets; the server takes {limit}", reason="failure.too_large"
                 )
-            options.append(f"SIZE={len(raw)}")
-        if not raw.isascii():
-            if not smtp.supports_extension("8bitmime"):
-                raise PermanentFailure(self._id, "an 8-bit text, and no 8BITMIME", reason="failure.refused")
-            options.append("BODY=8BITMIME")
-        international = not all(address.isascii() for address in (letter.sender, *letter.recipients))
-        if international:
-            if not smtp.supports_extension("smtputf8"):
+            options.append(b"SIZE=%d" % len(raw))
+        if not all(address.isascii() for address in (letter.sender, *letter.recipients)):
+            if not smtp.supports_extension("smtputf8"):  # RFC 6531 §3.2
                 raise PermanentFailure(
-                    self._id, "an address beyond ASCII, and no SMTPUTF8", reason="failure.recipient_refused"
+                    self._id, "an address beyond ASCII; the server has no SMTPUTF8", reason="failure.recipient_refused"
                 )
-            options.append("SMTPUTF8")
-        encoding = "utf-8" if international else "ascii"
-        try:
-            await smtp.mail(letter.sender, options=options, encoding=encoding)
-        except SMTPResponseException as error:
-            raise await self._refused(smtp, error, "failure.sender_refused") from None
-        for recipient in letter.recipients:
-            try:
-                await smtp.rcpt(recipient, encoding=encoding)
-            except SMTPResponseException as error:
-                # All or none: a reply that reaches some of its readers cannot be repeated.
-                raise await self._refused(smtp, error, "failure.recipient_refused") from None
+            options.append(b"SMTPUTF8")
+        if not raw.isascii():
+            if not smtp.supports_extension("8bitmime"):  # RFC 6152
+                raise PermanentFailure(
+                    self._id, "a text beyond ASCII; the server has no 8BITMIME", reason="failure.text_refused"
+                )
+            options.append(b"BODY=8BITMIME")
+        return options
 
-    async def _not_sent(self, smtp: aiosmtplib.SMTP, error: BaseException) -> BaseException:
-        """The failure to raise for an error before the server had the text, or after it clearly refused it."""
-        match error:
-            case ChannelError():
-                return error
-            case SMTPResponseException():
-                return await self._refused(smtp, error, "failure.refused")
-            case SMTPException() | OSError() | TimeoutError() | ValueError():
-                self._drop()
-                if isinstance(error, UnicodeError):
-                    return PermanentFailure(self._id, "an address beyond ASCII", reason="failure.recipient_refused")
-                return TemporaryFailure(self._id, type(error).__name__, reason="failure.connection")
-            case _:
-                self._drop()
-                return error
-
-    async def _refused(self, smtp: aiosmtplib.SMTP, error: SMTPResponseException, reason: str) -> ChannelError:
-        detail = f"{error.code} {error.message}"[:300]
-        if error.code == 421 or not 400 <= error.code < 600:
-            self._drop()
-        else:
-            try:
-                await smtp.rset(timeout=10)
-            except (SMTPException, OSError, TimeoutError):
-                self._drop()
-        if error.code in (530, 534, 535, 538):
-            self._drop()
-            return LoginRejected(self._id, detail, reason="failure.login")
-        if 500 <= error.code < 600 and error.code != 503:
-            large = error.code == 552 or "5.3.4" in detail
-            return PermanentFailure(self._id, detail, reason="failure.too_large" if large else reason)
-        busy = reason == "failure.recipient_refused"
-        return TemporaryFailure(self._id, detail, reason="failure.mailbox_busy" if busy else "failure.connection")
+    def _failure(self, at: str, answer: SMTPResponse) -> ChannelError:
+        """What a server's clear answer means: nothing was accepted, now or for ever."""
+        code, said = answer.code, _shown(answer)
+        found = _ENHANCED.match(answer.message)
+        enhanced = found[0] if found else ""
+        if code in (530, 534, 535, 538):  # RFC 4954 §6
+            return LoginRejected(self._id, said, reason="failure.login")
+        if 500 <= code < 600 and code != 503:  # bad sequence of commands: the letter is not at fault
+            if enhanced in ("5.2.3", "5.3.4") or (code == 552 and not enhanced.startswith("5.2.")):
+                reason = "failure.too_large"
+            elif at == "recipient" or enhanced.startswith(("5.1.1", "5.2.")):
+                reason = "failure.recipient_refused"
+            else:
+                reason = "failure.sender_refused" if at == "sender" else "failure.text_refused"
+            return PermanentFailure(self._id, said, reason=reason)
+        if 400 <= code < 500:
+            reason = "failure.mailbox_busy" if at == "recipient" else "failure.server_busy"
+            return TemporaryFailure(self._id, said, reason=reason)
+        return TemporaryFailure(self._id, f"out of step: {said}", reason="failure.connection")
 
     # ------------------------------------------------------------ the connection
 
-    async def _connection(self) -> tuple[aiosmtplib.SMTP, bool]:
-        """The kept connection, or a fresh one (True)."""
-        if self._smtp is not None and self._smtp.is_connected:
-            return self._smtp, False
-        server = self._server
-        smtp = aiosmtplib.SMTP(
-            hostname=server.host,
-            port=server.port,
-            timeout=COMMAND_TIMEOUT,
-            use_tls=server.tls == "tls",
-            start_tls=server.tls == "starttls",
-            tls_context=self._context() if server.tls != "none" else None,
-        )
-        try:
-            await smtp.connect(timeout=CONNECT_TIMEOUT)
-            if server.user is not None:
-                await smtp.login(server.user, server.password or "", timeout=CONNECT_TIMEOUT)
-        except SMTPAuthenticationError as error:
-            smtp.close()
-            if 400 <= error.code < 500:
-                raise TemporaryFailure(self._id, f"login: {error.code}", reason="failure.login") from None
-            raise LoginRejected(self._id, f"login: {error.code}", reason="failure.login") from None
-        except ssl.SSLError as error:
-            smtp.close()
-            raise TemporaryFailure(self._id, f"TLS: {error.reason}", reason="failure.tls") from None
-        except (SMTPConnectError, SMTPServerDisconnected, SMTPException, OSError, TimeoutError) as error:
-            smtp.close()
-            is_tls = isinstance(error.__cause__, ssl.SSLError) or "certificate" in str(error).lower()
-            reason = "failure.tls" if is_tls else "failure.connection"
-            raise TemporaryFailure(self._id, f"{type(error).__name__}: {error}"[:300], reason=reason) from None
-        except BaseException:
-            smtp.close()
-            raise
-        self._smtp = smtp
-        return smtp, True
+    async def _connect(self, deadline: float | None = None) -> SMTP:
+        """A connection that is encrypted and logged in as the settings say.
 
-    def _context(self) -> ssl.SSLContext:
-        # Made once: loading the certificates costs more than a whole delivery.
+        Raises:
+            ChannelError: LoginRejected or TemporaryFailure; `__cause__` is the OSError or ssl.SSLError if one was.
+        """
+        server = self._server
+        smtp: SMTP | None = None
+        try:
+            async with asyncio.timeout_at(deadline), asyncio.timeout(self._patience.connect.total_seconds()):
+                context = await self._context()
+                smtp = SMTP(
+                    hostname=server.host,
+                    port=server.port,
+                    use_tls=server.tls == "tls",
+                    start_tls=False,  # by hand below: left to the library it is optional
+                    tls_context=context,
+                    local_hostname="localhost",
+                    timeout=None,
+                )
+                await smtp.connect()
+                # RFC 5321 §4.1.4: our address, for a name would have to be found out and to be true.
+                smtp.local_hostname = _address_literal(smtp)
+                await smtp.ehlo()
+                if server.tls == "starttls":
+                    if not smtp.supports_extension("starttls"):
+                        raise _NoEncryption
+                    await smtp.starttls()
+                    await smtp.ehlo()
+                if server.user is not None:
+                    await self._login(smtp, server.user, server.password or "")
+        except BaseException as error:
+            if smtp is not None:
+                _drop(smtp)
+            failure = self._connection_failure(error)
+            if failure is None or failure is error:
+                raise
+            raise failure from _cause(error)
+        return smtp
+
+    async def _context(self) -> ssl.SSLContext | None:
+        if self._server.tls == "none":
+            return None
         if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=self._server.ca_file)
+            # Once: reading the certificates of the system takes longer than sending a mail.
+            self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._server.ca_file)
         return self._tls
 
-    def _drop(self) -> None:
-        if self._smtp is not None:
-            self._smtp.close()
-            self._smtp = None
+    async def _login(self, smtp: SMTP, user: str, password: str) -> None:
+        # One try with one method: some servers lock out who fails twice.
+        offered = smtp.server_auth_methods
+        if "plain" in offered:
+            await smtp.auth_plain(user, password)
+        elif "login" in offered:
+            await smtp.auth_login(user, password)
+        elif "cram-md5" in offered:
+            await smtp.auth_crammd5(user, password)
+        else:
+            raise LoginRejected(self._id, _NO_LOGIN_OFFERED, reason="failure.login")
+
+    def _connection_failure(self, error: BaseException) -> ChannelError | None:
+        if isinstance(error, ChannelError):
+            return error
+        if isinstance(error, SMTPAuthenticationError) and 500 <= error.code < 600:
+            return LoginRejected(self._id, _described(error), reason="failure.login")
+        if isinstance(error, _NoEncryption):
+            return TemporaryFailure(self._id, _NO_STARTTLS_OFFERED, reason="failure.tls")
+        if isinstance(_cause(error), ssl.SSLError | FileNotFoundError | PermissionError | IsADirectoryError):
+            # No socket is a file: of those, only ca_file is one.
+            return TemporaryFailure(self._id, _described(error), reason="failure.tls")
+        if isinstance(error, SMTPResponseException) and 400 <= error.code < 600:
+            return TemporaryFailure(self._id, _described(error), reason="failure.server_busy")
+        if isinstance(error, SMTPException | OSError | UnicodeError):  # UnicodeError: a host name that is none
+            return TemporaryFailure(self._id, _described(error), reason="failure.connection")
+        return None
+
+    # ------------------------------------------------------------ check
 
     async def check(self) -> list[Finding]:
         """Connect, encrypt, log in; what is wrong with that, and what to do."""
-        subject = f"{self._id} smtp"
-        place = f"{self._server.host}:{self._server.port}"
+        server = self._server
+        subject = f"{self._id}: SMTP {server.host}:{server.port}"
+        findings = []
+        if server.tls == "none" and server.host not in ("localhost", "127.0.0.1", "::1"):
+            says = "Every mail, and the password, travels readable by others."
+            findings.append(Finding("warning", subject, says, 'Set tls to "tls" or "starttls".'))
         try:
-            async with self._busy:
-                smtp, _ = await self._connection()
-                if smtp.is_ehlo_or_helo_needed:
-                    await smtp.ehlo()
-        except LoginRejected as failure:
-            return [
-                Finding("error", subject, f"{place} refuses the login ({failure.detail})", "Check user and password")
-            ]
+            smtp = await self._connect()
         except ChannelError as failure:
-            remedy = (
-                "Check ca_file and that host is the name on the certificate"
-                if failure.reason == "failure.tls"
-                else "Check host, port and tls, and that this machine may connect there"
-            )
-            return [Finding("error", subject, f"{place} cannot be used ({failure.detail})", remedy)]
-        except (SMTPException, OSError, TimeoutError) as error:
-            return [Finding("error", subject, f"{place}: {type(error).__name__}", "Check host, port and tls")]
-        return [Finding("ok", subject, f"{place} takes mail")]
+            return [*findings, _explained(failure, server, subject)]
+        says = "Takes mail without a login." if server.user is None else f"Logged in as {server.user}."
+        findings.append(Finding("ok", subject, says))
+        if not smtp.supports_extension("8bitmime"):
+            says = "The server takes ASCII only (no 8BITMIME)."
+            findings.append(Finding("warning", subject, says, "Nothing to mend here; addresses beyond ASCII fail."))
+        await _quit(smtp)
+        return findings
 
-    async def close(self) -> None:
-        """Let the connection go."""
-        if self._closer is not None:
-            self._closer.cancel()
-        async with self._busy:
-            smtp, self._smtp = self._smtp, None
-            if smtp is None:
-                return
-            try:
-                await smtp.quit(timeout=2)
-            except (SMTPException, OSError, TimeoutError):
-                smtp.close()
+
+# ---------------------------------------------------------------- talking
+
+
+class _Refused(Exception):
+    """The server answered a command with something else than yes."""
+
+    def __init__(self, answer: SMTPResponse) -> None:
+        super().__init__(answer.code)
+        self.answer = answer
+
+
+class _NothingBegun(Exception):
+    """Not even the sender was accepted."""
+
+    def __init__(self, failure: ChannelError) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+class _NoEncryption(Exception):
+    """STARTTLS is wanted and not offered."""
+
+
+_NO_STARTTLS_OFFERED = "the server does not offer STARTTLS"
+_NO_LOGIN_OFFERED = "the server offers no login that we know"
+
+
+async def _ask(smtp: SMTP, wanted: tuple[int, ...], *command: bytes) -> None:
+    answer = await smtp.execute_command(*command, timeout=None)
+    if _has_said_more(smtp):
+        raise SMTPServerDisconnected("out of step: two answers to one command")
+    if answer.code not in wanted:
+        raise _Refused(answer)
+
+
+def _has_said_more(smtp: SMTP) -> bool:
+    """Whether an answer nobody asked for waits to be taken for the next one: the library does not look."""
+    return smtp.protocol is not None and bool(smtp.protocol._buffer)
+
+
+async def _is_reset(smtp: SMTP) -> bool:
+    """Whether the next letter can be sent over this connection after a refusal."""
+    try:
+        return smtp.is_connected and (await smtp.execute_command(b"RSET", timeout=10)).code == 250
+    except (SMTPException, OSError):
+        return False
+    except BaseException:
+        _drop(smtp)
+        raise
+
+
+async def _quit(smtp: SMTP) -> None:
+    with suppress(SMTPException, OSError):
+        await smtp.quit(timeout=2)
+    _drop(smtp)
+    await asyncio.sleep(0)  # its transport ends in the loop's next round
+
+
+def _drop(smtp: SMTP) -> None:
+    """End a connection at once: nothing still buffered may reach the server after we gave up on it."""
+    transport = smtp.transport
+    smtp.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
+
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_DOT = re.compile(rb"^\.", re.M)
+
+
+def _as_data(raw: bytes) -> bytes:
+    """A mail as DATA wants it: lines end in CRLF, dots are doubled, a dot ends it (RFC 5321 §4.5.2).
+
+    A lone CR or LF would let a text end early on one server and not on another.
+    """
+    text = raw if raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r") else _LINE_END.sub(b"\r\n", raw)
+    return _DOT.sub(b"..", text) + (b".\r\n" if text.endswith(b"\r\n") else b"\r\n.\r\n")
+
+
+def _address_literal(smtp: SMTP) -> str:
+    host = smtp.get_transport_info("sockname")[0]
+    return f"[IPv6:{host.partition('%')[0]}]" if ":" in host else f"[{host}]"
+
+
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")  # RFC 2034
+
+
+def _shown(answer: SMTPResponse) -> str:
+    # Octets that are no UTF-8 come as lone surrogates, which no store takes.
+    return tidy(f"{answer.code} {answer.message}".encode("utf-8", "replace").decode(), 300)
+
+
+def _described(error: BaseException) -> str:
+    error = _cause(error) or error
+    said = str(error).encode("utf-8", "replace").decode()
+    return tidy(f"{type(error).__name__}: {said}" if said else type(error).__name__, 300)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """The operating system's or OpenSSL's own error behind a library's."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError | UnicodeError) and not isinstance(inner, SMTPException):
+            return inner
+        inner = inner.__cause__
+    return None
+
+
+# X509_V_ERR_… of OpenSSL's x509_vfy.h
+_OTHER_NAME = (62, 64)
+_NOT_VALID_NOW = (9, 10)
+
+
+def _explained(failure: ChannelError, server: SmtpServer, subject: str) -> Finding:
+    cause = failure.__cause__
+    if failure.detail == _NO_LOGIN_OFFERED:
+        says = "The server offers no login that we know."
+        remedy = 'If tls is "none", set it to "tls" or "starttls": many servers offer a login only then.'
+    elif isinstance(failure, LoginRejected):
+        says = f"The server refuses to log in {server.user}."
+        remedy = "Check user and password; some providers want a password made for this program."
+    elif isinstance(cause, ssl.SSLCertVerificationError):
+        says = f"The server's certificate is not accepted: {cause.verify_message}."
+        if cause.verify_code in _OTHER_NAME:
+            remedy = f"It names other servers than {server.host}: set host to a name it is made for."
+        elif cause.verify_code in _NOT_VALID_NOW:
+            remedy = "The server's owner must renew it; or this machine's clock is wrong."
+        elif server.ca_file is not None:
+            remedy = f"It is not signed by the CA in {server.ca_file}: set ca_file to the CA that signed it."
+        else:
+            remedy = "It is signed by a CA this machine does not know: set ca_file to that CA's certificate."
+    elif failure.detail == _NO_STARTTLS_OFFERED:
+        says = "The server does not offer STARTTLS here."
+        remedy = 'Port 587 usually wants tls = "starttls", port 465 tls = "tls".'
+    elif isinstance(cause, ssl.SSLError):
+        says = "The server does not speak TLS here, or no version of it that is safe."
+        remedy = 'Port 465 usually wants tls = "tls", port 587 tls = "starttls".'
+    elif failure.reason == "failure.tls":  # an OSError: the file of the authority
+        says, remedy = f"The file {server.ca_file} cannot be read.", "Correct ca_file, or let this user read it."
+    elif isinstance(cause, socket.gaierror | UnicodeError):
+        says = f"No server has the name {server.host}."
+        remedy = "Correct the host in the configuration, or this machine's name resolution."
+    elif isinstance(cause, ConnectionRefusedError):
+        says, remedy = "Nothing listens there.", "Correct host and port, and see that the server runs."
+    elif isinstance(cause, TimeoutError):
+        says = "The server does not answer."
+        remedy = 'Correct host and port; port 465 wants tls = "tls"; a firewall may be in between.'
+    else:
+        says, remedy = failure.detail, "If it stays so, ask whoever runs the server, with this sentence."
+    return Finding("error", subject, says, remedy)
