@@ -418,7 +418,7 @@ class Deliveries:
         secretary = await store.get(Secretary, payload.secretary_id)
         presence = await store.get(Presence, secretary.id)
         waiting = await list_queued(self._desk, secretary, limit=10)
-        mine = await store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, limit=20)
+        mine = await store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, descending=True, limit=20)
         contacts = await store.find_many(Contact, [c.contact_id for c in (*waiting, *mine)])
         facts = QueueFacts(
             viewer=secretary,

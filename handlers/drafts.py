@@ -118,7 +118,7 @@ async def _write_unaddressed(
     message: Message, text: str, source: str, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """Words that reply to nothing: for the one request that waits for her, or she is asked which."""
-    held = await desk.store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, limit=MOST_HELD)
+    held = await desk.store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, descending=True, limit=MOST_HELD)
     waiting = [c for c in held if c.waiting_since_at is not None] or held
     if not waiting:
         raise InvalidTransition("error.nothing_held")

@@ -12,13 +12,13 @@ from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from inbox.assignment import queued
 from inbox.conversations import desk_event
-from inbox.model import UNSORTED, Because, Presence, QueueNotice, Secretary, Status
+from inbox.model import UNSORTED, Because, Conversation, Presence, QueueNotice, Secretary, Status
 from inbox.outbox import card_for, notice, sentence_for
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATIONS_HELD
 from inbox.triage import placement_event
 
-MOST_HELD = 1000
+PAGE = 500
 
 
 def build_router() -> Router:
@@ -65,8 +65,7 @@ async def _came(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
 
 async def _left(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
     presence = await desk.store.get(Presence, secretary.id)
-    held = await desk.store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, limit=MOST_HELD)
-    waiting = [c for c in held if c.waiting_since_at is not None]
+    waiting = [c for c in await _held(desk, secretary) if c.waiting_since_at is not None]
     args = {"name": secretary.name, "count": str(len(waiting))}
     changes = Changes(inserts=[sentence_for(secretary, Because(key="presence.gone", args=args), unit.now)])
     if not presence.on_duty and not waiting:
@@ -87,3 +86,14 @@ async def _left(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
             inserts=[placement_event(after, unit.now), card_for(secretary, after, unit.now, fresh=False)],
         )
     return changes
+
+
+async def _held(desk: Desk, secretary: Secretary) -> list[Conversation]:
+    """Every open conversation she holds: answered ones gather over the months, and what waits stands behind them."""
+    held: list[Conversation] = []
+    while True:
+        last = held[-1] if held else None
+        page = await desk.store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, after=last, limit=PAGE)
+        held += page
+        if len(page) < PAGE:
+            return held

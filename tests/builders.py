@@ -58,7 +58,7 @@ KEY = DeskKey(id="message-ids", secret=b"\x07" * 32)
 ROUX = AccountId("roux")
 BERNARD = AccountId("bernard")
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(100_001)
 
 
 def at(minutes: float) -> datetime:

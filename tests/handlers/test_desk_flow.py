@@ -9,16 +9,22 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from channels.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
-from handlers import callbacks
+from handlers import callbacks, presence
 from handlers.callbacks import Close, Decide, Discard, Files, Place, PlaceIn, Release, Send, Show, Take, Undo
 from inbox import outbox
 from inbox.invitations import deep_link_payload, invite
 from inbox.model import DraftState, Presence, Role, Status
-from inbox.store.documents import DRAFT_OPEN, MESSAGES_OF_CONVERSATION, SECRETARY_BY_TELEGRAM
-from tests.builders import BERNARD, DESK, MAIL, ROUX, put
+from inbox.store.documents import (
+    CONVERSATIONS_QUEUED_ANYWHERE,
+    DRAFT_OPEN,
+    MESSAGES_OF_CONVERSATION,
+    SECRETARY_BY_TELEGRAM,
+)
+from tests.builders import BERNARD, DESK, MAIL, ROUX, a_contact, a_conversation, put
 from tests.handlers.stage import CABINET, CABINET_TOKEN, Stage, button, labels
 
 HOUR = timedelta(hours=1)
@@ -732,3 +738,19 @@ async def test_a_draft_is_kept_from_its_first_word(tmp_path: Path) -> None:
         found = await again.store.find_by(DRAFT_OPEN, f"{conversation.id}:{conversation.assignee_id}")
         assert found is not None
         assert (found.text, found.state) == ("Un long texte", DraftState.OPEN)
+
+
+async def test_who_leaves_gives_back_what_waits_however_much_she_has_answered_and_left_open(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "PAGE", 2)
+    lea = await stage.join("Léa")
+    answered = [a_conversation(holder=lea.secretary, waiting=False) for _ in range(5)]
+    contact = a_contact()
+    await put(stage.store, contact, *(msgspec.structs.replace(c, contact_id=contact.id) for c in answered))
+    await stage.mail("Allô")
+    await lea.sees("Allô", kind=Release)
+    lea.writes("/fin")
+    await lea.sees("1 demande est retournée dans la file.")
+    assert await lea.holds() == 0
+    assert await stage.store.count(CONVERSATIONS_QUEUED_ANYWHERE) == 1
