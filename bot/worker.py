@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from channels.telegram.bot import TelegramBot
 
 from bot import logs
 from bot.health import Health, Metrics, Standing, serve
@@ -30,6 +29,7 @@ from bot.wiring import (
 )
 from channels.base import Channel
 from channels.errors import LoginRejected
+from channels.telegram.bot import TelegramBot
 from handlers.deliveries import Deliveries
 from handlers.desk import Desk
 from handlers.incoming import Incoming, accepting
