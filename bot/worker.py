@@ -32,7 +32,7 @@ from channels.errors import LoginRejected
 from channels.telegram.bot import TelegramBot
 from handlers.deliveries import Deliveries
 from handlers.desk import Desk
-from handlers.incoming import Incoming, accepting
+from handlers.incoming import Incoming, accepting, spare_the_waiting
 from handlers.start import build_dispatcher
 from handlers.timers import keep_dealing
 from inbox.accounts import bring_in_line, list_accounts, unsorted_account
@@ -161,6 +161,7 @@ async def _work(
             loop.cancel()
         await asyncio.wait([delivering], timeout=GRACE.total_seconds())
         delivering.cancel()
+    await spare_the_waiting(desk)
 
 
 async def _receive(desk: Desk, channel: Channel, observer: _Observer) -> None:

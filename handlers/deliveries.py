@@ -78,6 +78,8 @@ MOST_LANES = 32
 """Deliveries one channel hands over side by side; within a lane one after another."""
 MOST_SETTLINGS = 50
 STORE_WAIT = 1.0
+ON_THE_QUEUE = 10
+"""Waiting requests the queue lists."""
 ON_A_CARD = 12
 """Messages a card looks back over."""
 
@@ -417,14 +419,15 @@ class Deliveries:
         store = self._desk.store
         secretary = await store.get(Secretary, payload.secretary_id)
         presence = await store.get(Presence, secretary.id)
-        waiting = await list_queued(self._desk, secretary, limit=10)
+        waiting = await list_queued(self._desk, secretary, limit=ON_THE_QUEUE)
         mine = await store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, descending=True, limit=20)
         contacts = await store.find_many(Contact, [c.contact_id for c in (*waiting, *mine)])
         facts = QueueFacts(
             viewer=secretary,
             on_duty=presence.on_duty,
             waiting=waiting,
-            waiting_count=await count_queued(self._desk, secretary),
+            # Two looks are two moments: a short list is its own count.
+            waiting_count=len(waiting) if len(waiting) < ON_THE_QUEUE else await count_queued(self._desk, secretary),
             mine=mine,
             account_names={a.id: a.name for a in self._desk.accounts.values()},
             contact_names={c.id: c.name for c in contacts.values()},

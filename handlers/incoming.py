@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import msgspec
 import structlog
@@ -108,6 +108,15 @@ class _Kept:
 
 
 # ---------------------------------------------------------------- handling
+
+
+async def spare_the_waiting(desk: Desk) -> None:
+    """Forget the deaths counted for what still waits: the worker stops in order, so nothing here killed it."""
+    with suppress(Conflict, StoreUnavailable):  # then they keep a death too many: no reason not to stop
+        for channel_id in desk.channels:
+            waiting = await desk.store.list(RECEIPTS_WAITING, channel_id, limit=PAGE)
+            blamed = [receipts.spared(receipt) for receipt in waiting if receipt.deaths]
+            await desk.store.commit(Changes(replacements=blamed))
 
 
 class Incoming:

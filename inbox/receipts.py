@@ -8,7 +8,7 @@ import msgspec
 
 from inbox.model import AccountId, BlobId, ChannelId, ConversationId, Receipt, ReceiptId, ReceiptState, new_id
 
-MOST_DEATHS = 3
+MOST_DEATHS = 5
 """A receipt that was first in line when that many workers died is parked: it may be what kills them."""
 
 KEY_LIFETIME = timedelta(hours=48)
@@ -65,6 +65,11 @@ def ignored(
 def parked(receipt: Receipt, error: str, now: datetime) -> Receipt:
     """The receipt set aside for a person; it can be replayed."""
     return msgspec.structs.replace(receipt, state=ReceiptState.PARKED, waiting_in=None, ended_at=now, error=error)
+
+
+def spared(receipt: Receipt) -> Receipt:
+    """The receipt when its worker stopped in order: nobody died of it."""
+    return msgspec.structs.replace(receipt, deaths=0)
 
 
 def survived(receipt: Receipt, now: datetime) -> Receipt:
