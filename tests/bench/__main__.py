@@ -18,7 +18,7 @@ from tests.bench import corpus, latency, store
 from tests.bench.outcome import Outcome
 from tests.servers.dovecot import Dovecot
 
-ROUNDS = 3
+ROUNDS = 5
 CARDS = 64
 NO_DOVECOT = 3
 USER = "corpus"
