@@ -47,14 +47,18 @@ def read_message_id(key: DeskKey, header: str) -> MessageId | None:
     if (
         domain
         and len(message_id) == 36
-        and hmac.compare_digest(signature.encode(), _signature(key, MessageId(message_id)).encode())
+        and hmac.compare_digest(_octets(signature), _octets(_signature(key, MessageId(message_id))))
     ):
         return MessageId(message_id)
     return None
 
 
 def _signature(key: DeskKey, message_id: MessageId) -> str:
-    return hmac.new(key.secret, message_id.encode(), hashlib.sha256).hexdigest()[:16]
+    return hmac.new(key.secret, _octets(message_id), hashlib.sha256).hexdigest()[:16]
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 class Match(NamedTuple):
