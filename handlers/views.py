@@ -135,7 +135,8 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         "\n",
         f"👤 {_who(facts)} {facts.channel_icon}",
     ]
-    if subject := one_line(conversation.subject, 150):
+    subject = one_line(conversation.subject, 150)
+    if subject and not _is_said(conversation, facts.messages):
         head += ["\n", "📌 ", Bold(subject)]
     if conversation.related_number is not None:
         head += ["\n", say("card.related", number=str(conversation.related_number))]
@@ -145,6 +146,12 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
     tail = _trouble(facts, voice)
     budget = LONGEST - 200 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
     return _screen(Text(*head, *_talk(facts, voice, budget), *tail), _card_buttons(facts, voice))
+
+
+def _is_said(conversation: Conversation, messages: Sequence[Message]) -> bool:
+    """Whether the subject is only the first words of a message the card shows anyway."""
+    first_words = conversation.subject.rstrip("…")
+    return any(m.text.strip().startswith(first_words) for m in messages)
 
 
 def _who(facts: CardFacts) -> str:
