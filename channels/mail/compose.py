@@ -31,8 +31,8 @@ def compose(reply: Reply) -> tuple[Parcel, ...]:
     """One letter to the reply's recipients, threaded under the mail it answers.
 
     The same reply gives the same octets: nothing in it is drawn by chance or
-    by the clock. It is ASCII within 76 columns, so that no server on the way
-    has to touch it; only an address beyond ASCII stays as it is (RFC 6532).
+    by the clock. It is ASCII in short lines, so that no server on the way has
+    to touch it; only an address beyond ASCII stays as it is (RFC 6532).
     """
     letter = Letter(
         sender=wire_address(reply.account.identity.from_address or ""),
@@ -85,7 +85,7 @@ def wire_address(address: str) -> str:
 def _octets(reply: Reply, letter: Letter) -> bytes:
     account, answers = reply.account, reply.answers
     boundary = f"=_{sha256(reply.message_id.encode()).hexdigest()[:32]}"  # "=_" is in no encoded text
-    to = [_mailbox(recipient, _name_of(recipient, answers)) for recipient in letter.recipients]
+    to = [_mailbox(recipient) for recipient in letter.recipients]
     header = [
         f"From: {_mailbox(letter.sender, account.identity.display_name)}",
         f"To: {to[0] if to and to[0] else 'undisclosed-recipients:;'}",
@@ -108,7 +108,7 @@ def _octets(reply: Reply, letter: Letter) -> bytes:
     header += [
         f"Content-Language: {_language(reply)}",
         "MIME-Version: 1.0",
-        f'Content-Type: multipart/alternative; boundary="{boundary}"',
+        f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"',
     ]
     lines = [
         *header,
@@ -123,16 +123,10 @@ def _octets(reply: Reply, letter: Letter) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def _name_of(recipient: str, answers: Message | None) -> str:
-    if answers is None or wire_address(answers.author_address) != recipient:
-        return ""
-    return "" if "@" in answers.author_name else answers.author_name
-
-
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 
 
-def _mailbox(address: str, name: str) -> str:
+def _mailbox(address: str, name: str = "") -> str:
     """A mailbox for an address field; empty where the address is none, which its server will be told as well."""
     if not is_address(address):
         return ""

@@ -255,7 +255,8 @@ _EMPTY_LINES = re.compile(r"\n{4,}")
 
 def _tidied(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    text = "\n".join([line.rstrip(" \t\xa0") for line in lines])
+    # RFC 3676 §4.3: "-- " begins a signature.
+    text = "\n".join([line if line == "-- " else line.rstrip(" \t\xa0") for line in lines])
     return _EMPTY_LINES.sub("\n\n\n", _UNSEEN.sub("", text)).strip("\n")
 
 
