@@ -1,13 +1,17 @@
-"""Fixtures every test may ask for: the installed servers."""
+"""Fixtures every test has or may ask for: logging as it was, the installed servers."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
+from bot import logs
 from tests.servers.dovecot import Dovecot
 
 
@@ -25,3 +29,22 @@ def dovecot() -> Iterator[Dovecot]:
     require_server("dovecot")
     with Dovecot() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Whatever a program under test configured is gone with it, streams that are closed by then included."""
+    root = logging.getLogger()
+    handlers, level, hook = root.handlers[:], root.level, sys.excepthook
+    loggers = [logging.getLogger(name) for name in logs._FLOORS]
+    levels = [logger.level for logger in loggers]
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    sys.excepthook = hook
+    for logger, before in zip(loggers, levels, strict=True):
+        logger.setLevel(before)
+    structlog.reset_defaults()
+    logs._secrets.clear()
+    logs._secrets_pattern = None

@@ -4,7 +4,6 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -17,24 +16,6 @@ from hypothesis import strategies as st
 from bot import logs
 
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw_"  # the shape of one, never a bot's
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, hook = root.handlers[:], root.level, sys.excepthook
-    loggers = [logging.getLogger(name) for name in logs._FLOORS]
-    levels = [logger.level for logger in loggers]
-    yield
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    sys.excepthook = hook
-    for logger, before in zip(loggers, levels, strict=True):
-        logger.setLevel(before)
-    structlog.reset_defaults()
-    logs._secrets.clear()
-    logs._secrets_pattern = None
 
 
 @pytest.fixture
@@ -91,9 +72,7 @@ def test_configuring_again_replaces_rather_than_doubles(out: io.StringIO) -> Non
     assert len(lines(out)) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["aioimaplib", "aioimaplib.aioimaplib", "mail.log", "pymongo.command", "aiogram.event"]
-)
+@pytest.mark.parametrize("name", ["aioimaplib", "aioimaplib.aioimaplib", "mail.log", "pymongo.command"])
 def test_chatter_that_holds_passwords_stays_out_even_if_its_own_logger_is_opened(name: str, out: io.StringIO) -> None:
     logs.configure("json", "debug", out)
     chatty = logging.getLogger(name)
