@@ -113,9 +113,11 @@ class Deliveries:
                 while not self._stopping.is_set():
                     sleep = await _patiently(lambda: self._gather(lanes))
                     waiting = asyncio.create_task(watch.wait(sleep))
-                    await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
-                    waiting.cancel()
-                    await asyncio.gather(waiting, return_exceptions=True)
+                    try:
+                        await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        waiting.cancel()
+                        await asyncio.gather(waiting, return_exceptions=True)
         finally:
             stopping.cancel()
             watch.close()

@@ -11,6 +11,7 @@ from typing import Protocol
 from channels.base import Channel, Chat
 from inbox import receipts
 from inbox.conversations import Numbers
+from inbox.errors import Conflict
 from inbox.model import Account, AccountId, ChannelId, ConversationId, DeskKey, Receipt
 from inbox.store.base import Changes, Store
 from inbox.triage import Triage
@@ -89,6 +90,8 @@ class Unit:
         self.toast = ""
         self.toast_is_alert = False
         self.committed = False
+        self.conflict: Conflict | None = None
+        """What a handler met that means: read again, decide again."""
 
     async def commit(
         self,

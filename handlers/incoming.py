@@ -315,6 +315,8 @@ class Incoming:
             secretary=secretary,
             voice=voice,
         )
+        if unit.conflict is not None:
+            raise unit.conflict
         if outcome is UNHANDLED and not unit.committed:
             await unit.ignore("nothing at the desk answers to this")
 

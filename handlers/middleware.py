@@ -19,7 +19,7 @@ from inbox.store.base import Changes
 class OneSentence(BaseMiddleware):
     """Says an InboxError to the secretary whose update caused it.
 
-    A Conflict that only means "read again" passes: the receipt is handled anew.
+    A Conflict that only means "read again" is left on the unit: the receipt is handled anew.
     """
 
     async def __call__(
@@ -32,9 +32,11 @@ class OneSentence(BaseMiddleware):
         try:
             return await handler(event, data)
         except InboxError as error:
-            if isinstance(error, Conflict) and not isinstance(error, AlreadyAssigned | Stale):
-                raise
             unit: Unit = data["unit"]
+            if isinstance(error, Conflict) and not isinstance(error, AlreadyAssigned | Stale):
+                # Not raised through aiogram, which would log each one as an error with its whole way.
+                unit.conflict = error
+                return None
             if unit.committed:
                 raise
             await self._say(error, event, unit, data["secretary"], data["voice"])
