@@ -53,6 +53,8 @@ _FLAT = frozenset(
 )
 _BLOCKS = "address,article,aside,blockquote,br,div,dd,dt,footer,h1,h2,h3,h4,h5,h6,header,hr,li,p,pre,section,tr"
 _QUOTE_BEGINS, _QUOTE_ENDS = "\ue000", "\ue001"
+# They may stand inside a line, where a block begins or ends: that is a line's end too.
+_QUOTE_MARK = re.compile("([\ue000\ue001])")
 
 
 def html_to_text(markup: str) -> tuple[str, bool]:
@@ -160,13 +162,14 @@ def _by_lexbor(markup: str) -> str:
 
 
 def _quotes_marked(text: str) -> str:
-    if _QUOTE_BEGINS not in text:
-        return text
     depth, lines = 0, []
     for line in text.split("\n"):
-        begun = line.count(_QUOTE_BEGINS)
-        words = line.replace(_QUOTE_BEGINS, "").replace(_QUOTE_ENDS, "").strip()
-        marks = "> " * min(depth + begun, 10)
-        depth = max(0, depth + begun - line.count(_QUOTE_ENDS))
-        lines.append(marks + words if words else marks.rstrip())
+        pieces = _QUOTE_MARK.split(line)
+        for piece in pieces:
+            if piece == _QUOTE_BEGINS:
+                depth += 1
+            elif piece == _QUOTE_ENDS:
+                depth = max(0, depth - 1)
+            elif len(pieces) == 1 or piece.strip():
+                lines.append(("> " * min(depth, 10) + piece.strip()).rstrip() if depth else piece)
     return "\n".join(lines)

@@ -340,7 +340,7 @@ _UNSAFE = re.compile(r'[/\\:*?"<>|]+')
 
 def _file_name(raw: bytes, part: Part) -> str:
     """A name to save it under: no folder, nothing hidden in it; one made up where its author gave none."""
-    name = tidy(part.file_name, 1000)
+    name = tidy(part.file_name, 20_000)
     ending = _ENDINGS.get(part.media_type, ".bin")
     if not name and part.media_type.startswith("message/"):
         head = read_head(raw, part.start, part.end)
