@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from aiohappyeyeballs import start_connection
+
 from channels.errors import ChannelError, LoginRejected, TemporaryFailure
 from channels.mail.imap_protocol import Answer, Disconnected, ImapProtocol, fetched, quoted, tokens
 from inbox.model import ChannelId
@@ -121,12 +123,14 @@ class Imap:
             context = None if server.tls == "none" else tls_context(server.ca_file)
         except OSError as error:
             raise self._temporary(f"the CA file {server.ca_file} cannot be read: {error.strerror or error}") from error
+        # asyncio's own race between IPv6 and IPv4 leaves sockets open when it is cancelled (Python 3.11).
+        places = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+        connected = await start_connection(places, happy_eyeballs_delay=0.25)
         await loop.create_connection(
             lambda: self._protocol,
-            server.host,
-            server.port,
+            sock=connected,
             ssl=context if server.tls == "tls" else None,
-            happy_eyeballs_delay=0.25,
+            server_hostname=server.host if server.tls == "tls" else None,
         )
         _notice_silence(self._protocol.transport.get_extra_info("socket"), self._limits.keepalive)
         greeting = await self._protocol.greeted()
