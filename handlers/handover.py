@@ -1,0 +1,317 @@
+"""What a delivery shows or sends: rendered from the newest facts at the moment it is handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import msgspec
+import structlog
+
+from channels.base import Channel, Chat, ChatFile, ChatMessage, Reply
+from channels.errors import (
+    ChannelError,
+    PermanentFailure,
+)
+from handlers import views
+from handlers.desk import Desk
+from handlers.drafts import current_key, message_key
+from handlers.queue import count_queued, list_queued
+from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
+from inbox import outbox
+from inbox.assignment import may_serve
+from inbox.conversations import last_said_at
+from inbox.drafts import last_inbound, reply_recipients
+from inbox.model import (
+    Account,
+    Address,
+    CardNotice,
+    Contact,
+    Conversation,
+    Delivery,
+    Direction,
+    Draft,
+    DraftState,
+    FileNotice,
+    Letter,
+    Message,
+    MessageId,
+    Post,
+    Presence,
+    PreviewNotice,
+    QueueNotice,
+    Secretary,
+    Shown,
+    ShownKind,
+    Status,
+    TextNotice,
+    new_id,
+)
+from inbox.store.base import Changes
+from inbox.store.documents import (
+    ADDRESSES_OF_CONTACT,
+    CONVERSATIONS_HELD,
+    MESSAGES_OF_CONVERSATION,
+    SHOWN_CURRENT,
+)
+
+log = structlog.get_logger(__name__)
+
+ON_THE_QUEUE = 10
+"""Waiting requests the queue lists."""
+ON_A_CARD = 12
+"""Messages a card looks back over."""
+
+
+class Handover:
+    """Hands one delivery's payload to its channel. What a secretary sees is made here, and so never stale."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def hand_over(self, delivery: Delivery) -> tuple[str, Changes]:
+        """Hand one payload to its channel; what the other side calls it, and what to commit beside that."""
+        desk, payload = self._desk, delivery.payload
+        match payload:
+            case Letter():
+                raw = await desk.store.read_blob(payload.blob_id)
+                sent = await self._channel(delivery).send(payload, raw)
+                return sent.reference, Changes()
+            case Post():
+                return (await self._channel(delivery).send(payload, None)).reference, Changes()
+            case TextNotice():
+                voice = Voice(desk.texts, payload.language, desk.time_zone, desk.clock())
+                message = ChatMessage(
+                    chat_id=payload.chat_id,
+                    text=voice.say(payload.because.key, **payload.because.args),
+                    keyboard=payload.buttons,
+                    reply_to=payload.reply_to,
+                )
+                return (await self._chat(delivery).show(message)).reference, Changes()
+            case CardNotice():
+                return await self._card(delivery, payload)
+            case PreviewNotice():
+                return await self._preview(delivery, payload)
+            case QueueNotice():
+                return await self._queue(delivery, payload)
+            case FileNotice():
+                return await self._file(delivery, payload)
+
+    def _channel(self, delivery: Delivery) -> Channel:
+        channel = self._desk.channels.get(delivery.channel_id)
+        if channel is None:
+            raise PermanentFailure(delivery.channel_id, "no longer configured", reason="failure.channel_gone")
+        return channel
+
+    def _chat(self, delivery: Delivery) -> Chat:
+        chat = self._desk.chats.get(delivery.channel_id)
+        if chat is None:
+            raise PermanentFailure(delivery.channel_id, "no longer configured", reason="failure.channel_gone")
+        return chat
+
+    def _voice(self, secretary: Secretary) -> Voice:
+        return Voice(self._desk.texts, secretary.language, self._desk.time_zone, self._desk.clock())
+
+    async def _card(self, delivery: Delivery, payload: CardNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        secretary = await store.get(Secretary, payload.secretary_id)
+        conversation = await store.get(Conversation, payload.conversation_id)
+        if not may_serve(secretary, conversation.account_id):
+            return "", Changes()
+        facts = await self._card_facts(secretary, conversation)
+        voice = self._voice(secretary)
+        key = current_key(secretary.id, ShownKind.CARD, conversation.id)
+        current = await store.find_by(SHOWN_CURRENT, key)
+        if current is None and not payload.fresh:
+            return "", Changes()
+        screen, seen = views.card(facts, voice), conversation.inbound_count
+        shown = await self._show(delivery, secretary, conversation, None, screen, current, seen, fresh=payload.fresh)
+        if payload.fresh:
+            waited = voice.now - conversation.last_message_at
+            self._desk.meter.card_shown(delivery.channel_id, waited.total_seconds())
+            if current is not None:
+                await self._collapse(delivery, secretary, current, views.superseded_card(conversation, voice))
+        return shown
+
+    async def _card_facts(self, secretary: Secretary, conversation: Conversation) -> CardFacts:
+        store = self._desk.store
+        newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=ON_A_CARD)
+        replies = {m.id: await outbox.list_replies(store, m.id) for m in newest if m.direction is Direction.OUTBOUND}
+        for delivery in await outbox.list_undecided(store, conversation.id):
+            # However much was said since, a person must decide about it, and nothing else leaves before.
+            if delivery.message_id is not None:
+                replies.setdefault(delivery.message_id, [delivery])
+        addresses = await store.list(ADDRESSES_OF_CONTACT, conversation.contact_id, limit=10)
+        return CardFacts(
+            viewer=secretary,
+            conversation=conversation,
+            account=await self._account(conversation),
+            contact=await store.get(Contact, conversation.contact_id),
+            contact_address=_address_shown(addresses, conversation),
+            channel_icon="✉️" if conversation.chat_id is None else "✈️",
+            holder=await store.get(Secretary, conversation.assignee_id) if conversation.assignee_id else None,
+            messages=list(reversed(newest)),
+            replies=replies,
+            message_count=await store.count(MESSAGES_OF_CONVERSATION, conversation.id),
+            blocked=conversation.chat_id is not None and any(a.blocked_at is not None for a in addresses),
+        )
+
+    async def _account(self, conversation: Conversation) -> Account:
+        known = self._desk.accounts.get(conversation.account_id)
+        return known or await self._desk.store.get(Account, conversation.account_id)
+
+    async def _preview(self, delivery: Delivery, payload: PreviewNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        secretary = await store.get(Secretary, payload.secretary_id)
+        draft = await store.get(Draft, payload.draft_id)
+        conversation = await store.get(Conversation, draft.conversation_id)
+        if not may_serve(secretary, conversation.account_id):
+            return "", Changes()
+        account = await self._account(conversation)
+        answers = await last_inbound(store, conversation.id)
+        sent = await store.find(Message, draft.message_id) if draft.message_id else None
+        deliveries = await outbox.list_replies(store, draft.message_id) if draft.message_id else []
+        is_open = draft.state is DraftState.OPEN
+        unseen_count = max(conversation.inbound_count - draft.seen_inbound, 0) if is_open else 0
+        newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=ON_A_CARD)
+        inbound = [m for m in newest if m.direction is Direction.INBOUND]
+        inbound.sort(key=lambda m: (last_said_at(m), m.position))
+        if sent is not None:
+            recipients = sent.recipients
+        else:
+            recipients = reply_recipients(answers, account) if conversation.chat_id is None else ()
+        reply = Reply(
+            account=account,
+            conversation=conversation,
+            message_id=draft.message_id or MessageId(draft.id),
+            external_id=draft.id,
+            text=draft.text,
+            answers=answers,
+            recipients=recipients,
+            attachments=draft.attachments,
+            now=self._desk.clock(),
+        )
+        channel = self._desk.channels.get(conversation.channel_id)
+        if channel is None:
+            raise PermanentFailure(delivery.channel_id, "no longer configured", reason="failure.channel_gone")
+        facts = PreviewFacts(
+            draft=draft,
+            conversation=conversation,
+            preview=channel.preview(reply),
+            unseen=inbound[-unseen_count:] if unseen_count else [],
+            unseen_count=unseen_count,
+            deliveries=deliveries,
+            undoable=outbox.is_revocable(deliveries),
+        )
+        current = await store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.PREVIEW, draft.id))
+        screen = views.preview(facts, self._voice(secretary))
+        # Only the preview of an open draft shows what arrived since: replying to another has seen no more.
+        seen = conversation.inbound_count if is_open else draft.seen_inbound
+        return await self._show(delivery, secretary, conversation, draft, screen, current, seen, fresh=payload.fresh)
+
+    async def _queue(self, delivery: Delivery, payload: QueueNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        secretary = await store.get(Secretary, payload.secretary_id)
+        presence = await store.get(Presence, secretary.id)
+        waiting = await list_queued(self._desk, secretary, limit=ON_THE_QUEUE)
+        mine = await store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, descending=True, limit=20)
+        contacts = await store.find_many(Contact, [c.contact_id for c in (*waiting, *mine)])
+        facts = QueueFacts(
+            viewer=secretary,
+            on_duty=presence.on_duty,
+            waiting=waiting,
+            # Two looks are two moments: a short list is its own count.
+            waiting_count=len(waiting) if len(waiting) < ON_THE_QUEUE else await count_queued(self._desk, secretary),
+            mine=mine,
+            account_names={a.id: a.name for a in self._desk.accounts.values()},
+            contact_names={c.id: c.name for c in contacts.values()},
+        )
+        screen = views.queue(facts, self._voice(secretary))
+        return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
+
+    async def _file(self, delivery: Delivery, payload: FileNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        secretary = await store.get(Secretary, payload.secretary_id)
+        message = await store.get(Message, payload.message_id)
+        if not may_serve(secretary, message.account_id):
+            return "", Changes()
+        attachment = message.attachments[payload.index]
+        data: bytes | None = None
+        if message.channel_id not in self._desk.chats:
+            raw = await store.read_blob(message.blob_id) if message.blob_id else b""
+            data = await asyncio.to_thread(self._desk.channels[message.channel_id].extract, raw, attachment)
+        elif message.channel_id != secretary.channel_id:
+            # A file id is one bot's own: another bot must hand the octets over (Bot API, "Sending files").
+            data = await self._desk.chats[message.channel_id].fetch_file(attachment.path)
+        sent = await self._chat(delivery).hand_over(
+            ChatFile(chat_id=secretary.chat_id, attachment=attachment, data=data)
+        )
+        return sent.reference, Changes()
+
+    # ------------------------------------------------------------ cards and previews in place
+
+    async def _show(
+        self,
+        delivery: Delivery,
+        secretary: Secretary,
+        conversation: Conversation,
+        draft: Draft | None,
+        screen: Screen,
+        current: Shown | None,
+        seen_inbound: int,
+        *,
+        fresh: bool,
+    ) -> tuple[str, Changes]:
+        """Send a screen, or edit the current one to it, and remember which message shows what."""
+        chat, now = self._chat(delivery), self._desk.clock()
+        fingerprint = hashlib.sha256(msgspec.json.encode((screen.text, screen.entities, screen.keyboard))).hexdigest()
+        if current is not None and not fresh:
+            seen = msgspec.structs.replace(current, fingerprint=fingerprint, shown_inbound=seen_inbound, shown_at=now)
+            if current.fingerprint == fingerprint:
+                return str(current.telegram_message_id), Changes(replacements=[seen])
+            try:
+                sent = await chat.show(_message(secretary, screen, edits=current.telegram_message_id))
+            except PermanentFailure as failure:
+                if failure.reason != "failure.cannot_edit":
+                    raise
+            else:
+                return sent.reference, Changes(replacements=[seen])
+        sent = await chat.show(_message(secretary, screen))
+        kind = ShownKind.CARD if draft is None else ShownKind.PREVIEW
+        shown = Shown(
+            id=new_id(),
+            secretary_id=secretary.id,
+            kind=kind,
+            message_key=message_key(delivery.channel_id, secretary.chat_id, int(sent.reference)),
+            telegram_message_id=int(sent.reference),
+            conversation_id=conversation.id,
+            draft_id=draft.id if draft else None,
+            shown_inbound=seen_inbound,
+            fingerprint=fingerprint,
+            current_key=current_key(secretary.id, kind, draft.id if draft else conversation.id),
+            shown_at=now,
+        )
+        changes = Changes(inserts=[shown])
+        if current is not None:
+            changes += Changes(replacements=[msgspec.structs.replace(current, current_key=None)])
+        return sent.reference, changes
+
+    async def _collapse(self, delivery: Delivery, secretary: Secretary, old: Shown, screen: Screen) -> None:
+        """Fold an older card away; only tidiness, so a failure is let be."""
+        try:
+            await self._chat(delivery).show(_message(secretary, screen, edits=old.telegram_message_id))
+        except ChannelError as failure:
+            log.info("card_not_collapsed", delivery=delivery.id, reason=failure.reason)
+
+
+def _message(secretary: Secretary, screen: Screen, edits: int | None = None) -> ChatMessage:
+    return ChatMessage(
+        chat_id=secretary.chat_id, text=screen.text, entities=screen.entities, keyboard=screen.keyboard, edits=edits
+    )
+
+
+def _address_shown(addresses: list[Address], conversation: Conversation) -> str:
+    if conversation.chat_id is not None or not addresses:
+        return ""
+    value = addresses[0].value
+    return "" if value.startswith("unknown:") else value
