@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -59,6 +60,7 @@ class ScriptedSmtp:
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     late: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     port: int = 0
+    tls: ssl.SSLContext | None = None
 
     @classmethod
     def saying(cls, *scripts: Mapping[str, str]) -> Self:
@@ -68,7 +70,7 @@ class ScriptedSmtp:
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._said = asyncio.Event()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -126,7 +128,7 @@ class ScriptedSmtp:
                 letter = Taken(command[11:].partition(">")[0], [], b"")
             elif verb == "RCPT":
                 letter.recipients.append(command[9:].partition(">")[0])
-            answer = says.get(f"{verb} {len(letter.recipients)}", says.get(verb, "502 what?"))
+            answer = says.get(f"{verb} {len(letter.recipients)}", says.get(verb, says.get("else", "502 what?")))
             await _say(writer, answer)
             if verb == "DATA" and answer.startswith("354"):
                 if says["text"] == HANGS_UP_HALFWAY:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import os
 import tracemalloc
 from datetime import UTC, datetime
@@ -287,6 +288,17 @@ def test_attachments_are_listed_with_their_exact_size_and_found_by_their_path() 
         assert octets == files.get(file.name, octets)
     assert extract(raw, "10").decode().strip() == "À lire, été."
     assert extract(raw, "1.1").strip() == b"Voici."
+
+
+@pytest.mark.parametrize("padding", ["", " "])
+def test_an_old_encoding_is_still_read(padding: str) -> None:
+    lines = "".join(binascii.b2a_uu(b"Bonjour").decode().rstrip("\n") + padding + "\n" for _ in range(3))
+    part = (
+        f"Content-Type: text/csv; name=a.csv\nContent-Transfer-Encoding: x-uuencode\n\nbegin 644 a.csv\n{lines}`\nend\n"
+    )
+    raw = multipart(PLAIN, part)
+    assert extract(raw, "2") == b"Bonjour" * 3
+    assert read_mail(raw).attachments[0].size == 21
 
 
 def test_pictures_in_the_text_are_listed_too() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import email
 import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, Permane
 from channels.mail.smtp import Patience, Smtp, SmtpServer
 from inbox.model import BlobId, ChannelId, Letter
 from tests.conftest import require_server
-from tests.servers.certificates import make_certificates
+from tests.servers.certificates import Certificates, make_certificates
 from tests.servers.dovecot import Dovecot, free_ports
 from tests.servers.postfix import Postfix
 from tests.servers.scripted_smtp import HANGS_UP, HANGS_UP_HALFWAY, READS_LATE, SAYS_NOTHING, ScriptedSmtp
@@ -463,6 +464,50 @@ async def test_a_refused_login_is_tried_once_and_never_shown(answer: str, kind: 
         assert isinstance(failure, kind)
         assert "s3cret" not in repr(smtp._server) + failure.detail
     assert sum(command.startswith("AUTH") for command in server.commands[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "challenge", "answers"),
+    [
+        ("PLAIN", "235 welcome", ["AUTH PLAIN AGNhYmluZXQAc8OpY3JldA=="]),
+        ("LOGIN", "334 UGFzc3dvcmQ6", ["AUTH LOGIN Y2FiaW5ldA==", "c8OpY3JldA=="]),
+        ("CRAM-MD5", "334 PDFAeC50ZXN0Pg==", ["AUTH CRAM-MD5"]),
+    ],
+)
+async def test_every_usual_way_to_log_in_is_known(method: str, challenge: str, answers: list[str]) -> None:
+    says = {"EHLO": f"250-scripted.test\r\n250 AUTH {method}", "AUTH": challenge, "else": "235 welcome"}
+    async with (
+        ScriptedSmtp.saying(says) as server,
+        smtp_to(server.port, user="cabinet", password="sécret") as smtp,
+    ):
+        await smtp.send(letter(), RAW)
+    assert len(server.taken) == 1
+    assert server.commands[0][1 : 1 + len(answers)] == answers
+
+
+async def test_a_letter_leaves_encrypted_from_the_first_octet(tmp_path: Path) -> None:
+    certificates = make_certificates(tmp_path)
+    server = ScriptedSmtp(tls=encrypting(certificates))
+    async with server, smtp_to(server.port, tls="tls", ca_file=certificates.ca_file) as smtp:
+        await smtp.send(letter(), RAW)
+        await smtp.send(letter(), RAW)
+    assert len(server.taken) == 2
+    assert len(server.commands) == 1
+
+
+async def test_a_certificate_for_another_name_is_refused_and_check_says_so(tmp_path: Path) -> None:
+    certificates = make_certificates(tmp_path, "mail.other.test")
+    server = ScriptedSmtp(tls=encrypting(certificates))
+    async with server, smtp_to(server.port, tls="tls", ca_file=certificates.ca_file) as smtp:
+        assert (await failure_of(smtp)).reason == "failure.tls"
+        assert (await smtp.check())[0].remedy.startswith("It names other servers than 127.0.0.1")
+    assert server.taken == []
+
+
+def encrypting(certificates: Certificates) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    return context
 
 
 async def test_check_warns_of_a_password_that_travels_in_the_open() -> None:
