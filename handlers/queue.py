@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import suppress
+from datetime import datetime
+
 from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
@@ -63,7 +67,7 @@ async def list_queued(desk: Desk, secretary: Secretary, limit: int = HEADS) -> l
     for account_id in desk.accounts:
         if may_serve(secretary, account_id):
             waiting += await desk.store.list(CONVERSATIONS_QUEUED, account_id, limit=limit)
-    return sorted(waiting, key=lambda c: (c.queued_at or c.opened_at, c.id))[:limit]
+    return sorted(waiting, key=_place)[:limit]
 
 
 async def count_queued(desk: Desk, secretary: Secretary) -> int:
@@ -171,29 +175,40 @@ async def deal_waiting(desk: Desk) -> None:
         return
     if not await desk.store.list(PRESENT, True, limit=1):
         return
-    for account in desk.accounts.values():
-        if account.assignment is AssignmentMode.MANUAL:
-            continue
-        await _deal_account(desk, account.id)
+    automatic = [a.id for a in desk.accounts.values() if a.assignment is not AssignmentMode.MANUAL]
+    lines = {account_id: line for account_id in automatic if (line := await _line(desk, account_id))}
+    while lines:
+        # Across accounts: were one emptied first, a busy account would keep everybody from the others for ever.
+        account_id = min(lines, key=lambda account: _place(lines[account][0]))
+        before = lines[account_id].popleft()
+        if not await _dealt(desk, before):
+            del lines[account_id]  # nobody has room; those behind it wait for the same people
+        elif not lines[account_id]:
+            lines[account_id] = await _line(desk, account_id, after=before)
+            if not lines[account_id]:
+                del lines[account_id]
 
 
-async def _deal_account(desk: Desk, account_id: AccountId) -> None:
-    last: Conversation | None = None
-    while page := await desk.store.list(CONVERSATIONS_QUEUED, account_id, after=last, limit=HEADS):
-        for before in page:
-            now = desk.clock()
-            placement = await desk.triage.deal(before, now)
-            after = placement.conversation
-            if after == before:
-                if before.declined_by:
-                    continue  # it waits for others than those behind it
-                return  # nobody has room; those behind it wait for the same people
-            changes = Changes(replacements=[after], inserts=placement.notices)
-            if after.assignee_id is not None:
-                changes += Changes(inserts=[placement_event(after, now)])
-            try:
-                changes += await balance(desk.store, before, after, now)
-                await desk.store.commit(changes)
-            except Conflict:
-                continue  # taken by hand meanwhile, or it changed: the commit that did so wakes the dealing again
-        last = page[-1]
+def _place(conversation: Conversation) -> tuple[datetime, str]:
+    return conversation.queued_at or conversation.opened_at, conversation.id
+
+
+async def _line(desk: Desk, account_id: AccountId, after: Conversation | None = None) -> deque[Conversation]:
+    """Who waits in one account, longest waiting first: as many as are read at once."""
+    return deque(await desk.store.list(CONVERSATIONS_QUEUED, account_id, after=after, limit=HEADS))
+
+
+async def _dealt(desk: Desk, before: Conversation) -> bool:
+    """Deal one; False: it waits, and so do those behind it."""
+    now = desk.clock()
+    placement = await desk.triage.deal(before, now)
+    after = placement.conversation
+    if after == before:
+        return bool(before.declined_by)  # it waits for others than those behind it
+    changes = Changes(replacements=[after], inserts=placement.notices)
+    if after.assignee_id is not None:
+        changes += Changes(inserts=[placement_event(after, now)])
+    with suppress(Conflict):  # taken by hand meanwhile, or it changed: the commit that did so wakes the dealing again
+        changes += await balance(desk.store, before, after, now)
+        await desk.store.commit(changes)
+    return True

@@ -17,7 +17,7 @@ from handlers import callbacks, presence
 from handlers.callbacks import Close, Decide, Discard, Files, Place, PlaceIn, Release, Send, Show, Take, Undo
 from inbox import outbox
 from inbox.invitations import deep_link_payload, invite
-from inbox.model import DraftState, Presence, Role, Status
+from inbox.model import AssignmentMode, DraftState, Presence, Role, Status
 from inbox.store.documents import (
     CONVERSATIONS_QUEUED_ANYWHERE,
     DRAFT_OPEN,
@@ -369,6 +369,25 @@ async def test_who_comes_is_dealt_what_waits_oldest_first(stage: Stage) -> None:
     order = [text for text in lea.screen if "Pour vous" in text]
     assert ["Un" in order[0], "Deux" in order[1]] == [True, True]
     assert await lea.holds() == 2
+
+
+async def test_who_comes_is_dealt_what_has_waited_longest_whichever_account_it_is_for(stage: Stage) -> None:
+    assert isinstance(stage.desk.accounts, dict)
+    bernard = stage.desk.accounts[BERNARD]
+    stage.desk.accounts[BERNARD] = msgspec.structs.replace(bernard, assignment=AssignmentMode.AUTOMATIC)
+    await stage.mail("Un")
+    await stage.quiet()
+    nora = stage.client()
+    nora.user.start("bernard")
+    nora.writes("Deux")
+    await stage.quiet()
+    await stage.mail("Trois")
+    await stage.quiet()
+    lea = await stage.join("Léa", on_duty=False, capacity=2)
+    lea.writes("/ici")
+    await lea.sees("Deux", kind=Release)
+    await stage.quiet()
+    assert [await stage.holder(number) for number in (1, 2, 3)] == ["Léa", "Léa", None]
 
 
 async def test_a_request_everyone_declined_does_not_keep_those_behind_it_from_being_dealt(stage: Stage) -> None:
