@@ -32,10 +32,15 @@ from inbox.model import (
     Status,
 )
 from inbox.store.base import Changes
-from inbox.store.documents import ADDRESSES_OF_CONTACT, CONVERSATION_IN_CHAT, MESSAGES_OF_CONVERSATION
+from inbox.store.documents import (
+    ADDRESSES_OF_CONTACT,
+    CONVERSATION_IN_CHAT,
+    MESSAGE_BY_EXTERNAL_ID,
+    MESSAGES_OF_CONVERSATION,
+)
 from inbox.triage import placement_event
 
-MOST_PLACED = 200
+PAGE = 200
 
 
 def build_router() -> Router:
@@ -170,6 +175,16 @@ async def _free_open_chat(desk: Desk, conversation: Conversation, account: Accou
     return None if await desk.store.find_by(CONVERSATION_IN_CHAT, key) else key
 
 
+async def _all_messages(desk: Desk, conversation: Conversation) -> list[Message]:
+    messages: list[Message] = []
+    while True:
+        last = messages[-1] if messages else None
+        page = await desk.store.list(MESSAGES_OF_CONVERSATION, conversation.id, after=last, limit=PAGE)
+        messages += page
+        if len(page) < PAGE:
+            return messages
+
+
 async def place(
     query: CallbackQuery, callback_data: PlaceIn, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
@@ -196,7 +211,10 @@ async def place(
         contact_id=known.contact.id,
         open_chat=await _free_open_chat(desk, before, account),
     )
-    messages = await store.list(MESSAGES_OF_CONVERSATION, before.id, limit=MOST_PLACED)
+    messages = await _all_messages(desk, before)
+    for message in messages:
+        if await store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, message.external_id) is not None:
+            raise InvalidTransition("error.placed_already", account=account.name)
     placement = await desk.triage.place(moved, unit.now)
     after = placement.conversation
     changes = known.changes + Changes(

@@ -207,7 +207,13 @@ class Handover:
         screen = views.preview(facts, self._voice(secretary))
         # Only the preview of an open draft shows what arrived since: replying to another has seen no more.
         seen = conversation.inbound_count if is_open else draft.seen_inbound
-        return await self._show(delivery, secretary, conversation, draft, screen, current, seen, fresh=payload.fresh)
+        shown = await self._show(delivery, secretary, conversation, draft, screen, current, seen, fresh=payload.fresh)
+        if payload.fresh and current is not None:
+            # Its button would send words that it does not show.
+            await self._collapse(
+                delivery, secretary, current, views.superseded_preview(conversation, self._voice(secretary))
+            )
+        return shown
 
     async def _queue(self, delivery: Delivery, payload: QueueNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -297,7 +303,7 @@ class Handover:
         return sent.reference, changes
 
     async def _collapse(self, delivery: Delivery, secretary: Secretary, old: Shown, screen: Screen) -> None:
-        """Fold an older card away; only tidiness, so a failure is let be."""
+        """Fold an older card or preview away; only tidiness, so a failure is let be."""
         try:
             await self._chat(delivery).show(_message(secretary, screen, edits=old.telegram_message_id))
         except ChannelError as failure:

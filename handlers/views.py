@@ -317,6 +317,11 @@ def superseded_card(conversation: Conversation, voice: Voice) -> Screen:
     return _screen(Text(Italic(voice.say("card.superseded", number=str(conversation.number)))))
 
 
+def superseded_preview(conversation: Conversation, voice: Voice) -> Screen:
+    """What is left of a preview once a newer one of the same draft stands further down."""
+    return _screen(Text(Italic(voice.say("preview.superseded", number=str(conversation.number)))))
+
+
 def _button(text: str, data: CallbackData) -> Button:
     return Button(text=text, data=data.pack())
 

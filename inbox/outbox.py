@@ -365,6 +365,10 @@ async def unknown(store: Store, delivery: Delivery, error: str, now: datetime) -
 
 async def _ended_badly(store: Store, delivery: Delivery, state: DeliveryState, error: str, now: datetime) -> Changes:
     changes = Changes(replacements=[_ended(delivery, state, now, error=error)])
+    if isinstance(delivery.payload, FileNotice):
+        # She asked for it; a card that fails is shown by the next one.
+        asked = await store.get(Secretary, delivery.payload.secretary_id)
+        return changes + Changes(inserts=[sentence_for(asked, Because(key=error), now)])
     if delivery.kind is not DeliveryKind.REPLY or delivery.conversation_id is None:
         return changes
     conversation = await store.get(Conversation, delivery.conversation_id)

@@ -310,6 +310,13 @@ class Stage:
                     return
                 await asyncio.sleep(0.005)
 
+    async def recorded(self) -> None:
+        """What is on the screens is known to be: nobody answers faster than that."""
+        watch = self.store.watch(Delivery)
+        while await self.store.count(DELIVERIES_BY_STATE, DESK, "notice", "leased"):
+            await watch.wait(1)
+        watch.close()
+
     async def conversation(self, number: int = 1) -> Conversation:
         found = await self.store.find_by(CONVERSATION_BY_NUMBER, number)
         assert found is not None, f"there is no #{number}"
@@ -391,6 +398,7 @@ class Seat:
         found = await self.user.wait_for(wanted, seconds=PATIENCE)
         screen = "\n---\n".join(str(m.get("text")) for m in self.user.messages()[-4:])
         assert found is not None, f"{self.name} does not see {parts}; the newest are:\n{screen}"
+        await self.stage.recorded()
         return dict(found)
 
     @property

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from channels.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
-from handlers import callbacks, presence
+from handlers import callbacks, conversations, presence
 from handlers.callbacks import Close, Decide, Discard, Files, Place, PlaceIn, Release, Send, Show, Take, Undo
 from inbox import outbox
 from inbox.invitations import deep_link_payload, invite
@@ -24,7 +24,7 @@ from inbox.store.documents import (
     MESSAGES_OF_CONVERSATION,
     SECRETARY_BY_TELEGRAM,
 )
-from tests.builders import BERNARD, DESK, MAIL, ROUX, a_contact, a_conversation, put
+from tests.builders import BERNARD, DESK, MAIL, ROUX, a_contact, a_conversation, a_message, put
 from tests.handlers.stage import CABINET, CABINET_TOKEN, Stage, button, labels
 
 HOUR = timedelta(hours=1)
@@ -773,3 +773,55 @@ async def test_who_leaves_gives_back_what_waits_however_much_she_has_answered_an
     await lea.sees("1 demande est retournée dans la file.")
     assert await lea.holds() == 0
     assert await stage.store.count(CONVERSATIONS_QUEUED_ANYWHERE) == 1
+
+
+async def test_an_older_preview_is_folded_so_that_nobody_sends_words_it_does_not_show(slow: Stage) -> None:
+    lea = await slow.join("Léa")
+    await slow.mail("Allô")
+    card = await lea.sees("Allô", kind=Release)
+    lea.writes("Un.", to=card)
+    first = await lea.sees("Aperçu", "Un.", kind=Send)
+    lea.writes("Deux.", to=card)
+    await lea.sees("Aperçu", "Un.\n\nDeux.", kind=Send)
+    await slow.quiet()
+    (folded,) = [m for m in lea.user.messages() if m["message_id"] == first["message_id"]]
+    assert folded["text"] == "#1 · l’aperçu à jour est plus bas ↓"
+    assert labels(folded) == []
+
+
+async def test_whoever_asks_for_a_file_that_cannot_be_handed_over_is_told_why(stage: Stage) -> None:
+    lea, nora = await stage.join("Léa"), stage.client()
+    nora.user.start("roux")
+    nora.user.send_file("document", "film.mov", "video/quicktime", b"x", caption="Regardez")
+    card = await lea.sees("Regardez", "film.mov", kind=Files)
+    stage.telegram.fail_next("sendDocument", status=413, description="Request Entity Too Large")
+    await lea.presses(card, Files)
+    await lea.sees("Le fichier est trop gros pour Telegram.")
+
+
+async def test_a_long_unsorted_conversation_is_placed_whole(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations, "PAGE", 2)
+    marc, nora = await stage.join("Marc", role=Role.SUPERVISOR), stage.client()
+    for n in range(5):
+        nora.writes(f"Message {n}")
+    await stage.quiet()
+    await marc.presses(await marc.sees("Message 4", kind=Place), Place)
+    await marc.presses(await marc.sees("pour quel compte ?", kind=PlaceIn), PlaceIn, "Roux")
+    conversation = await stage.conversation()
+    messages = await stage.store.list(MESSAGES_OF_CONVERSATION, conversation.id)
+    assert [m.account_id for m in messages] == [ROUX] * 5
+
+
+async def test_a_mail_that_its_account_has_already_is_not_placed_there_twice(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "desk.db", own_account={CABINET: ROUX}) as stage:
+        marc = await stage.join("Marc", role=Role.SUPERVISOR)
+        await stage.mail("Pour qui ?", message_id="one@example.net", to="info@permanence.example")
+        card = await marc.sees("Pour qui ?", kind=Place)
+        here = await stage.conversation()
+        await put(
+            stage.store,
+            msgspec.structs.replace(a_message(here, external_id="one@example.net"), account_id=ROUX, position=9),
+        )
+        await marc.presses(card, Place)
+        told = await marc.presses(await marc.sees("pour quel compte ?", kind=PlaceIn), PlaceIn, "Roux")
+        assert told == "Ce message est déjà chez Dr Hélène Roux : vous pouvez clore celui-ci."
