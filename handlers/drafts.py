@@ -249,6 +249,17 @@ async def send(
     require_author(draft, secretary)
     conversation = await store.get(Conversation, draft.conversation_id)
     require_serves(secretary, conversation.account_id)
+    if query.message is not None:
+        key = message_key(unit.receipt.channel_id, query.message.chat.id, query.message.message_id)
+        shown = await store.find_by(SHOWN_BY_MESSAGE, key)
+        if shown is not None and (shown.current_key is None or shown.shown_at < draft.updated_at):
+            # What she read there is not what would leave.
+            newest = preview_for(secretary, draft, unit.now, fresh=False)
+            await unit.commit(
+                Changes(inserts=[newest]), account_id=draft.account_id, conversation_id=draft.conversation_id
+            )
+            unit.say(voice.say("error.draft_changed"), alert=True)
+            return
     # The preview she pressed showed her this much; nothing newer can be claimed seen.
     seen = min(max(draft.seen_inbound, callback_data.seen), conversation.inbound_count)
     draft = msgspec.structs.replace(draft, seen_inbound=seen)

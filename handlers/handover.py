@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -125,7 +126,9 @@ class Handover:
         if current is None and not payload.fresh:
             return "", Changes()
         screen, seen = views.card(facts, voice), conversation.inbound_count
-        shown = await self._show(delivery, secretary, conversation, None, screen, current, seen, fresh=payload.fresh)
+        shown = await self._show(
+            delivery, secretary, conversation, None, screen, current, seen, voice.now, fresh=payload.fresh
+        )
         if payload.fresh:
             waited = voice.now - conversation.last_message_at
             self._desk.meter.card_shown(delivery.channel_id, waited.total_seconds())
@@ -163,6 +166,7 @@ class Handover:
     async def _preview(self, delivery: Delivery, payload: PreviewNotice) -> tuple[str, Changes]:
         store = self._desk.store
         secretary = await store.get(Secretary, payload.secretary_id)
+        looked_at = self._desk.clock()
         draft = await store.get(Draft, payload.draft_id)
         conversation = await store.get(Conversation, draft.conversation_id)
         if not may_serve(secretary, conversation.account_id):
@@ -204,15 +208,16 @@ class Handover:
             undoable=outbox.is_revocable(deliveries),
         )
         current = await store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.PREVIEW, draft.id))
-        screen = views.preview(facts, self._voice(secretary))
+        voice = self._voice(secretary)
+        screen = views.preview(facts, voice)
         # Only the preview of an open draft shows what arrived since: replying to another has seen no more.
         seen = conversation.inbound_count if is_open else draft.seen_inbound
-        shown = await self._show(delivery, secretary, conversation, draft, screen, current, seen, fresh=payload.fresh)
+        shown = await self._show(
+            delivery, secretary, conversation, draft, screen, current, seen, looked_at, fresh=payload.fresh
+        )
         if payload.fresh and current is not None:
             # Its button would send words that it does not show.
-            await self._collapse(
-                delivery, secretary, current, views.superseded_preview(conversation, self._voice(secretary))
-            )
+            await self._collapse(delivery, secretary, current, views.superseded_preview(conversation, voice))
         return shown
 
     async def _queue(self, delivery: Delivery, payload: QueueNotice) -> tuple[str, Changes]:
@@ -265,11 +270,12 @@ class Handover:
         screen: Screen,
         current: Shown | None,
         seen_inbound: int,
+        now: datetime,
         *,
         fresh: bool,
     ) -> tuple[str, Changes]:
-        """Send a screen, or edit the current one to it, and remember which message shows what."""
-        chat, now = self._chat(delivery), self._desk.clock()
+        """Send a screen, or edit the current one to it, and remember which message shows what, as it was `now`."""
+        chat = self._chat(delivery)
         fingerprint = hashlib.sha256(msgspec.json.encode((screen.text, screen.entities, screen.keyboard))).hexdigest()
         if current is not None and not fresh:
             seen = msgspec.structs.replace(current, fingerprint=fingerprint, shown_inbound=seen_inbound, shown_at=now)
@@ -307,7 +313,7 @@ class Handover:
         try:
             await self._chat(delivery).show(_message(secretary, screen, edits=old.telegram_message_id))
         except ChannelError as failure:
-            log.info("card_not_collapsed", delivery=delivery.id, reason=failure.reason)
+            log.info("screen_not_collapsed", delivery=delivery.id, reason=failure.reason)
 
 
 def _message(secretary: Secretary, screen: Screen, edits: int | None = None) -> ChatMessage:

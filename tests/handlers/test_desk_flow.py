@@ -474,6 +474,37 @@ async def test_words_that_reply_to_the_preview_replace_the_draft_and_other_words
     await lea.sees("Aperçu", "Deux.\n\nTrois.")
 
 
+async def test_send_on_an_outdated_preview_sends_nothing(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Allô")
+    card = await lea.sees("Allô")
+    lea.writes("Un.", to=card)
+    outdated = await lea.sees("Aperçu", "Un.", kind=Send)
+    lea.writes("Deux.", to=card)
+    current = await lea.sees("Aperçu", "Un.\n\nDeux.", kind=Send)
+    await stage.quiet()
+    assert "a changé" in await lea.forges(outdated, button(outdated, Send) or "")  # pressed just before it was folded
+    assert stage.letters.sent == []
+    await lea.presses(current, Send)
+    assert len(stage.letters.sent) == 1
+
+
+async def test_send_waits_until_the_preview_shows_an_edit(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Allô")
+    mine = lea.writes("Jeudu", to=await lea.sees("Allô"))
+    preview = await lea.sees("Aperçu", "Jeudu", kind=Send)
+    stage.telegram.fail_next("editMessageText", delay=0.3)
+    lea.user.edit_text(mine["message_id"], "Jeudi")
+    pressed = await lea.user.press(preview["message_id"], button(preview, Send) or "")
+    assert "a changé" in pressed.text
+    assert stage.letters.sent == []
+    preview = await lea.sees("Aperçu", "Jeudi", kind=Send)
+    await stage.quiet()
+    assert await lea.presses(preview, Send) == "Part dans 0 s."
+    assert b"Jeudi" in stage.letters.sent[0][1]
+
+
 async def test_editing_her_own_message_edits_the_draft_in_place(slow: Stage) -> None:
     lea = await slow.join("Léa")
     await slow.mail("Allô")

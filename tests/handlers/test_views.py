@@ -405,6 +405,7 @@ def test_accounts_to_choose_from_come_eight_a_page() -> None:
 
 def test_a_superseded_card_points_down() -> None:
     assert views.superseded_card(numbered(a_conversation()), FR).text == "#7 · la fiche à jour est plus bas ↓"
+    assert views.superseded_preview(numbered(a_conversation()), EN).text == "#7 · the current preview is further down ↓"
 
 
 # ---------------------------------------------------------------- what Telegram takes
