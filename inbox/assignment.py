@@ -91,7 +91,8 @@ def choose(present: Iterable[Candidate], declined_by: Iterable[SecretaryId] = ()
     first = ranked[0]
     args = {"name": first.secretary.name, "count": str(first.presence.open_count)}
     if len(ranked) == 1:
-        return Choice(first, Because(key="because.only_one", args=args))
+        alone = "because.only_one" if len(everyone) == 1 else "because.only_free"
+        return Choice(first, Because(key=alone, args=args))
     second = ranked[1]
     args |= {"other": second.secretary.name, "other_count": str(second.presence.open_count)}
     tied = second.presence.open_count == first.presence.open_count

@@ -82,7 +82,9 @@ def test_of_two_with_as_many_open_the_longest_idle_gets_it_and_never_assigned_is
 
 def test_the_only_one_with_room_gets_it_for_that_reason() -> None:
     full, free = candidate("Inès", 2, capacity=2), candidate("Léa", 3)
-    assert choose([full, free]).because == Because(key="because.only_one", args={"name": "Léa", "count": "3"})
+    assert choose([free]).because == Because(key="because.only_one", args={"name": "Léa", "count": "3"})
+    # the other is on duty as well: to say that nobody else is would be false
+    assert choose([full, free]).because == Because(key="because.only_free", args={"name": "Léa", "count": "3"})
 
 
 def test_when_all_are_full_it_waits_and_says_how_many_are() -> None:
