@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-GRACE = timedelta(seconds=8)
+GRACE = timedelta(seconds=7)
 """How long what is being handed over may take to end once we are asked to stop; the whole stop takes ten seconds."""
 MOST_SECRETARIES = 10_000
 _KEY = "message-ids"
