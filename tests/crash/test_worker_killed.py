@@ -226,7 +226,7 @@ async def _all_ended(path: Path, secretaries: Secretaries) -> None:
             replies = [
                 await store.count(DELIVERIES_BY_STATE, line.channel, DeliveryKind.REPLY, state)
                 for line in lines
-                for state in DeliveryState
+                for state in (DeliveryState.SENT, DeliveryState.UNKNOWN)
             ]
             if not any(line.waiting for line in lines) and not any(due) and sum(replies) >= REPLIES:
                 return
@@ -269,10 +269,13 @@ async def _inbound(store: SqliteStore, account: Account) -> list[Message]:
 
 
 async def _replies_are_true(store: SqliteStore, dovecot: Dovecot, telegram: TelegramServer) -> None:
-    """What the outbox says of each reply is what its reader has: once when sent, at most once when unknown."""
+    """What the outbox says of each reply is what its reader has: once when sent, at most once when unknown.
+
+    One that was held back because its client wrote meanwhile was cancelled, and sent again by its author.
+    """
     states: dict[str, list[DeliveryState]] = {}
     for line in await balance(store, await list_channels(store)):
-        for state in DeliveryState:
+        for state in (s for s in DeliveryState if s is not DeliveryState.CANCELLED):
             for delivery in await store.list(DELIVERIES_BY_STATE, line.channel, DeliveryKind.REPLY, state, limit=1000):
                 message = await store.get(Message, delivery.message_id or "")
                 states.setdefault(message.text.strip(), []).append(state)
