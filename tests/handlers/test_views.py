@@ -125,6 +125,16 @@ def test_a_card_as_its_holder_reads_it() -> None:
     ]
 
 
+def test_a_subject_that_is_only_the_first_words_said_is_not_said_twice() -> None:
+    lea = a_secretary("Léa")
+    conversation = msgspec.structs.replace(a_conversation(holder=lea), subject="Ma chaudière fuit, pouvez-vous…")
+    message = a_message(conversation, "Ma chaudière fuit, pouvez-vous venir ce soir ?")
+    assert "📌" not in views.card(a_card(conversation, message, viewer=lea, holder=lea), FR).text
+    later = a_message(conversation, "Alors ?")
+    shown = views.card(a_card(conversation, later, viewer=lea, holder=lea), FR).text
+    assert "📌 Ma chaudière fuit, pouvez-vous…" in shown
+
+
 def test_the_same_card_in_english() -> None:
     lea = a_secretary("Léa")
     conversation = numbered(
