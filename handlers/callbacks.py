@@ -22,9 +22,10 @@ class Release(CallbackData, prefix="rel"):
 
 
 class Close(CallbackData, prefix="close"):
-    """It is done."""
+    """It is done; `seen` is how much of it the card showed."""
 
     conversation: str
+    seen: int
 
 
 class Show(CallbackData, prefix="show"):

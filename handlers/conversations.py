@@ -75,7 +75,7 @@ async def close(
     before = await _conversation(desk, callback_data.conversation, secretary)
     if await outbox.last_unsettled_reply(desk.store, before.id) is not None:
         raise InvalidTransition("error.reply_pending")
-    after = closed(before, secretary, unit.now)
+    after = closed(before, secretary, callback_data.seen, unit.now)
     changes = Changes(
         replacements=[after],
         inserts=[

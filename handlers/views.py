@@ -300,7 +300,7 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
         rows.append(
             [
                 _button(say("button.release"), callbacks.Release(conversation=target)),
-                _button(say("button.close"), callbacks.Close(conversation=target)),
+                _button(say("button.close"), callbacks.Close(conversation=target, seen=conversation.inbound_count)),
             ]
         )
     elif is_supervisor(facts.viewer):

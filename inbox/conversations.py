@@ -201,17 +201,22 @@ def last_said_at(message: Message) -> datetime:
     return max((message.created_at, *(revision.until_at for revision in message.revisions)))
 
 
-def closed(conversation: Conversation, secretary: Secretary, now: datetime) -> Conversation:
+def closed(conversation: Conversation, secretary: Secretary, seen_inbound: int, now: datetime) -> Conversation:
     """The conversation, done; it stays in its holder's history and reopens when the contact writes again.
 
+    Args:
+        seen_inbound: the conversation's `inbound_count` on the card she closes it from.
+
     Raises:
-        InvalidTransition: it is closed already, or someone else holds it.
+        InvalidTransition: it is closed already, someone else holds it, or something arrived that she has not read.
     """
     require_serves(secretary, conversation.account_id)
     if conversation.status is Status.CLOSED:
         raise InvalidTransition("error.closed")
     if conversation.assignee_id != secretary.id:
         raise InvalidTransition("error.not_yours")
+    if seen_inbound < conversation.inbound_count:
+        raise InvalidTransition("error.unread")
     return msgspec.structs.replace(
         conversation,
         status=Status.CLOSED,

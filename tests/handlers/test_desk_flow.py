@@ -216,7 +216,11 @@ async def test_a_client_who_forges_a_secretarys_button_changes_nothing(stage: St
     await stage.quiet()
     conversation = await stage.conversation()
     (greeting,) = nora.user.messages()[1:2]
-    for data in (Take(conversation=conversation.id), Close(conversation=conversation.id), callbacks.Duty(on=True)):
+    for data in (
+        Take(conversation=conversation.id),
+        Close(conversation=conversation.id, seen=9),
+        callbacks.Duty(on=True),
+    ):
         assert await nora.forges(greeting, data) == ""
     assert await stage.conversation() == conversation
     assert nora.sees_nothing_of("#1")
@@ -242,7 +246,7 @@ async def test_a_secretary_of_other_accounts_finds_nothing_whatever_data_she_for
     for data in (
         Take(conversation=conversation.id),
         Release(conversation=conversation.id),
-        Close(conversation=conversation.id),
+        Close(conversation=conversation.id, seen=9),
         Show(conversation=conversation.id),
         Files(message=message.id),
         Files(message=reply.id),
@@ -615,6 +619,17 @@ async def test_closing_ends_it_and_a_new_message_opens_it_again(stage: Stage) ->
     await lea.sees("Encore une chose", "le client a réécrit", kind=Close)
     assert (await stage.conversation()).status is Status.OPEN
     assert await lea.holds() == 1
+
+
+async def test_a_card_that_does_not_show_the_newest_message_does_not_close_it_unread(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    first = await stage.mail("Allô")
+    card = await lea.sees("Allô", kind=Close)
+    await stage.mail("C’est urgent !", answers=first)
+    newer = await lea.sees("C’est urgent !", kind=Close)
+    assert "lisez d’abord la fiche à jour" in await lea.presses(card, Close)
+    assert (await stage.conversation()).status is Status.OPEN
+    assert await lea.presses(newer, Close) == "#1 est close."
 
 
 async def test_files_of_a_mail_are_handed_over(stage: Stage) -> None:

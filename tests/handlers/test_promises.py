@@ -368,9 +368,10 @@ class Desktop(RuleBasedStateMachine):
         """Any button of a card, by whoever holds it or by anyone."""
         if found := await self._conversations():
             conversation = found[pick % len(found)]
-            kind = (callbacks.Take, callbacks.Release, callbacks.Close)[pick // 7 % 3]
+            kind: Any = (callbacks.Take, callbacks.Release, callbacks.Close)[pick // 7 % 3]
             who = await self._holder(conversation) if flag else None
-            await self._updates(self._press(who or self._one(pick // 3), kind(conversation=conversation.id)))
+            seen = {"seen": conversation.inbound_count} if kind is callbacks.Close else {}
+            await self._updates(self._press(who or self._one(pick // 3), kind(conversation=conversation.id, **seen)))
 
     async def all_press_take(self, pick: int, flag: bool) -> None:
         if found := await self._conversations():

@@ -113,7 +113,7 @@ def test_a_second_message_does_not_make_the_first_look_younger() -> None:
 
 def test_a_closed_conversation_opens_again_and_says_so_even_when_somebody_still_has_it() -> None:
     contact, lea = a_contact(), a_secretary()
-    done = closed(a_conversation(contact, holder=lea), lea, at(1))
+    done = closed(a_conversation(contact, holder=lea), lea, 1, at(1))
     done = msgspec.structs.replace(done, declined_by=(a_secretary().id,))
     after, _ = received(done, contact, a_mail(), a_receipt(), "e", at(30))
     assert (after.status, after.closed_at, after.waiting_since_at) == (Status.OPEN, None, at(30))
@@ -139,7 +139,7 @@ def test_of_two_open_conversations_in_one_chat_only_one_keeps_the_chat() -> None
 
 def test_a_reopened_chat_is_where_the_next_message_goes() -> None:
     contact, lea = a_contact("Nora Petit"), a_secretary()
-    done = closed(a_conversation(contact, channel_id=DESK, chat_id=501, holder=lea), lea, at(1))
+    done = closed(a_conversation(contact, channel_id=DESK, chat_id=501, holder=lea), lea, 1, at(1))
     assert done.open_chat is None
     after, _ = received(done, contact, a_chat_message(), a_receipt(DESK), "e", at(2))
     assert after.open_chat == f"{DESK}:501:roux"
@@ -167,12 +167,15 @@ def test_an_edit_without_files_keeps_those_there_were() -> None:
 def test_closing_is_for_the_holder_of_an_open_conversation() -> None:
     lea, ines = a_secretary("Léa"), a_secretary("Inès")
     mine = a_conversation(holder=lea)
-    done = closed(mine, lea, at(5))
+    done = closed(mine, lea, 1, at(5))
     assert (done.status, done.closed_at, done.waiting_since_at, done.queued_at) == (Status.CLOSED, at(5), None, None)
     assert done.assignee_id == lea.id, "it stays in her history"
+    with pytest.raises(InvalidTransition) as unread:
+        closed(msgspec.structs.replace(mine, inbound_count=2), lea, 1, at(5))
+    assert unread.value.key == "error.unread"
     for who, conversation, says in ((ines, mine, "error.not_yours"), (lea, done, "error.closed")):
         with pytest.raises(InvalidTransition) as refused:
-            closed(conversation, who, at(6))
+            closed(conversation, who, 1, at(6))
         assert refused.value.key == says
     with pytest.raises(NotFound):
-        closed(mine, a_secretary(serves=[BERNARD]), at(6))
+        closed(mine, a_secretary(serves=[BERNARD]), 1, at(6))

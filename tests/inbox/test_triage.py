@@ -354,7 +354,7 @@ async def test_a_contact_has_one_conversation_a_matter_and_all_of_them_are_found
 
 
 async def _close(desk: Arrivals, conversation: Conversation, holder: Secretary) -> None:
-    done = closed(conversation, holder, at(1))
+    done = closed(conversation, holder, conversation.inbound_count, at(1))
     presence = await desk.store.get(Presence, holder.id)
     less = msgspec.structs.replace(presence, open_count=presence.open_count - 1)
     await desk.store.commit(Changes(replacements=[done, less]))
