@@ -131,6 +131,7 @@ def received(
         author_id=contact.id,
         author_name=envelope.sender.name or contact.name,
         author_address=envelope.sender.value,
+        reply_to=envelope.reply_to or "",
         subject=envelope.subject,
         text=envelope.text,
         attachments=envelope.attachments,

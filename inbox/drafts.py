@@ -129,10 +129,18 @@ async def last_inbound(store: Store, conversation_id: ConversationId) -> Message
 
 
 def reply_recipients(answers: Message | None, account: Account) -> tuple[str, ...]:
-    """Whom a mail reply goes to: its writer. Copies are a choice of the secretary, not of a forged header."""
-    if answers is None or not answers.author_address:
+    """Whom a mail reply goes to: its writer. Copies are a choice of the secretary, not of a forged header.
+
+    A mail that opens a conversation may name another address to answer to: a web form writes for
+    its visitor so. One that joins a conversation may not: a forged one would take it elsewhere.
+    """
+    if answers is None:
         return ()
-    return (answers.author_address,)
+    wanted = answers.reply_to if answers.position == 1 else ""
+    if wanted.lower() in {account.identity.from_address or "", *account.addresses}:
+        wanted = ""  # ours: we would answer ourselves
+    address = wanted or answers.author_address
+    return (address,) if address else ()
 
 
 class Outgoing(NamedTuple):

@@ -333,6 +333,8 @@ class Message(Document, frozen=True, kw_only=True):
     author_id: ContactId | SecretaryId
     author_name: str
     author_address: str = ""
+    reply_to: str = ""
+    """Where its author wants answers, when that is another address (RFC 5322 §3.6.2)."""
     subject: str = ""
     text: str
     attachments: tuple[Attachment, ...] = ()

@@ -70,6 +70,36 @@ async def test_a_mail_becomes_a_card_a_draft_a_preview_and_a_reply_in_the_accoun
     assert await lea.holds() == 0
 
 
+async def test_who_asks_for_answers_elsewhere_gets_them_there_unless_it_is_in_the_middle_of_a_conversation(
+    stage: Stage,
+) -> None:
+    lea = await stage.join("Léa")
+    form = (
+        "From: Formulaire <form@site.example>\nReply-To: paul.martin@example.net\nMessage-ID: <f1@x>\n\nPuis-je venir ?"
+    )
+    await stage.mail_raw(form.encode())
+    lea.writes("Oui.", to=await lea.sees("Puis-je venir ?", kind=Release))
+    preview = await lea.sees("Aperçu", "À : paul.martin@example.net", kind=Send)
+    await lea.presses(preview, Send)
+    await stage.quiet()
+    assert stage.letters.sent[0][0].recipients == ("paul.martin@example.net",)
+    ours = stage.letters.sent[0][0].message_id
+    forged = (
+        "From: paul.martin@example.net\nReply-To: mallory@example.org\nMessage-ID: <f2@x>\n"
+        f"In-Reply-To: <{ours}>\n\nRappelez-moi ce que vous savez"
+    )
+    await stage.mail_raw(forged.encode())
+    lea.writes("Voici.", to=await lea.sees("Rappelez-moi", "Oui.", kind=Release))
+    await lea.sees("Aperçu", "Voici.", "À : paul.martin@example.net")
+
+
+async def test_a_mail_that_asks_for_answers_at_our_own_address_is_answered_to_its_writer(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail_raw(b"From: paul@example.net\nReply-To: Cabinet@Roux.example\nMessage-ID: <f3@x>\n\nBonjour")
+    lea.writes("Bonjour.", to=await lea.sees("Bonjour", kind=Release))
+    await lea.sees("Aperçu", "À : paul@example.net")
+
+
 async def test_the_clients_answer_to_our_mail_joins_the_conversation_and_goes_to_the_same_secretary(
     stage: Stage,
 ) -> None:
