@@ -137,7 +137,7 @@ def reply_recipients(answers: Message | None, account: Account) -> tuple[str, ..
     if answers is None:
         return ()
     wanted = answers.reply_to if answers.position == 1 else ""
-    if wanted.lower() in {account.identity.from_address or "", *account.addresses}:
+    if wanted.lower() in {(account.identity.from_address or "").lower(), *account.addresses}:
         wanted = ""  # ours: we would answer ourselves
     address = wanted or answers.author_address
     return (address,) if address else ()

@@ -7,6 +7,7 @@ from inbox.drafts import (
     hold_stale_replies,
     last_inbound,
     outgoing,
+    reply_recipients,
     require_may_write,
     undone,
     written,
@@ -185,6 +186,14 @@ def test_an_empty_draft_does_not_leave(text: str) -> None:
             NOW,
         )
     assert refused.value.key == "error.empty_draft"
+
+
+def test_an_answer_wanted_at_our_own_address_goes_to_the_writer_however_the_address_is_written() -> None:
+    account = an_account(from_address="Cabinet@Roux.example")
+    asked = msgspec.structs.replace(
+        a_message(a_conversation(), address="paul@example.net"), position=1, reply_to="cabinet@roux.example"
+    )
+    assert reply_recipients(asked, account) == ("paul@example.net",)
 
 
 def test_a_mail_reply_needs_somebody_to_go_to_and_a_name_to_leave_in() -> None:
