@@ -25,6 +25,7 @@ from inbox import outbox
 from inbox.drafts import hold_before_retry
 from inbox.errors import Conflict, NotFound, StoreUnavailable
 from inbox.model import (
+    CardNotice,
     ChannelId,
     Delivery,
     DeliveryId,
@@ -133,9 +134,11 @@ class Deliveries:
         waiting = self._lanes[lane]
         try:
             while waiting and not self._stopping.is_set():
-                async with self._slots[waiting[0].channel_id]:
-                    await self._deliver(waiting[0])
-                self._in_flight.discard(waiting.popleft().id)
+                delivery = _most_wanted(waiting)
+                async with self._slots[delivery.channel_id]:
+                    await self._deliver(delivery)
+                waiting.remove(delivery)
+                self._in_flight.discard(delivery.id)
         finally:
             self._in_flight.difference_update(d.id for d in waiting)
             del self._lanes[lane]
@@ -198,8 +201,8 @@ class Deliveries:
         if wait <= 0:
             return False
         later = outbox.put_off(delivery, self._desk.clock() + timedelta(seconds=wait))
-        with suppress(Conflict, StoreUnavailable):  # taken back meanwhile, or looked at again: it is still due
-            await self._desk.store.commit(Changes(replacements=[later]))
+        with suppress(Conflict):  # taken back meanwhile
+            await _patiently(lambda: self._desk.store.commit(Changes(replacements=[later])))
         return True
 
     async def _lease(self, delivery: Delivery) -> Delivery | None:
@@ -240,6 +243,15 @@ class Deliveries:
             else:
                 return
         log.error("delivery_not_settled", delivery=leased.id)  # its lease runs out, and a person decides
+
+
+def _most_wanted(waiting: deque[Delivery]) -> Delivery:
+    """The first of a lane that answers something; cards that come by themselves wait behind it.
+
+    A chat takes a message a second: twenty new cards must not keep her own
+    preview from her.
+    """
+    return next((d for d in waiting if not isinstance(d.payload, CardNotice)), waiting[0])
 
 
 def _outcome(delivery: Delivery, failure: ChannelError) -> DeliveryState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 from aiogram import Router
 from aiogram.filters import Command
@@ -19,6 +21,9 @@ from inbox.store.documents import CONVERSATIONS_HELD
 from inbox.triage import placement_event
 
 PAGE = 500
+
+DEALT = timedelta(seconds=1)
+"""By then what waits has been dealt to whoever came."""
 
 
 def build_router() -> Router:
@@ -54,7 +59,8 @@ async def _came(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
     changes = Changes(
         inserts=[
             sentence_for(secretary, Because(key="presence.here", args={"name": secretary.name}), unit.now),
-            notice(QueueNotice(secretary_id=secretary.id), secretary.channel_id, secretary.chat_id, unit.now),
+            # Drawn at once it would show what is just being dealt to her as nobody's.
+            notice(QueueNotice(secretary_id=secretary.id), secretary.channel_id, secretary.chat_id, unit.now + DEALT),
         ]
     )
     if presence.on_duty:

@@ -177,7 +177,7 @@ def _standing(facts: CardFacts, voice: Voice) -> str:
         line += f" — {reason}"
     if conversation.waiting_since_at is not None:
         line += f"\n⏳ {voice.say('card.waiting_since', when=voice.when(conversation.waiting_since_at))}"
-    else:
+    elif not _undecided(facts):
         line += f"\n✓ {voice.say('card.answered')}"
     return line
 

@@ -190,7 +190,7 @@ class Smtp:
             answer = await protocol.read_response(timeout=self._patience.answer.total_seconds())
         except (SMTPException, OSError) as error:
             _drop(smtp)
-            raise OutcomeUnknown(self._id, _described(error), reason="failure.connection") from _cause(error)
+            raise OutcomeUnknown(self._id, _described(error), reason="failure.cut_off") from _cause(error)
         except BaseException:
             _drop(smtp)
             raise
@@ -203,7 +203,7 @@ class Smtp:
         _drop(smtp)  # it may have answered before it had read everything
         if 400 <= answer.code < 600:
             raise self._failure("answer", answer)
-        raise OutcomeUnknown(self._id, f"an answer that is none: {_shown(answer)}", reason="failure.connection")
+        raise OutcomeUnknown(self._id, f"an answer that is none: {_shown(answer)}", reason="failure.cut_off")
 
     def _options(self, smtp: SMTP, letter: Letter, raw: bytes) -> list[bytes]:
         """What to say with MAIL.

@@ -52,8 +52,10 @@ def failure_of(channel: str, error: Exception, *, repeatable: bool) -> ChannelEr
     if not isinstance(error, TelegramNetworkError | TelegramServerError) and isinstance(error, TelegramAPIError):
         # An answer that is neither yes nor a failure of theirs: it did not happen.
         return TemporaryFailure(channel, _said(error))
-    kind = OutcomeUnknown if not repeatable and _may_have_left(error) else TemporaryFailure
-    return kind(channel, type(error.__cause__ or error).__name__, reason="failure.connection")
+    detail = type(error.__cause__ or error).__name__
+    if not repeatable and _may_have_left(error):
+        return OutcomeUnknown(channel, detail, reason="failure.cut_off")
+    return TemporaryFailure(channel, detail, reason="failure.connection")
 
 
 def _refusal(words: str) -> str:

@@ -225,7 +225,7 @@ def test_what_may_have_left_is_put_before_its_holder_with_all_that_can_be_done()
     unknown = a_reply(reply, DeliveryState.UNKNOWN, error="failure.worker_died", ended_at=at(5))
     facts = a_card(conversation, reply, viewer=lea, holder=lea, replies={reply.id: [unknown]})
     screen = views.card(facts, FR)
-    assert "❓ La réponse est peut-être partie. Vérifiez, puis décidez." in screen.text
+    assert "❓ La réponse est peut-être partie. Demandez au client s’il l’a reçue, puis décidez." in screen.text
     assert "Le programme s’est arrêté pendant l’envoi." in screen.text
     assert labels(screen)[0] == ["🔁 Renvoyer", "✓ C’est arrivé", "🚫 Abandonner"]
     dead = a_reply(reply, DeliveryState.DEAD, error="failure.recipient_refused", ended_at=at(5))
