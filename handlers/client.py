@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handlers.callbacks import Duty
 from handlers.desk import Unit
+from handlers.presence import handed_back
 from inbox.contacts import account_last_chosen, account_spoken_to, know, set_blocked
 from inbox.conversations import event
 from inbox.envelope import Blocked, Envelope, Update
@@ -125,6 +126,10 @@ async def note_blocked(unit: Unit, blocked: Blocked) -> None:
     changes, addresses = await set_blocked(
         desk.store, channel_id, blocked.telegram_user_id, unit.now, blocked=blocked.blocked
     )
+    secretary = await desk.store.find_by(SECRETARY_BY_TELEGRAM, blocked.telegram_user_id)
+    if blocked.blocked and secretary is not None and secretary.channel_id == channel_id:
+        # Her cards no longer reach her: whoever cannot see a request does not hold it.
+        changes += await handed_back(unit, desk, secretary)
     for address in addresses:
         key = open_chat_key(channel_id, blocked.chat_id, address.account_id)
         conversation: Conversation | None = await desk.store.find_by(CONVERSATION_IN_CHAT, key)

@@ -70,13 +70,18 @@ async def _came(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
 
 
 async def _left(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
+    gone = await handed_back(unit, desk, secretary)
+    args = {"name": secretary.name, "count": str(sum(kind is Conversation for kind, _ in gone.replacements))}
+    return gone + Changes(inserts=[sentence_for(secretary, Because(key="presence.gone", args=args), unit.now)])
+
+
+async def handed_back(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
+    """What changes when somebody is no longer there: off duty, and what waits for her in the queue again."""
     presence = await desk.store.get(Presence, secretary.id)
     waiting = [c for c in await _held(desk, secretary) if c.waiting_since_at is not None]
-    args = {"name": secretary.name, "count": str(len(waiting))}
-    changes = Changes(inserts=[sentence_for(secretary, Because(key="presence.gone", args=args), unit.now)])
     if not presence.on_duty and not waiting:
-        return changes
-    changes += Changes(
+        return Changes()
+    changes = Changes(
         replacements=[
             msgspec.structs.replace(
                 presence, on_duty=False, since_at=unit.now, open_count=presence.open_count - len(waiting)

@@ -208,6 +208,20 @@ async def test_a_client_who_blocked_us_is_shown_as_such(stage: Stage) -> None:
     assert "⛔" not in newest["text"]
 
 
+async def test_what_a_secretary_who_blocks_the_bot_holds_goes_to_someone_who_can_see_it(stage: Stage) -> None:
+    lea, nora = await stage.join("Léa"), stage.client()
+    nora.user.start("roux")
+    nora.writes("Allô")
+    await lea.sees("Allô", "Pour vous")
+    lea.user.block()
+    await stage.quiet()
+    assert await stage.holder() is None
+    ines = await stage.join("Inès")
+    await ines.sees("Allô", "Pour vous")
+    assert await stage.holder() == "Inès"
+    assert await lea.holds() == 0
+
+
 async def test_through_a_bot_of_its_own_a_client_needs_no_link(stage: Stage) -> None:
     lea, nora = await stage.join("Léa"), stage.client()
     nora.writes("Allô par le robot du cabinet", token=CABINET_TOKEN)
