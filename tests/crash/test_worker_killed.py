@@ -185,9 +185,10 @@ async def test_thirty_kills_lose_nothing_and_double_nothing(tmp_path: Path, dove
                     await worker.end(signal.SIGKILL)
                     await worker.start()
                 await feeding
-                await _all_ended(tmp_path / "desk.db", secretaries)
+                await _all_ended(tmp_path / "desk.db")
                 working.cancel()
                 await asyncio.gather(working, return_exceptions=True)
+                await _all_ended(tmp_path / "desk.db")  # their last press too
                 began = time.monotonic()
                 assert await worker.end(signal.SIGTERM) == 0
                 assert time.monotonic() - began < 10
@@ -212,7 +213,7 @@ async def _feed(dovecot: Dovecot, telegram: TelegramServer, chance: random.Rando
         await asyncio.sleep(chance.uniform(0.1, 0.5))
 
 
-async def _all_ended(path: Path, secretaries: Secretaries) -> None:
+async def _all_ended(path: Path) -> None:
     """Wait until nothing waits and nothing is due, and every asked-for reply was written and sent."""
     async with asyncio.timeout(240), SqliteStore(path) as store:
         while True:
