@@ -28,7 +28,7 @@ $(VENV)/locked: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Permanence needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)")' >&2
 	@echo 'Installing the locked dependencies into $(VENV) ...' >&2
 	@$(PYTHON) -m venv --clear $(VENV) >&2
-	@$(PIP) install --require-hashes --only-binary :all: --requirement requirements.lock >&2
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: --requirement requirements.lock >&2
 	@touch $@
 
 $(VENV)/ready: $(VENV)/locked pyproject.toml
