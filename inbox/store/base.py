@@ -57,7 +57,7 @@ class Changes:
     becomes that insert.
     """
 
-    __slots__ = ("blobs", "deletions", "expectations", "inserts", "replacements")
+    __slots__ = ("blob_deletions", "blobs", "deletions", "expectations", "inserts", "replacements")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Changes:
         deletions: Iterable[Document] = (),
         expectations: Iterable[Document] = (),
         blobs: Iterable[Blob] = (),
+        blob_deletions: Iterable[BlobId] = (),
     ) -> None:
         """Collect what to commit.
 
@@ -74,15 +75,17 @@ class Changes:
             replacements: each carries the version it was read at.
             deletions: likewise.
             expectations: documents that are not changed but must still be at the version they were read at.
+            blob_deletions: octets to erase; where they are gone already, that is well.
         """
         self.inserts = {(type(d), d.id): d for d in inserts}
         self.replacements = {(type(d), d.id): d for d in replacements}
         self.deletions = {(type(d), d.id): d for d in deletions}
         self.expectations = {(type(d), d.id): d for d in expectations}
         self.blobs = tuple(blobs)
+        self.blob_deletions = tuple(blob_deletions)
 
     def __add__(self, later: Changes) -> Changes:
-        both = Changes(blobs=(*self.blobs, *later.blobs))
+        both = Changes(blobs=(*self.blobs, *later.blobs), blob_deletions=(*self.blob_deletions, *later.blob_deletions))
         both.inserts = {**self.inserts, **later.inserts}
         both.replacements = dict(self.replacements)
         for key, document in later.replacements.items():
@@ -92,7 +95,7 @@ class Changes:
         return both
 
     def __bool__(self) -> bool:
-        return bool(self.inserts or self.replacements or self.deletions or self.blobs)
+        return bool(self.inserts or self.replacements or self.deletions or self.blobs or self.blob_deletions)
 
     def newest(self, document: D) -> D:
         """The document as these changes leave it: rules that follow one another in a unit build on it."""
@@ -168,6 +171,18 @@ class Store(Protocol):
         ...
 
     async def count(self, index: Index[D], *equal: Value) -> int: ...
+
+    async def scan(self, kind: type[D], *, after: str = "", limit: int = 500) -> Sequence[D]:
+        """Every document of a kind, a page at a time in the order of ids: for who copies or goes through all there is.
+
+        Args:
+            after: continue behind the document with this id.
+        """
+        ...
+
+    async def list_blobs(self, *, after: str = "", limit: int = 500) -> Sequence[BlobId]:
+        """Which blobs there are, a page at a time in the order of ids."""
+        ...
 
     async def read_blob(self, blob_id: BlobId) -> bytes:
         """All octets of a blob.

@@ -592,6 +592,48 @@ async def test_a_raw_form_keeps_all_its_octets(store: Store, size: int) -> None:
     assert await store.read_blob(blob.id) == data
 
 
+async def test_an_erased_raw_form_is_gone_and_erasing_it_again_is_no_error(store: Store) -> None:
+    erased, kept = Blob(BlobId(new_id()), b"erased"), Blob(BlobId(new_id()), b"kept")
+    await store.commit(Changes(blobs=[erased, kept]))
+    await store.commit(Changes(blob_deletions=[erased.id]))
+    await store.commit(Changes(blob_deletions=[erased.id]))
+    with pytest.raises(NotFound):
+        await store.read_blob(erased.id)
+    assert await store.read_blob(kept.id) == b"kept"
+
+
+async def test_a_raw_form_outlives_a_unit_that_was_to_erase_it_and_is_refused(store: Store) -> None:
+    blob, counter = Blob(BlobId(new_id()), b"raw"), make(Counter)
+    await store.commit(Changes(blobs=[blob], inserts=[counter]))
+    with pytest.raises(Conflict):
+        await store.commit(Changes(replacements=[replace(counter, version=7)], blob_deletions=[blob.id]))
+    assert await store.read_blob(blob.id) == b"raw"
+
+
+# ---------------------------------------------------------------- all there is
+
+
+async def test_all_documents_of_a_kind_are_gone_through_page_by_page(store: Store) -> None:
+    counters = [make(Counter) for _ in range(7)]
+    await store.commit(Changes(inserts=[*counters, make(Contact)]))
+    expected = sorted((stored(counter) for counter in counters), key=lambda counter: counter.id)
+    found: list[Counter] = []
+    while page := await store.scan(Counter, after=found[-1].id if found else "", limit=3):
+        assert len(page) <= 3
+        found += page
+    assert found == expected
+
+
+async def test_all_raw_forms_are_gone_through_page_by_page(store: Store) -> None:
+    blobs = [Blob(BlobId(new_id()), b"raw") for _ in range(7)]
+    await store.commit(Changes(blobs=blobs))
+    found: list[BlobId] = []
+    while page := await store.list_blobs(after=found[-1] if found else "", limit=3):
+        assert len(page) <= 3
+        found += page
+    assert found == sorted(blob.id for blob in blobs)
+
+
 # ---------------------------------------------------------------- watching
 
 

@@ -156,6 +156,12 @@ class SqliteStore(Store):
         counted = await self._read(partial(_row, sql.counting(index, len(equal)), _equal(index, equal)))
         return cast("int", counted[0])
 
+    async def scan(self, kind: type[D], *, after: str = "", limit: int = 500) -> Sequence[D]:
+        return await self._read(partial(_all, sql.table(kind), sql.table(kind).scan, (after, limit)))
+
+    async def list_blobs(self, *, after: str = "", limit: int = 500) -> Sequence[BlobId]:
+        return await self._read(partial(_names, sql.LIST_BLOBS, (after, limit)))
+
     async def read_blob(self, blob_id: BlobId) -> bytes:
         row = await self._read(partial(_row, sql.READ_BLOB, (blob_id,)))
         if row is None:
@@ -219,6 +225,10 @@ class SqliteStore(Store):
 
 def _row(query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> Any:
     return connection.execute(query, parameters).fetchone()
+
+
+def _names(query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> list[BlobId]:
+    return [row[0] for row in connection.execute(query, parameters).fetchall()]
 
 
 def _first(

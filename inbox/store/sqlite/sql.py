@@ -26,6 +26,8 @@ Column = str | int | None
 BLOB_TABLE = "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL)"
 READ_BLOB = "SELECT data FROM blob WHERE id = ?"
 INSERT_BLOB = "INSERT INTO blob (id, data) VALUES (?, ?)"
+DELETE_BLOB = "DELETE FROM blob WHERE id = ?"
+LIST_BLOBS = "SELECT id FROM blob WHERE id > ? ORDER BY id LIMIT ?"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,6 +73,7 @@ class Table(Generic[D]):
         self.get = f"SELECT body FROM {name} WHERE id = ?"
         # One statement however many ids there are, so that its plan is made once.
         self.get_many = f"SELECT body FROM {name} WHERE id IN (SELECT value FROM json_each(?))"
+        self.scan = f"SELECT body FROM {name} WHERE id > ? ORDER BY id LIMIT ?"
         self.page = f"SELECT id, body FROM {name} WHERE id > ? ORDER BY id LIMIT 500"
         self.rows = f"SELECT {', '.join(('body', 'id', 'version', *self.fields))} FROM {name}"
 
@@ -170,6 +173,9 @@ class Step(NamedTuple):
     """None for blobs."""
     id: str
     checks: bool = False
+    """It reads only."""
+    tolerant: bool = False
+    """It may find nothing to do."""
 
 
 def steps(changes: Changes) -> Iterator[Step]:
@@ -181,6 +187,8 @@ def steps(changes: Changes) -> Iterator[Step]:
     for document in changes.expectations.values():
         kept = table(type(document))
         yield Step(kept.expect, (document.id, document.version), kept, document.id, checks=True)
+    for blob_id in changes.blob_deletions:
+        yield Step(DELETE_BLOB, (blob_id,), None, blob_id, tolerant=True)
     for document in changes.deletions.values():
         kept = table(type(document))
         yield Step(kept.delete, (document.id, document.version), kept, document.id)

@@ -224,7 +224,7 @@ class Writer:
             )
             raise Duplicate(kind, index) from None
         missing = cursor.fetchone() is None if step.checks else cursor.rowcount != 1
-        if missing:
+        if missing and not step.tolerant:
             raise Conflict(f"{step.table.name if step.table else 'blob'} {step.id} changed")
 
     def _failure(self, error: Exception) -> StoreUnavailable:
