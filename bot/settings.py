@@ -210,6 +210,11 @@ class StoreSettings(_Section):
         """The file of the embedded store."""
         return Path(self.url.removeprefix("sqlite:"))
 
+    @property
+    def shared(self) -> bool:
+        """Whether several workers may run on it."""
+        return not self.url.startswith("sqlite:")
+
 
 class DeskSettings(_Section):
     """The desk as a whole."""

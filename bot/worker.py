@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import secrets
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -30,16 +33,17 @@ from bot.wiring import (
 from channels.base import Channel
 from channels.errors import LoginRejected
 from channels.telegram.bot import TelegramBot
+from handlers.crew import Buried, Crew, Duty
 from handlers.deliveries import Deliveries
-from handlers.desk import Desk
+from handlers.desk import Desk, patiently
 from handlers.incoming import Incoming, accepting, spare_the_waiting
 from handlers.start import build_dispatcher
 from handlers.timers import keep_dealing
 from inbox.accounts import bring_in_line, list_accounts, unsorted_account
-from inbox.errors import Conflict
+from inbox.errors import Conflict, StoreUnavailable
 from inbox.invitations import owners_in_line
 from inbox.ledger import balance
-from inbox.model import Because, ChannelId, Cursor, DeskKey, Role
+from inbox.model import Because, ChannelId, Cursor, DeskKey, Lease, Role, new_id
 from inbox.outbox import sentence_for
 from inbox.store.base import Changes, Store
 from inbox.store.documents import RECEIPTS_WAITING, SECRETARIES
@@ -52,6 +56,7 @@ log = structlog.get_logger(__name__)
 GRACE = timedelta(seconds=7)
 """How long what is being handed over may take to end once we are asked to stop; the whole stop takes ten seconds."""
 MOST_SECRETARIES = 10_000
+MOST_TRIES = 20
 _KEY = "message-ids"
 
 
@@ -76,6 +81,14 @@ class _Observer:
         self._health.down(channel, reason)
         self._metrics.channel_down(channel)
 
+    def expect(self, channel: ChannelId) -> None:
+        """This worker begins to receive from it."""
+        self._health.register(channel)
+
+    def forget(self, channel: ChannelId) -> None:
+        """Another worker receives from it now."""
+        self._health.forget(channel)
+
     def announced(self, channel: ChannelId) -> None:
         log.debug("announced", channel=channel)
 
@@ -90,7 +103,8 @@ async def run(
     """Run the desk until SIGTERM or SIGINT (or until `stop` is set, when given), then stop within ten seconds.
 
     Killed at any moment instead, it goes on where it was at the next start:
-    nothing lost, and whatever may have left marked unknown.
+    nothing lost, and whatever may have left marked unknown. On a store that
+    several workers share, the others go on with what it held.
 
     Raises:
         StoreTooNew, StoreUnavailable: the store cannot be opened; nothing was touched.
@@ -102,10 +116,8 @@ async def run(
     async with open_store(
         settings, exclusive=True, on_commit=lambda _units, seconds: metrics.committed(seconds)
     ) as store:
-        await _bring_in_line(store, settings, clock())
+        await _bring_in_line(store, settings, clock)
         channels = build_channels(settings, observer)
-        for channel_id in channels:
-            health.register(channel_id)
         desk = await _desk(settings, store, channels, metrics, clock)
         metrics.ask_at_each_scrape(lambda: _standing(desk))
         with _stopping(stop) as asked_to_stop:
@@ -113,12 +125,20 @@ async def run(
                 serve(health, metrics, host=settings.web.host, port=settings.web.port) as served,
                 routes(settings, channels),
             ):
-                log.info("started", worker=desk.worker, figures=served.url, channels=len(channels))
+                log.info("started", figures=served.url, channels=len(channels))
                 try:
-                    await _work(desk, observer, asked_to_stop, started)
+                    while not asked_to_stop.is_set():
+                        await _work(_among_others(desk, shared=settings.store.shared), observer, asked_to_stop, started)
                 finally:
                     await asyncio.gather(*(channel.close() for channel in channels.values()))
-    log.info("stopped", worker=desk.worker)
+    log.info("stopped")
+
+
+def _among_others(desk: Desk, *, shared: bool) -> Desk:
+    """The desk for one life of this worker: taken for dead by the others, it begins another under another name."""
+    name = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-6:]}"
+    crew = Crew(desk.store, name, socket.gethostname(), desk.channels, desk.clock) if shared else None
+    return replace(desk, worker=name, crew=crew)
 
 
 @contextmanager
@@ -140,46 +160,102 @@ def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
 async def _work(
     desk: Desk, observer: _Observer, asked_to_stop: asyncio.Event, started: Callable[[], None] | None
 ) -> None:
-    """All loops, in one task group that owns their end."""
+    """All loops, in one task group that owns their end; it ends when asked to stop, or when the others bury us."""
     dispatcher = build_dispatcher()
     bots = {channel_id: chat.aiogram for channel_id, chat in desk.chats.items() if isinstance(chat, TelegramBot)}
     deliveries = Deliveries(desk)
     async with asyncio.TaskGroup() as group:
-        loops = [group.create_task(keep_dealing(desk), name="dealing")]
+        stopping = group.create_task(asked_to_stop.wait())
+        if desk.crew is not None:
+            joining = group.create_task(desk.crew.join())
+            await asyncio.wait([stopping, joining], return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                joining.cancel()
+                return
+        duties = group.create_task(_keep(desk, _duties(desk, observer)), name="duties")
+        loops: list[asyncio.Task[None]] = [duties]
         for channel_id, channel in desk.channels.items():
             incoming = Incoming(desk, channel_id, dispatcher, bots)
             loops.append(group.create_task(incoming.run(), name=f"incoming {channel_id}"))
-            loops.append(group.create_task(_receive(desk, channel, observer), name=f"receiving {channel_id}"))
-        # An embedded store has one worker, held by a lock beside its file.
-        delivering = group.create_task(deliveries.run(alone=True), name="delivering")
+            if not _is_one_workers(channel):
+                receiving = _receive(desk, channel, observer, None)
+                loops.append(group.create_task(receiving, name=f"receiving {channel_id}"))
+        delivering = group.create_task(deliveries.run(), name="delivering")
         if started is not None:
             started()
-        await asked_to_stop.wait()
+        await asyncio.wait([stopping, duties], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping", worker=desk.worker)
+        stopping.cancel()
         deliveries.stop()
         for loop in loops:
             loop.cancel()
         await asyncio.wait([delivering], timeout=GRACE.total_seconds())
         delivering.cancel()
-    await spare_the_waiting(desk)
+    if desk.crew is None:
+        await spare_the_waiting(desk)
+    else:
+        await desk.crew.leave()
 
 
-async def _receive(desk: Desk, channel: Channel, observer: _Observer) -> None:
+def _is_one_workers(channel: Channel) -> bool:
+    """Whether one worker at a time receives from it; a bot that Telegram calls is everybody's."""
+    return not (isinstance(channel, TelegramBot) and channel.is_called)
+
+
+def _duties(desk: Desk, observer: _Observer) -> dict[str, Duty]:
+    """What one worker does for all, by the name of its lease."""
+    duties: dict[str, Duty] = {"deal": partial(keep_dealing, desk)}
+    for channel_id, channel in desk.channels.items():
+        if _is_one_workers(channel):
+            duties[f"receive {channel_id}"] = partial(_receive, desk, channel, observer)
+    return duties
+
+
+async def _keep(desk: Desk, duties: Mapping[str, Duty]) -> None:
+    """See to the duties, all of them or our share among others, until cancelled, or buried by the others."""
+    if desk.crew is not None:
+        with suppress(Buried):
+            await desk.crew.keep(duties)
+        return
+    async with asyncio.TaskGroup() as group:
+        for name, duty in duties.items():
+            group.create_task(duty(None), name=name)
+
+
+async def _receive(desk: Desk, channel: Channel, observer: _Observer, lease: Lease | None) -> None:
     """Receive from one channel; one that refuses our login stops alone, and the owners are told."""
-    cursor = await desk.store.find(Cursor, channel.id)
+    observer.expect(channel.id)
     try:
-        await channel.run(cursor.position if cursor else None, accepting(desk, channel.id))
+        cursor = await patiently(lambda: desk.store.find(Cursor, channel.id))
+        await channel.run(cursor.position if cursor else None, accepting(desk, channel.id, lease))
     except LoginRejected as rejected:
         log.error("login_rejected", channel=channel.id, detail=rejected.detail)
         observer.down(channel.id, "login rejected", None)
-        everyone = await desk.store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
-        because = Because(key="notice.login_rejected", args={"channel": channel.id})
-        notices = [sentence_for(s, because, desk.clock()) for s in everyone if s.role is Role.OWNER]
-        await desk.store.commit(Changes(inserts=notices))
+        await patiently(lambda: _tell_owners_of_rejection(desk, channel.id))
+    except asyncio.CancelledError:
+        if lease is not None:
+            observer.forget(channel.id)  # another worker's now
+        raise
 
 
-async def _bring_in_line(store: Store, settings: Settings, now: datetime) -> None:
-    """Make the stored accounts and owners say what the config says."""
+async def _tell_owners_of_rejection(desk: Desk, channel_id: ChannelId) -> None:
+    everyone = await desk.store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
+    because = Because(key="notice.login_rejected", args={"channel": channel_id})
+    notices = [sentence_for(s, because, desk.clock()) for s in everyone if s.role is Role.OWNER]
+    await desk.store.commit(Changes(inserts=notices))
+
+
+async def _bring_in_line(store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:
+    """Make the stored accounts and owners say what the config says, whichever of several workers comes first."""
+    for _ in range(MOST_TRIES):
+        try:
+            return await _say_what_is_declared(store, settings, clock())
+        except Conflict:
+            await asyncio.sleep(random.uniform(0, 0.2))
+    raise StoreUnavailable("the accounts changed under us again and again; are workers with different configs running?")
+
+
+async def _say_what_is_declared(store: Store, settings: Settings, now: datetime) -> None:
     unsorted = unsorted_account(
         Catalogue().say(settings.desk.language, "account.unsorted"), settings.desk.language, settings.desk.time_zone
     )
@@ -213,7 +289,7 @@ async def _desk(
         language=settings.desk.language,
         time_zone=settings.desk.time_zone,
         undo=timedelta(seconds=settings.desk.undo_seconds),
-        worker=f"{socket.gethostname()}:{os.getpid()}",
+        worker="",
     )
 
 

@@ -7,7 +7,6 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import msgspec
 import structlog
@@ -19,16 +18,20 @@ from channels.errors import (
     PermanentFailure,
     TemporaryFailure,
 )
-from handlers.desk import Desk
+from handlers.crew import STORE_WAIT
+from handlers.desk import Desk, patiently
 from handlers.handover import Handover
 from inbox import outbox
 from inbox.drafts import hold_before_retry
 from inbox.errors import Conflict, NotFound, StoreUnavailable
+from inbox.leases import post_claim
 from inbox.model import (
     CardNotice,
     ChannelId,
+    Claim,
     Delivery,
     DeliveryId,
+    DeliveryKind,
     DeliveryState,
     Letter,
     Post,
@@ -41,13 +44,12 @@ from inbox.store.documents import (
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
 PAGE = 200
 MOST_LANES = 32
 """Deliveries one channel hands over side by side; within a lane one after another."""
 MOST_SETTLINGS = 50
-STORE_WAIT = 1.0
+RESCAN = 5.0
+"""Among other workers: seconds until a lane is looked at again that another had, or may have died with."""
 
 
 class Deliveries:
@@ -61,24 +63,23 @@ class Deliveries:
         # A server that hangs keeps only its own channel's deliveries waiting.
         self._slots: dict[ChannelId, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST_LANES))
         self._stopping = asyncio.Event()
+        self._elsewhere: dict[str, float] = {}
+        """Until when lanes that another worker has are left to it."""
 
     def stop(self) -> None:
         """Lease nothing more; `run` returns once what is being handed over has ended."""
         self._stopping.set()
 
-    async def run(self, *, alone: bool) -> None:
-        """Deliver until stopped or cancelled. Sleeps exactly until something is due.
-
-        Args:
-            alone: no other worker shares this store, so every lease found at the start is a dead worker's.
-        """
+    async def run(self) -> None:
+        """Deliver until stopped or cancelled. Sleeps exactly until something is due."""
         watch = self._desk.store.watch(Delivery)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             async with asyncio.TaskGroup() as lanes:
-                await _patiently(lambda: self._recover(everything=alone))
+                if self._desk.crew is None:
+                    await patiently(lambda: self._recover(starting=True))
                 while not self._stopping.is_set():
-                    sleep = await _patiently(lambda: self._gather(lanes))
+                    sleep = await patiently(lambda: self._gather(lanes))
                     waiting = asyncio.create_task(watch.wait(sleep))
                     try:
                         await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -89,29 +90,40 @@ class Deliveries:
             stopping.cancel()
             watch.close()
 
-    async def _recover(self, *, everything: bool) -> None:
-        """End the leases whose workers are gone."""
-        now = self._desk.clock()
-        until = now + 10 * outbox.LEASE if everything else now
-        for delivery in await self._desk.store.list(DELIVERIES_LEASED, until=until, limit=PAGE):
-            if delivery.id in self._in_flight:
+    async def _recover(self, *, starting: bool = False) -> None:
+        """End the leases whose workers are gone.
+
+        Args:
+            starting: this is the store's only worker and begins, so every lease is a dead one's.
+        """
+        store, now = self._desk.store, self._desk.clock()
+        for delivery in await store.list(DELIVERIES_LEASED, limit=PAGE):
+            if delivery.id in self._in_flight or not (starting or await self._is_orphaned(delivery, now)):
                 continue
-            changes = await outbox.lease_expired(self._desk.store, delivery, now)
+            changes = await outbox.lease_expired(store, delivery, now)
             try:
-                await self._desk.store.commit(changes)
+                await store.commit(changes)
             except Conflict:
                 continue  # its worker came back and settled it
             log.warning("lease_expired", delivery=delivery.id, kind=delivery.kind, leased_by=delivery.leased_by)
 
+    async def _is_orphaned(self, delivery: Delivery, now: datetime) -> bool:
+        if delivery.lease_until_at is not None and delivery.lease_until_at <= now:
+            return True
+        crew = self._desk.crew
+        return crew is not None and delivery.leased_by is not None and not await crew.is_living(delivery.leased_by)
+
     async def _gather(self, group: asyncio.TaskGroup) -> float | None:
         """Hand what is due to its lanes; the seconds until something else may be due."""
         store, now = self._desk.store, self._desk.clock()
-        await self._recover(everything=False)
+        await self._recover()
+        clock = asyncio.get_running_loop().time()
+        self._elsewhere = {lane: until for lane, until in self._elsewhere.items() if until > clock}
         last: Delivery | None = None
         while True:
             page = await store.list(DELIVERIES_DUE, until=now, after=last, limit=PAGE)
             for delivery in page:
-                if delivery.id in self._in_flight:
+                if delivery.id in self._in_flight or delivery.lane in self._elsewhere:
                     continue
                 self._in_flight.add(delivery.id)
                 lane = self._lanes.get(delivery.lane)
@@ -119,38 +131,71 @@ class Deliveries:
                     lane.append(delivery)
                     continue
                 self._lanes[delivery.lane] = deque([delivery])
-                group.create_task(self._work_through(delivery.lane))
+                group.create_task(self._lane(delivery, group))
             if len(page) < PAGE:
                 break
             last = page[-1]
         following = await store.list(DELIVERIES_DUE, since=now, limit=1)
         leased = await store.list(DELIVERIES_LEASED, limit=1)
         moments = [d.due_at for d in following if d.due_at] + [d.lease_until_at for d in leased if d.lease_until_at]
+        longest = None if self._desk.crew is None else RESCAN
         if not moments:
-            return None
-        return max((min(moments) - self._desk.clock()).total_seconds(), 0.01)
+            return longest
+        wait = max((min(moments) - self._desk.clock()).total_seconds(), 0.01)
+        return wait if longest is None else min(wait, longest)
 
-    async def _work_through(self, lane: str) -> None:
+    async def _lane(self, first: Delivery, group: asyncio.TaskGroup) -> None:
+        """Hand a lane's deliveries over; among other workers, under a claim to it."""
+        crew = self._desk.crew
+        if crew is None or first.kind is DeliveryKind.REPLY:
+            # Replies need no claim: each becomes due when the one before it has ended.
+            await self._work_through(first.lane, None)
+            return
+        claim = None
+        try:
+            claim = await crew.claim(post_claim(first.lane))
+        except StoreUnavailable:
+            log.warning("store_unavailable", lane=first.lane)
+        if claim is None:
+            self._in_flight.difference_update(d.id for d in self._lanes.pop(first.lane))
+            self._elsewhere[first.lane] = asyncio.get_running_loop().time() + RESCAN
+            return
+        try:
+            await self._work_through(first.lane, claim)
+        finally:
+            await crew.give_back(claim)
+        if not self._stopping.is_set():
+            # What fell due after our last look was left to us, as long as the claim stood.
+            await patiently(lambda: self._gather(group))
+
+    async def _work_through(self, lane: str, claim: Claim | None) -> None:
         waiting = self._lanes[lane]
         try:
             while waiting and not self._stopping.is_set():
                 delivery = _most_wanted(waiting)
                 async with self._slots[delivery.channel_id]:
-                    await self._deliver(delivery)
+                    await self._deliver(delivery, claim)
                 waiting.remove(delivery)
                 self._in_flight.discard(delivery.id)
         finally:
             self._in_flight.difference_update(d.id for d in waiting)
             del self._lanes[lane]
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery, claim: Claim | None) -> None:
         """Lease one delivery, hand it over, settle it. Killed anywhere in here, it is still leased: see `_recover`."""
+        crew = self._desk.crew
         if await self._put_off(delivery):
             return
-        leased = await self._lease(delivery)
+        if crew is not None:
+            await crew.until_sure()
+        leased = await self._lease(delivery, claim)
         if leased is None:
             return
         store, clock = self._desk.store, self._desk.clock
+        if crew is not None and not crew.sure:
+            # It slept right here: others may have taken it for dead, and the delivery from it.
+            await self._settle(leased, _given_back(clock()))
+            return
         error: str
         wait: timedelta | None
         try:
@@ -202,10 +247,10 @@ class Deliveries:
             return False
         later = outbox.put_off(delivery, self._desk.clock() + timedelta(seconds=wait))
         with suppress(Conflict):  # taken back meanwhile
-            await _patiently(lambda: self._desk.store.commit(Changes(replacements=[later])))
+            await patiently(lambda: self._desk.store.commit(Changes(replacements=[later])))
         return True
 
-    async def _lease(self, delivery: Delivery) -> Delivery | None:
+    async def _lease(self, delivery: Delivery, claim: Claim | None) -> Delivery | None:
         """The delivery in our hands; None when it was taken back, or somebody else has it."""
         store, now = self._desk.store, self._desk.clock()
         leased = outbox.leased(delivery, self._desk.worker, now)
@@ -213,12 +258,13 @@ class Deliveries:
         while True:
             try:
                 held = await hold_before_retry(store, delivery, now)
-                await store.commit(held or Changes(replacements=[leased]))
+                under = Changes(expectations=[claim] if claim else [])
+                await store.commit((held or Changes(replacements=[leased])) + under)
             except Conflict:
                 if not in_doubt:
                     return None
                 # The commit that seemed to fail may have stood; then nobody else will hand it over.
-                current = await _patiently(lambda: store.get(Delivery, delivery.id))
+                current = await patiently(lambda: store.get(Delivery, delivery.id))
                 return current if (current.leased_by, current.attempts) == (leased.leased_by, leased.attempts) else None
             except StoreUnavailable:
                 log.warning("store_unavailable", delivery=delivery.id)
@@ -234,7 +280,7 @@ class Deliveries:
             try:
                 await self._desk.store.commit(await decide(current))
             except Conflict:
-                current = await _patiently(lambda: self._desk.store.get(Delivery, leased.id))
+                current = await patiently(lambda: self._desk.store.get(Delivery, leased.id))
                 if current.state is not DeliveryState.LEASED or current.leased_by != leased.leased_by:
                     return
             except StoreUnavailable:
@@ -265,15 +311,12 @@ def _outcome(delivery: Delivery, failure: ChannelError) -> DeliveryState:
             return DeliveryState.DUE
 
 
+def _given_back(now: datetime) -> Callable[[Delivery], Awaitable[Changes]]:
+    async def decide(current: Delivery) -> Changes:
+        return Changes(replacements=[outbox.given_back(current, now)])
+
+    return decide
+
+
 async def _again(store: Store, delivery: Delivery, error: str, now: datetime) -> Changes:
     return await outbox.retried(store, delivery, error, None, now)
-
-
-async def _patiently(step: Callable[[], Awaitable[T]]) -> T:
-    """Do a step over until the store can be reached."""
-    while True:
-        try:
-            return await step()
-        except StoreUnavailable:
-            log.warning("store_unavailable")
-            await asyncio.sleep(STORE_WAIT)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+import structlog
 
 from channels.base import Channel, Chat
+from handlers.crew import STORE_WAIT, Crew
 from inbox import receipts
 from inbox.conversations import Numbers
-from inbox.errors import Conflict
-from inbox.model import Account, AccountId, ChannelId, ConversationId, DeskKey, Receipt
+from inbox.errors import Conflict, StoreUnavailable
+from inbox.model import Account, AccountId, ChannelId, Claim, ConversationId, DeskKey, Receipt
 from inbox.store.base import Changes, Store
 from inbox.triage import Triage
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class Texts(Protocol):
@@ -66,6 +73,8 @@ class Desk:
     """How long a sent reply can be taken back."""
     worker: str
     """This worker's name in leases."""
+    crew: Crew | None = None
+    """The workers on this store, where there may be others."""
     numbers: Numbers = field(init=False)
     triage: Triage = field(init=False)
     turns: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
@@ -83,9 +92,15 @@ class Unit:
     a new Unit: read again, decide again.
     """
 
-    def __init__(self, desk: Desk, receipt: Receipt) -> None:
+    def __init__(self, desk: Desk, receipt: Receipt, claim: Claim | None = None) -> None:
+        """Begin.
+
+        Args:
+            claim: under which it is handled; once that is lost, nothing is committed.
+        """
         self.desk = desk
         self.receipt = receipt
+        self.claim = claim
         self.now = desk.clock()
         self.toast = ""
         self.toast_is_alert = False
@@ -114,10 +129,20 @@ class Unit:
     async def _commit(self, changes: Changes) -> None:
         if self.committed:
             raise RuntimeError("a receipt has one commit")
-        await self.desk.store.commit(changes)
+        await self.desk.store.commit(changes + Changes(expectations=[self.claim] if self.claim else []))
         self.committed = True
 
     def say(self, sentence: str, *, alert: bool = False) -> None:
         """What whoever pressed a button is told, once the commit stands."""
         self.toast = sentence
         self.toast_is_alert = alert
+
+
+async def patiently(step: Callable[[], Awaitable[T]]) -> T:
+    """Do a step, over and over until the store can be reached."""
+    while True:
+        try:
+            return await step()
+        except StoreUnavailable:
+            log.warning("store_unavailable")
+            await asyncio.sleep(STORE_WAIT)

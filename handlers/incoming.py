@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 
 import msgspec
@@ -16,14 +17,16 @@ from aiogram.dispatcher.event.bases import UNHANDLED
 from channels.base import Accept, Arrival
 from channels.errors import ChannelError
 from handlers import client
-from handlers.desk import Desk, Unit
+from handlers.crew import STORE_WAIT
+from handlers.desk import Desk, Unit, patiently
 from handlers.views import Voice
 from inbox import receipts
 from inbox.accounts import account_addressed
 from inbox.envelope import Blocked, Envelope, Ignored, Reading, Unreadable, Update
-from inbox.errors import Conflict, NotFound, StoreUnavailable
+from inbox.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
 from inbox.invitations import token_in
-from inbox.model import UNSORTED, ChannelId, Cursor, Receipt, ReceiptId, ReceiptState
+from inbox.leases import lane_claim
+from inbox.model import UNSORTED, ChannelId, Claim, Cursor, Lease, Receipt, ReceiptId, ReceiptState
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import RECEIPT_BY_SOURCE, RECEIPTS_WAITING, SECRETARY_BY_TELEGRAM
 
@@ -39,22 +42,31 @@ BREATH = 0.02
 """Seconds between two looks for arrivals while others are being handled."""
 RESCAN = 5.0
 """Seconds until all waiting receipts are looked at again while some are being handled."""
-STORE_WAIT = 1.0
-"""Seconds until the store is asked again after it could not be reached."""
+CROWDED = 0.05
+"""Seconds to wait at most, times the tries so far, before deciding anew what another worker's commit undid."""
 
 
 # ---------------------------------------------------------------- keeping
 
 
-def accepting(desk: Desk, channel_id: ChannelId) -> Accept:
-    """The channel's way to have arrivals committed together with its position."""
+def accepting(desk: Desk, channel_id: ChannelId, lease: Lease | None = None) -> Accept:
+    """The channel's way to have arrivals committed together with its position.
+
+    Args:
+        lease: under which this worker receives, where others might; once it is lost, LeaseLost is raised instead.
+    """
 
     async def accept(arrivals: Sequence[Arrival], position: str) -> None:
-        kept = _Kept(desk, channel_id)
-        for _ in range(MOST_DECISIONS):
+        kept = _Kept(desk, channel_id, lease)
+        for tries in range(MOST_DECISIONS):
             try:
                 received = await kept.commit(arrivals, position)
             except Conflict:
+                if desk.crew is not None:
+                    if lease is not None:
+                        await desk.crew.require(lease)
+                    # Called by webhook, several workers move one cursor.
+                    await asyncio.sleep(random.uniform(0, CROWDED * (tries + 1)))
                 kept.doubted = True
             else:
                 desk.meter.arrivals(channel_id, received)
@@ -67,22 +79,31 @@ def accepting(desk: Desk, channel_id: ChannelId) -> Accept:
 class _Kept:
     """One try after another to commit a batch; from the second on, what is known already is left out."""
 
-    def __init__(self, desk: Desk, channel_id: ChannelId) -> None:
+    def __init__(self, desk: Desk, channel_id: ChannelId, lease: Lease | None) -> None:
         self._desk = desk
         self._channel_id = channel_id
+        self._lease = lease
         self.doubted = False
 
     async def commit(self, arrivals: Sequence[Arrival], position: str) -> int:
         now = self._desk.clock()
-        changes = Changes()
+        changes = Changes(expectations=[self._lease] if self._lease else [])
+        cursor = await self._desk.store.find(Cursor, self._channel_id)
+        before = cursor.received if cursor else 0
         received = 0
         for arrival in {a.source_key: a for a in arrivals}.values():
             if self.doubted and await self._is_known(arrival, changes):
                 continue
-            receipt = receipts.arrived(self._channel_id, arrival.lane, arrival.source_key, len(arrival.raw), now)
-            changes += Changes(inserts=[receipt], blobs=[Blob(receipt.blob_id, arrival.raw)])
             received += 1
-        cursor = await self._desk.store.find(Cursor, self._channel_id)
+            receipt = receipts.arrived(
+                self._channel_id,
+                arrival.lane,
+                arrival.source_key,
+                len(arrival.raw),
+                now,
+                sequence=before + received,
+            )
+            changes += Changes(inserts=[receipt], blobs=[Blob(receipt.blob_id, arrival.raw)])
         if cursor is None:
             first = Cursor(id=self._channel_id, position=position, received=received, updated_at=now)
             changes += Changes(inserts=[first])
@@ -111,7 +132,7 @@ class _Kept:
 
 
 async def spare_the_waiting(desk: Desk) -> None:
-    """Forget the deaths counted for what still waits: the worker stops in order, so nothing here killed it."""
+    """Forget the deaths counted for what still waits: the only worker stops in order, so nothing here killed it."""
     with suppress(Conflict, StoreUnavailable):  # then they keep a death too many: no reason not to stop
         for channel_id in desk.channels:
             waiting = await desk.store.list(RECEIPTS_WAITING, channel_id, limit=PAGE)
@@ -133,29 +154,26 @@ class Incoming:
         self._in_flight: set[ReceiptId] = set()
         self._newest: Receipt | None = None
         self._scanned_at = 0.0
+        self._elsewhere: dict[str, float] = {}
+        """Until when lanes that another worker has are left to it."""
 
     async def run(self) -> None:
         """Handle until cancelled; the commit of a receipt wakes it."""
+        alone = self._desk.crew is None
         watch = self._desk.store.watch(Receipt)
         try:
             async with asyncio.TaskGroup() as lanes:
-                await self._patiently(self._count_deaths)
+                if alone:
+                    await patiently(self._count_deaths)
                 while True:
-                    await self._patiently(lambda: self._gather(lanes))
-                    await watch.wait(RESCAN if self._in_flight else None)
+                    await patiently(lambda: self._gather(lanes))
+                    # Among others, a lane may become free by a death.
+                    await watch.wait(RESCAN if self._in_flight or not alone else None)
                     if self._in_flight:
                         # Each receipt that ends wakes us as well; that is no news.
                         await asyncio.sleep(BREATH)
         finally:
             watch.close()
-
-    async def _patiently(self, step: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                return await step()
-            except StoreUnavailable:
-                log.warning("store_unavailable", channel=self._channel_id)
-                await asyncio.sleep(STORE_WAIT)
 
     async def _count_deaths(self) -> None:
         """Count a death for whatever is first in its lane: the last worker may have died of it."""
@@ -175,6 +193,7 @@ class Incoming:
     async def _gather(self, group: asyncio.TaskGroup) -> None:
         """Hand what waits to its lanes: what is newer than last time, and now and then all (a replay is older)."""
         clock = asyncio.get_running_loop().time()
+        self._elsewhere = {lane: until for lane, until in self._elsewhere.items() if until > clock}
         whole = not self._in_flight or clock - self._scanned_at > RESCAN
         after = None if whole else self._newest
         if whole:
@@ -183,7 +202,7 @@ class Incoming:
             page = await self._desk.store.list(RECEIPTS_WAITING, self._channel_id, after=after, limit=PAGE)
             for receipt in page:
                 self._newest = receipt
-                if receipt.id in self._in_flight:
+                if receipt.id in self._in_flight or receipt.lane in self._elsewhere:
                     continue
                 self._in_flight.add(receipt.id)
                 lane = self._lanes.get(receipt.lane)
@@ -191,12 +210,41 @@ class Incoming:
                     lane.append(receipt)
                     continue
                 self._lanes[receipt.lane] = deque([receipt])
-                group.create_task(self._work_through(receipt.lane))
+                group.create_task(self._lane(receipt.lane, group))
             if len(page) < PAGE:
                 break
             after = page[-1]
 
-    async def _work_through(self, lane: str) -> None:
+    async def _lane(self, lane: str, group: asyncio.TaskGroup) -> None:
+        """Handle a lane; among other workers, under a claim to it."""
+        crew = self._desk.crew
+        if crew is None:
+            await self._work_through(lane, None)
+            return
+        claim = None
+        try:
+            claim = await crew.claim(lane_claim(self._channel_id, lane))
+        except StoreUnavailable:
+            log.warning("store_unavailable", channel=self._channel_id)
+        if claim is None:
+            self._leave_to_others(lane)
+            return
+        try:
+            await self._work_through(lane, claim)
+        except LeaseLost:
+            log.warning("claim_lost", channel=self._channel_id, claim=claim.id)
+            return
+        finally:
+            await crew.give_back(claim)
+        # What came after our last look was left to us, as long as the claim stood.
+        self._scanned_at = 0.0
+        await patiently(lambda: self._gather(group))
+
+    def _leave_to_others(self, lane: str) -> None:
+        self._in_flight.difference_update(receipt.id for receipt in self._lanes.pop(lane))
+        self._elsewhere[lane] = asyncio.get_running_loop().time() + RESCAN
+
+    async def _work_through(self, lane: str, claim: Claim | None) -> None:
         """Handle a lane in order until it is empty, reading a little ahead."""
         waiting = self._lanes[lane]
         reads: dict[ReceiptId, asyncio.Task[Reading]] = {}
@@ -207,7 +255,7 @@ class Incoming:
                         reads[receipt.id] = asyncio.create_task(self._read(receipt))
                 first = waiting[0]
                 try:
-                    await self._handle(first, await reads[first.id])
+                    await self._handle(first, await reads[first.id], claim)
                 except StoreUnavailable:
                     log.warning("store_unavailable", channel=self._channel_id)
                     reads.pop(first.id).cancel()
@@ -220,7 +268,7 @@ class Incoming:
             for task in reads.values():
                 task.cancel()
             await asyncio.gather(*reads.values(), return_exceptions=True)
-            del self._lanes[lane]
+            self._in_flight.difference_update(receipt.id for receipt in self._lanes.pop(lane))
 
     async def _read(self, receipt: Receipt) -> Reading:
         try:
@@ -234,11 +282,15 @@ class Incoming:
             log.exception("receipt_unreadable", receipt=receipt.id, channel=self._channel_id)
             return Unreadable(error=f"{type(error).__name__} while it was read; see the log")
 
-    async def _handle(self, receipt: Receipt, reading: Reading) -> None:
-        """Bring one receipt to its end."""
-        turns = self._desk.turns
+    async def _handle(self, receipt: Receipt, reading: Reading, claim: Claim | None) -> None:
+        """Bring one receipt to its end.
+
+        Raises:
+            LeaseLost: another worker has the lane now.
+        """
+        crew, turns = self._desk.crew, self._desk.turns
         for decision in range(MOST_DECISIONS):
-            unit = Unit(self._desk, receipt)
+            unit = Unit(self._desk, receipt, claim)
             try:
                 # Two units that give something to the same secretary cannot both commit. Where that happens
                 # they go one at a time, or a hundred that come together would meet each other for ever.
@@ -252,25 +304,31 @@ class Incoming:
                 receipt = await self._desk.store.get(Receipt, receipt.id)
                 if receipt.state is not ReceiptState.WAITING:
                     return
+                if crew is not None and claim is not None:
+                    await crew.require(claim)
+                    # Other workers' units do not wait for our turns.
+                    await asyncio.sleep(random.uniform(0, CROWDED * (decision + 1)))
             except StoreUnavailable:
                 raise
             except Exception as error:
                 # Whatever a receipt makes go wrong must not stop the others: it is kept, shown and can be replayed.
                 log.exception("receipt_parked", receipt=receipt.id, channel=self._channel_id)
-                await self._park(receipt, f"{type(error).__name__} while it was handled; see the log")
+                await self._park(receipt, f"{type(error).__name__} while it was handled; see the log", claim)
                 return
         log.error("receipt_parked", receipt=receipt.id, channel=self._channel_id, error="too many conflicts")
-        await self._park(receipt, f"decided {MOST_DECISIONS} times, and something else changed first each time")
+        await self._park(receipt, f"decided {MOST_DECISIONS} times, and something else changed first each time", claim)
 
-    async def _park(self, receipt: Receipt, error: str) -> None:
+    async def _park(self, receipt: Receipt, error: str, claim: Claim | None) -> None:
         while True:
             current = await self._desk.store.get(Receipt, receipt.id)
             if current.state is not ReceiptState.WAITING:
                 return
             try:
                 parked = receipts.parked(current, error, self._desk.clock())
-                await self._desk.store.commit(Changes(replacements=[parked]))
+                await self._desk.store.commit(Changes(replacements=[parked], expectations=[claim] if claim else []))
             except Conflict:
+                if self._desk.crew is not None and claim is not None:
+                    await self._desk.crew.require(claim)
                 continue
             return
 
@@ -279,7 +337,7 @@ class Incoming:
             case Ignored(reason=reason):
                 await unit.ignore(reason)
             case Unreadable(error=error):
-                await self._park(unit.receipt, error)
+                await self._park(unit.receipt, error, unit.claim)
                 unit.committed = True
             case Blocked():
                 await client.note_blocked(unit, reading)

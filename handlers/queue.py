@@ -17,7 +17,7 @@ from inbox.assignment import balance, may_serve, released, taken_by_hand
 from inbox.conversations import event
 from inbox.drafts import find_open
 from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition
-from inbox.model import AccountId, AssignmentMode, Conversation, Presence, QueueNotice, Secretary
+from inbox.model import AccountId, AssignmentMode, Conversation, Lease, Presence, QueueNotice, Secretary
 from inbox.outbox import card_for, notice, preview_for
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
@@ -169,8 +169,12 @@ async def release(
     unit.say(voice.say("toast.released", number=str(after.number)))
 
 
-async def deal_waiting(desk: Desk) -> None:
-    """Deal what waits to whoever is there and has room, oldest first; what nobody can take stays."""
+async def deal_waiting(desk: Desk, lease: Lease | None = None) -> None:
+    """Deal what waits to whoever is there and has room, oldest first; what nobody can take stays.
+
+    Args:
+        lease: once it is lost, nothing is dealt.
+    """
     if not await desk.store.list(CONVERSATIONS_QUEUED_ANYWHERE, limit=1):
         return
     if not await desk.store.list(PRESENT, True, limit=1):
@@ -181,7 +185,7 @@ async def deal_waiting(desk: Desk) -> None:
         # Across accounts: were one emptied first, a busy account would keep everybody from the others for ever.
         account_id = min(lines, key=lambda account: _place(lines[account][0]))
         before = lines[account_id].popleft()
-        if not await _dealt(desk, before):
+        if not await _dealt(desk, before, lease):
             del lines[account_id]  # nobody has room; those behind it wait for the same people
         elif not lines[account_id]:
             lines[account_id] = await _line(desk, account_id, after=before)
@@ -198,14 +202,16 @@ async def _line(desk: Desk, account_id: AccountId, after: Conversation | None = 
     return deque(await desk.store.list(CONVERSATIONS_QUEUED, account_id, after=after, limit=HEADS))
 
 
-async def _dealt(desk: Desk, before: Conversation) -> bool:
+async def _dealt(desk: Desk, before: Conversation, lease: Lease | None) -> bool:
     """Deal one; False: it waits, and so do those behind it."""
     now = desk.clock()
     placement = await desk.triage.deal(before, now)
     after = placement.conversation
     if after == before:
         return bool(before.declined_by)  # it waits for others than those behind it
-    changes = Changes(replacements=[after], inserts=placement.notices)
+    changes = Changes(
+        replacements=[after], inserts=placement.notices, expectations=[lease] if lease is not None else []
+    )
     if after.assignee_id is not None:
         changes += Changes(inserts=[placement_event(after, now)])
     with suppress(Conflict):  # taken by hand meanwhile, or it changed: the commit that did so wakes the dealing again

@@ -7,6 +7,7 @@ InboxError            its text is safe to show a secretary
 └── Conflict          someone else changed it first: read again, decide again
     ├── Duplicate     a unique key already exists
     ├── AlreadyAssigned
+    ├── LeaseLost     another worker does it now
     └── Stale         something arrived that its author has not seen
 StoreUnavailable      nothing was committed, or it is not known to be: retry
 StoreTooNew           the store was written by a newer Permanence
@@ -72,6 +73,10 @@ class AlreadyAssigned(Conflict):
     def __init__(self, assignee_name: str) -> None:
         super().__init__(f"already held by {assignee_name}", name=assignee_name)
         self.assignee_name = assignee_name
+
+
+class LeaseLost(Conflict):
+    """This worker slept, and another does now what it did. Nothing was committed."""
 
 
 class Stale(Conflict):

@@ -70,7 +70,7 @@ class Receipt(Document, frozen=True, kw_only=True):
 
     It ends in exactly one of handled, ignored (with `reason`) or parked (with
     `error`), and can be replayed from its blob. Receipts are handled in the
-    order of their ids within a `lane` (a mailbox, a Telegram chat).
+    order of their sequence within a `lane` (a mailbox, a Telegram chat).
     """
 
     id: ReceiptId
@@ -81,6 +81,9 @@ class Receipt(Document, frozen=True, kw_only=True):
     blob_id: BlobId
     size: int
     """Octets of the raw form."""
+    sequence: int = 0
+    """How many the channel had received once this one was: their order, whichever worker took them in and whatever
+    its clock said."""
     arrived_at: datetime
     state: ReceiptState = ReceiptState.WAITING
     waiting_in: ChannelId | None
@@ -571,6 +574,33 @@ class Shown(Document, frozen=True, kw_only=True):
 
 
 # ---------------------------------------------------------------- the desk itself
+
+
+class Worker(Document, frozen=True, kw_only=True):
+    """A worker of the desk that is alive. It replaces its document at every beat: one that stops beating is buried."""
+
+    host: str
+    started_at: datetime
+    beat_at: datetime
+    """By its own clock, for people to read; what counts as silence is measured by who watches."""
+
+
+class Lease(Document, frozen=True, kw_only=True):
+    """What one worker does for all, for as long as it lives: receive a mailbox, deal the queue. Its id says what.
+
+    A commit made under it expects it at the version it was taken at, so that
+    a worker that slept while another took it over cannot commit.
+    """
+
+    worker_id: str
+    taken_at: datetime
+
+
+class Claim(Document, frozen=True, kw_only=True):
+    """A lane one worker is working through, until it is empty. Its id says which; fenced as a lease is."""
+
+    worker_id: str
+    taken_at: datetime
 
 
 class Counter(Document, frozen=True, kw_only=True):

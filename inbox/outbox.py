@@ -175,11 +175,13 @@ def replies(
 
 
 async def last_unsettled_reply(store: Store, conversation_id: ConversationId) -> Delivery | None:
-    """The newest reply of a conversation that has not ended: what a further one must wait for."""
+    """The last reply of a conversation that has not ended: what a further one must wait for."""
     open_ends: list[Delivery] = []
     for state in UNSETTLED:
         open_ends += await store.list(DELIVERIES_OF_CONVERSATION, conversation_id, DeliveryKind.REPLY, state)
-    return max(open_ends, key=lambda d: d.id, default=None)
+    # The one nothing waits for: ids of several workers are only as ordered as their clocks.
+    awaited = {d.after for d in open_ends}
+    return max((d for d in open_ends if d.id not in awaited), key=lambda d: d.id, default=None)
 
 
 async def list_undecided(store: Store, conversation_id: ConversationId) -> list[Delivery]:
@@ -240,6 +242,18 @@ def leased(delivery: Delivery, worker: str, now: datetime, lease: timedelta = LE
 def put_off(delivery: Delivery, until: datetime) -> Delivery:
     """The delivery when it is not its turn yet; nothing was tried."""
     return msgspec.structs.replace(delivery, due_at=until)
+
+
+def given_back(delivery: Delivery, now: datetime) -> Delivery:
+    """A leased delivery that was not handed over after all; nothing was tried."""
+    return msgspec.structs.replace(
+        delivery,
+        state=DeliveryState.DUE,
+        due_at=now,
+        leased_by=None,
+        lease_until_at=None,
+        attempts=delivery.attempts - 1,
+    )
 
 
 def _ended(delivery: Delivery, state: DeliveryState, now: datetime, **fields: str | None) -> Delivery:

@@ -15,7 +15,9 @@ KEY_LIFETIME = timedelta(hours=48)
 """Telegram starts its update ids anew after a week of silence: an older receipt gives its key up."""
 
 
-def arrived(channel_id: ChannelId, lane: str, source_key: str, size: int, now: datetime) -> Receipt:
+def arrived(
+    channel_id: ChannelId, lane: str, source_key: str, size: int, now: datetime, *, sequence: int = 0
+) -> Receipt:
     """A receipt that waits; its raw form is the blob it names."""
     return Receipt(
         id=ReceiptId(new_id()),
@@ -24,6 +26,7 @@ def arrived(channel_id: ChannelId, lane: str, source_key: str, size: int, now: d
         source_key=source_key,
         blob_id=BlobId(new_id()),
         size=size,
+        sequence=sequence,
         arrived_at=now,
         waiting_in=channel_id,
     )

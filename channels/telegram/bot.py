@@ -118,6 +118,11 @@ class TelegramBot:
         finally:
             self._webhook.close()
 
+    @property
+    def is_called(self) -> bool:
+        """Whether Telegram calls (a webhook): then every worker may be called; else one at a time asks."""
+        return self._webhook is not None
+
     async def _set_webhook(self) -> None:
         waits = Waits()
         method = SetWebhook(

@@ -10,6 +10,7 @@ from typing import Final
 from inbox.model import (
     Account,
     Address,
+    Claim,
     Contact,
     Conversation,
     Counter,
@@ -20,17 +21,20 @@ from inbox.model import (
     Draft,
     Event,
     Invitation,
+    Lease,
     Message,
     Presence,
     Receipt,
     Secretary,
     Shown,
+    Worker,
 )
 from inbox.store.base import Index
 
 KINDS: Final[dict[type[Document], str]] = {
     Account: "account",
     Address: "address",
+    Claim: "claim",
     Contact: "contact",
     Conversation: "conversation",
     Counter: "counter",
@@ -40,15 +44,17 @@ KINDS: Final[dict[type[Document], str]] = {
     Draft: "draft",
     Event: "event",
     Invitation: "invitation",
+    Lease: "lease",
     Message: "message",
     Presence: "presence",
     Receipt: "receipt",
     Secretary: "secretary",
     Shown: "shown",
+    Worker: "worker",
 }
 
 RECEIPT_BY_SOURCE = Index(Receipt, "by_source", ("channel_id", "source_key"), unique=True)
-RECEIPTS_WAITING = Index(Receipt, "waiting", ("waiting_in",))
+RECEIPTS_WAITING = Index(Receipt, "waiting", ("waiting_in", "sequence"))
 RECEIPTS_BY_STATE = Index(Receipt, "by_state", ("channel_id", "state"))
 
 CURSORS = Index(Cursor, "all", ("updated_at",))
@@ -91,5 +97,8 @@ DELIVERIES_BY_STATE = Index(Delivery, "by_state", ("channel_id", "kind", "state"
 SHOWN_BY_MESSAGE = Index(Shown, "by_message", ("message_key",), unique=True)
 SHOWN_CURRENT = Index(Shown, "current", ("current_key",), unique=True)
 SHOWN_OF_CONVERSATION = Index(Shown, "of_conversation", ("conversation_id", "kind"))
+
+LEASES_OF_WORKER = Index(Lease, "of_worker", ("worker_id",))
+CLAIMS_OF_WORKER = Index(Claim, "of_worker", ("worker_id",))
 
 INDEXES: Final[tuple[Index[Document], ...]] = tuple(v for v in globals().values() if isinstance(v, Index))

@@ -116,7 +116,7 @@ async def take_in(settings: Settings, mails: int) -> Outcome:
         async with asyncio.TaskGroup() as group:
             loops = [
                 group.create_task(keep_dealing(desk)),
-                group.create_task(Deliveries(desk).run(alone=True)),
+                group.create_task(Deliveries(desk).run()),
                 group.create_task(Incoming(desk, channel_id, build_dispatcher(), {}).run()),
                 group.create_task(mailbox.run(None, accepting(desk, channel_id))),
             ]

@@ -19,10 +19,11 @@ from aiogram.filters.callback_data import CallbackData
 
 from bot.demo.telegram_server import TelegramServer
 from bot.locales import Catalogue
-from channels.base import Accept, Arrival, Finding, Parcel, Preview, Reply, SentAs
+from channels.base import Accept, Arrival, Channel, Chat, Finding, Parcel, Preview, Reply, SentAs
 from channels.mail import compose, parse
 from channels.telegram.bot import TelegramBot
 from channels.telegram.limits import Limits
+from handlers.crew import Crew
 from handlers.deliveries import Deliveries
 from handlers.desk import Desk
 from handlers.incoming import Incoming, accepting
@@ -47,7 +48,7 @@ from inbox.model import (
     Secretary,
     Status,
 )
-from inbox.store.base import Changes
+from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     CONVERSATION_BY_NUMBER,
     CONVERSATIONS_HELD,
@@ -151,6 +152,36 @@ class Letterbox:
     async def close(self) -> None: ...
 
 
+def a_desk(
+    store: Store,
+    *,
+    channels: Mapping[ChannelId, Channel] | None = None,
+    chats: Mapping[ChannelId, Chat] | None = None,
+    own_account: Mapping[ChannelId, AccountId] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    undo: timedelta = timedelta(),
+    crew: Crew | None = None,
+) -> Desk:
+    """A desk over a store, for the accounts every test knows."""
+    return Desk(
+        store=store,
+        channels=channels or {},
+        chats=chats or {},
+        accounts=accounts(),
+        own_account={MAIL: ROUX, CABINET: ROUX} if own_account is None else own_account,
+        desk_bots=frozenset([DESK]),
+        key=KEY,
+        texts=Catalogue(),
+        clock=clock,
+        meter=Uncounted(),
+        language="fr",
+        time_zone="Europe/Paris",
+        undo=undo,
+        worker=crew.worker if crew else "worker:1",
+        crew=crew,
+    )
+
+
 class Stage:
     """A running desk: loops, store and stand-ins, all of them ended when it is left.
 
@@ -198,26 +229,18 @@ class Stage:
             for bot in bots.values():
                 bot._limits = _Unpaced()
                 stack.push_async_callback(_hang_up, bot)
-            self.desk = Desk(
-                store=self.store,
+            self.desk = a_desk(
+                self.store,
                 channels={MAIL: self.letters, **bots},
                 chats=bots,
-                accounts=everyone,
                 own_account=self._own,
-                desk_bots=frozenset([DESK]),
-                key=KEY,
-                texts=Catalogue(),
                 clock=self._clock,
-                meter=Uncounted(),
-                language="fr",
-                time_zone="Europe/Paris",
                 undo=self._undo,
-                worker="worker:1",
             )
             dispatcher = build_dispatcher()
             aiograms = {channel: bot.aiogram for channel, bot in bots.items()}
             self.deliveries = Deliveries(self.desk)
-            loops = [self.deliveries.run(alone=True)]
+            loops = [self.deliveries.run()]
             loops += [Incoming(self.desk, channel, dispatcher, aiograms).run() for channel in self.desk.channels]
             loops += [bot.run(None, accepting(self.desk, channel)) for channel, bot in bots.items()]
             loops += [keep_dealing(self.desk)] if self._dealing else []

@@ -241,7 +241,7 @@ class Desktop(RuleBasedStateMachine):
         bots = {DESK: Bot("1:nobody-calls-telegram-with-this")}
         dispatcher = build_dispatcher()
         loops = [Incoming(self.desk, channel, dispatcher, bots).run() for channel in self.desk.channels]
-        loops.append(Deliveries(self.desk).run(alone=True))
+        loops.append(Deliveries(self.desk).run())
         self.tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def _stop(self) -> None:
