@@ -19,7 +19,7 @@ from channels.errors import (
     TemporaryFailure,
 )
 from handlers.crew import STORE_WAIT
-from handlers.desk import Desk, patiently
+from handlers.desk import Desk, news, patiently
 from handlers.handover import Handover
 from inbox import outbox
 from inbox.drafts import hold_before_retry
@@ -62,32 +62,29 @@ class Deliveries:
         self._in_flight: set[DeliveryId] = set()
         # A server that hangs keeps only its own channel's deliveries waiting.
         self._slots: dict[ChannelId, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST_LANES))
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._look = asyncio.Event()
+        """Set when there may be something to do that no commit says."""
         self._elsewhere: dict[str, float] = {}
         """Until when lanes that another worker has are left to it."""
 
     def stop(self) -> None:
         """Lease nothing more; `run` returns once what is being handed over has ended."""
-        self._stopping.set()
+        self._stopping = True
+        self._look.set()
 
     async def run(self) -> None:
         """Deliver until stopped or cancelled. Sleeps exactly until something is due."""
         watch = self._desk.store.watch(Delivery)
-        stopping = asyncio.create_task(self._stopping.wait())
         try:
             async with asyncio.TaskGroup() as lanes:
                 if self._desk.crew is None:
                     await patiently(lambda: self._recover(starting=True))
-                while not self._stopping.is_set():
+                while not self._stopping:
                     sleep = await patiently(lambda: self._gather(lanes))
-                    waiting = asyncio.create_task(watch.wait(sleep))
-                    try:
-                        await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
-                    finally:
-                        waiting.cancel()
-                        await asyncio.gather(waiting, return_exceptions=True)
+                    await news(watch, self._look, sleep)
+                    self._look.clear()
         finally:
-            stopping.cancel()
             watch.close()
 
     async def _recover(self, *, starting: bool = False) -> None:
@@ -131,7 +128,7 @@ class Deliveries:
                     lane.append(delivery)
                     continue
                 self._lanes[delivery.lane] = deque([delivery])
-                group.create_task(self._lane(delivery, group))
+                group.create_task(self._lane(delivery))
             if len(page) < PAGE:
                 break
             last = page[-1]
@@ -144,7 +141,7 @@ class Deliveries:
         wait = max((min(moments) - self._desk.clock()).total_seconds(), 0.01)
         return wait if longest is None else min(wait, longest)
 
-    async def _lane(self, first: Delivery, group: asyncio.TaskGroup) -> None:
+    async def _lane(self, first: Delivery) -> None:
         """Hand a lane's deliveries over; among other workers, under a claim to it."""
         crew = self._desk.crew
         if crew is None or first.kind is DeliveryKind.REPLY:
@@ -164,14 +161,12 @@ class Deliveries:
             await self._work_through(first.lane, claim)
         finally:
             await crew.give_back(claim)
-        if not self._stopping.is_set():
-            # What fell due after our last look was left to us, as long as the claim stood.
-            await patiently(lambda: self._gather(group))
+        self._look.set()  # what fell due after our last look was left to us, as long as the claim stood
 
     async def _work_through(self, lane: str, claim: Claim | None) -> None:
         waiting = self._lanes[lane]
         try:
-            while waiting and not self._stopping.is_set():
+            while waiting and not self._stopping:
                 delivery = _most_wanted(waiting)
                 async with self._slots[delivery.channel_id]:
                     await self._deliver(delivery, claim)

@@ -16,7 +16,7 @@ from inbox import receipts
 from inbox.conversations import Numbers
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.model import Account, AccountId, ChannelId, Claim, ConversationId, DeskKey, Receipt
-from inbox.store.base import Changes, Store
+from inbox.store.base import Changes, Store, Watch
 from inbox.triage import Triage
 
 log = structlog.get_logger(__name__)
@@ -146,3 +146,14 @@ async def patiently(step: Callable[[], Awaitable[T]]) -> T:
         except StoreUnavailable:
             log.warning("store_unavailable")
             await asyncio.sleep(STORE_WAIT)
+
+
+async def news(watch: Watch, said: asyncio.Event, timeout: float | None) -> None:
+    """Return at the next commit that is watched, when `said` is set, or after `timeout` seconds."""
+    waiting = [asyncio.create_task(watch.wait(timeout)), asyncio.create_task(said.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

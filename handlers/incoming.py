@@ -18,7 +18,7 @@ from channels.base import Accept, Arrival
 from channels.errors import ChannelError
 from handlers import client
 from handlers.crew import STORE_WAIT
-from handlers.desk import Desk, Unit, patiently
+from handlers.desk import Desk, Unit, news, patiently
 from handlers.views import Voice
 from inbox import receipts
 from inbox.accounts import account_addressed
@@ -154,6 +154,8 @@ class Incoming:
         self._in_flight: set[ReceiptId] = set()
         self._newest: Receipt | None = None
         self._scanned_at = 0.0
+        self._look = asyncio.Event()
+        """Set when there may be something to do that no commit says."""
         self._elsewhere: dict[str, float] = {}
         """Until when lanes that another worker has are left to it."""
 
@@ -168,7 +170,8 @@ class Incoming:
                 while True:
                     await patiently(lambda: self._gather(lanes))
                     # Among others, a lane may become free by a death.
-                    await watch.wait(RESCAN if self._in_flight or not alone else None)
+                    await news(watch, self._look, RESCAN if self._in_flight or not alone else None)
+                    self._look.clear()
                     if self._in_flight:
                         # Each receipt that ends wakes us as well; that is no news.
                         await asyncio.sleep(BREATH)
@@ -210,12 +213,12 @@ class Incoming:
                     lane.append(receipt)
                     continue
                 self._lanes[receipt.lane] = deque([receipt])
-                group.create_task(self._lane(receipt.lane, group))
+                group.create_task(self._lane(receipt.lane))
             if len(page) < PAGE:
                 break
             after = page[-1]
 
-    async def _lane(self, lane: str, group: asyncio.TaskGroup) -> None:
+    async def _lane(self, lane: str) -> None:
         """Handle a lane; among other workers, under a claim to it."""
         crew = self._desk.crew
         if crew is None:
@@ -238,7 +241,7 @@ class Incoming:
             await crew.give_back(claim)
         # What came after our last look was left to us, as long as the claim stood.
         self._scanned_at = 0.0
-        await patiently(lambda: self._gather(group))
+        self._look.set()
 
     def _leave_to_others(self, lane: str) -> None:
         self._in_flight.difference_update(receipt.id for receipt in self._lanes.pop(lane))

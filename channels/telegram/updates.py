@@ -25,7 +25,7 @@ from channels.base import Accept, Arrival, Observer
 from channels.errors import LoginRejected
 from channels.telegram.failures import FAILURES
 from channels.telegram.parse import ALLOWED, lane_of
-from inbox.errors import StoreUnavailable
+from inbox.errors import LeaseLost, StoreUnavailable
 from inbox.model import ChannelId
 
 logger = logging.getLogger(__name__)
@@ -138,6 +138,9 @@ class Polling:
                 await accept([arrival(update) for update in updates], str(behind))
             except StoreUnavailable:
                 await self._failed("the store cannot be reached")
+                return offset
+            except LeaseLost:
+                await self._failed("another worker receives from it now")
                 return offset
             except Exception:
                 # Whatever it was, what is not committed is not confirmed: it is asked for again.
