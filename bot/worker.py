@@ -11,13 +11,14 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bot import logs
+from bot.clock import SteadyClock
 from bot.health import Health, Metrics, Standing, serve
 from bot.locales import Catalogue
 from bot.settings import Settings
@@ -60,10 +61,6 @@ MOST_TRIES = 20
 _KEY = "message-ids"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class _Observer:
     """Tells health, figures and log how the channels are doing."""
 
@@ -98,7 +95,7 @@ async def run(
     *,
     started: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
-    clock: Callable[[], datetime] = _now,
+    clock: Callable[[], datetime] | None = None,
 ) -> None:
     """Run the desk until SIGTERM or SIGINT (or until `stop` is set, when given), then stop within ten seconds.
 
@@ -106,9 +103,13 @@ async def run(
     nothing lost, and whatever may have left marked unknown. On a store that
     several workers share, the others go on with what it held.
 
+    Args:
+        clock: the time now; the machine's, made steady, when none is given.
+
     Raises:
         StoreTooNew, StoreUnavailable: the store cannot be opened; nothing was touched.
     """
+    clock = clock or SteadyClock()
     for secret in settings.secrets():
         logs.mask(secret)
     health, metrics = Health(), Metrics()
