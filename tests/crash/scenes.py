@@ -1,0 +1,442 @@
+"""What people do on the day that is sure to pass a boundary; each ends when they see that it took effect.
+
+Nobody here knows that the worker dies: who pressed does not press again, and
+waits for what must come. So whatever a scene waits for is the proof that
+nothing was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from contextlib import suppress
+
+from handlers.callbacks import Duty, Next, Queue, Show
+from inbox.model import DeliveryState, Receipt, ReceiptState
+from inbox.store.base import Store
+from inbox.store.documents import RECEIPTS_BY_STATE
+from tests.crash.day import CABINET, Day
+from tests.crash.mortal import Death
+from tests.flow.running import Json, find_button, mail
+
+TELEGRAM = "telegram:desk"
+NOTHING = {"message_id": 1}
+"""A message long gone: its buttons can still be pressed."""
+
+# ---------------------------------------------------------------- what comes
+
+
+async def a_mail_comes(day: Day) -> None:
+    day.mail("Puis-je passer jeudi ?")
+    await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")
+
+
+async def a_mail_comes_again(day: Day) -> None:
+    raw = day.mail("Puis-je passer jeudi ?")
+    await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")
+    day.mail("", raw=raw, again=True)
+
+
+async def lucas_writes(day: Day) -> Json:
+    """He comes through the plumber's link, and writes; anyone may take it."""
+    day.lucas.user.start("garnier")
+    await day.sees(day.lucas, "Plomberie Garnier")
+    said = day.lucas_writes("Ma chaudière fuit")
+    await day.sees(day.anne, "Ma chaudière fuit", button="take:")
+    return said
+
+
+async def the_same_message_comes_under_two_numbers(day: Day) -> None:
+    said = await lucas_writes(day)
+    day.telegram.inject({"message": said})
+
+
+async def somebody_comes_without_a_link(day: Day) -> None:
+    day.lucas.user.start()
+    await day.sees(day.lucas, "Écrivez-nous votre demande")
+
+
+async def somebody_comes_through_a_link(day: Day) -> None:
+    day.lucas.user.start("garnier")
+    await day.sees(day.lucas, "Plomberie Garnier")
+
+
+async def a_client_presses_a_secretarys_button(day: Day) -> None:
+    day.press_data(day.lucas, NOTHING, Queue().pack())
+    await _ended(day, TELEGRAM, ReceiptState.IGNORED)
+
+
+async def an_update_of_an_unknown_kind_comes(day: Day) -> None:
+    day.telegram.inject({"aura": {"of": "a later year"}})
+    await _ended(day, TELEGRAM, ReceiptState.IGNORED)
+
+
+async def an_unreadable_update_comes(day: Day) -> None:
+    day.parked = 1
+    day.telegram.inject({"message": {"text": "from nobody, nowhere"}})
+    await _ended(day, TELEGRAM, ReceiptState.PARKED)
+
+
+async def _ended(day: Day, channel: str, state: ReceiptState) -> None:
+    async def look(store: Store) -> list[Receipt]:
+        return await store.list(RECEIPTS_BY_STATE, channel, state)
+
+    assert len(await day.until(look)) == 1
+
+
+async def lucas_blocks_us(day: Day) -> None:
+    await lucas_writes(day)
+    day.lucas.user.block()
+    await _shown_blocked(day)
+
+
+async def _shown_blocked(day: Day) -> None:
+    day.press(day.anne, await day.sees(day.anne, "Ma chaudière fuit", button="take:"), "take:")
+    await day.sees(day.anne, "Ma chaudière fuit", "bloqué nos messages", button="rel:")
+
+
+async def a_stranger_blocks_us(day: Day) -> None:
+    day.lucas.user.block()
+    await _ended(day, TELEGRAM, ReceiptState.IGNORED)
+
+
+# ---------------------------------------------------------------- who is there
+
+
+async def paul_joins(day: Day) -> None:
+    link = await _invited(day)
+    paul = day.telegram.user(503, "Paul")
+    paul.start(link)
+    assert await paul.wait_for(lambda m: "Bienvenue Paul" in m.get("text", ""), seconds=60)
+    # Joined once, and for good: what his link let him do, it lets nobody else.
+    day.lucas.user.start(link)
+    await day.sees(day.lucas, "Cette invitation a déjà servi")
+
+
+async def somebody_comes_with_an_invitation_of_nobodys(day: Day) -> None:
+    day.lucas.user.start("i-nobody-made-this")
+    await day.sees(day.lucas, "Cette invitation n’existe pas")
+
+
+async def _invited(day: Day) -> str:
+    """What the link carries; who died making one makes another."""
+    while (said := await day.command("invite", "--name", "Paul")) is None:
+        pass
+    found = re.search(r"\?start=(\S+)", said)
+    assert found is not None, said
+    return found[1]
+
+
+async def anne_leaves_and_comes_back(day: Day) -> None:
+    """What waits for her goes back to the queue, and is dealt to her again."""
+    await a_mail_comes(day)
+    day.anne.user.send_text("/fin")
+    await day.sees(day.anne, "Au revoir Anne", "1 demande")
+    await day.sees(day.anne, "Puis-je passer jeudi ?", "Dans la file")
+    day.anne.user.send_text("/ici")
+    await day.sees(day.anne, "Bonjour Anne, vous êtes en service")
+    await day.sees(day.anne, "Puis-je passer jeudi ?", "Pour vous", button="rel:")
+
+
+async def anne_leaves_by_button(day: Day) -> None:
+    day.press_data(day.anne, NOTHING, Duty(on=False).pack())
+    await day.sees(day.anne, "Au revoir Anne")
+
+
+# ---------------------------------------------------------------- the queue
+
+
+async def anne_looks_at_the_queue(day: Day) -> None:
+    day.anne.user.send_text("/file")
+    await day.sees(day.anne, "File · 0", button="queue")
+
+
+async def anne_refreshes_the_queue(day: Day) -> None:
+    day.press_data(day.anne, NOTHING, Queue().pack())
+    await day.sees(day.anne, "File · 0", button="queue")
+
+
+async def anne_takes_the_next(day: Day) -> None:
+    await lucas_writes(day)
+    day.anne.user.send_text("/suivante")
+    await day.sees(day.anne, "Ma chaudière fuit", "Pour vous", button="rel:")
+
+
+async def anne_takes_one(day: Day) -> Json:
+    await lucas_writes(day)
+    day.press(day.anne, await day.sees(day.anne, "Ma chaudière fuit", button="take:"), "take:")
+    return await day.sees(day.anne, "Ma chaudière fuit", "Pour vous", button="rel:")
+
+
+async def lise_takes_what_anne_has(day: Day) -> None:
+    day.lise.user.send_text("/ici")
+    await day.sees(day.lise, "Bonjour Lise, vous êtes en service")
+    await lucas_writes(day)
+    offered = await day.sees(day.lise, "Ma chaudière fuit", button="take:")
+    day.press(day.anne, await day.sees(day.anne, "Ma chaudière fuit", button="take:"), "take:")
+    await day.sees(day.anne, "Ma chaudière fuit", "Pour vous", button="rel:")
+    day.press(day.lise, offered, "take:")
+    await day.sees(day.lise, "Ma chaudière fuit", "Chez Anne")
+
+
+async def anne_puts_one_back(day: Day) -> None:
+    await a_mail_comes(day)
+    day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:"), "rel:")
+    await day.sees(day.anne, "Puis-je passer jeudi ?", "Dans la file", "remise en file", button="take:")
+
+
+async def anne_asks_for_the_help(day: Day) -> None:
+    day.anne.user.send_text("/aide")
+    await day.sees(day.anne, "Bonjour Anne.", "/ici")
+
+
+async def anne_asks_for_the_help_and_it_is_forgotten(day: Day) -> None:
+    """Her receipt ends all the same: as ignored by the worker that forgets, with the help by one that does not."""
+    day.anne.user.send_text("/aide")
+    await day.settles()
+
+
+async def anne_presses_what_is_no_button(day: Day) -> None:
+    day.press_data(day.anne, NOTHING, "nonsense")
+    await _ended(day, TELEGRAM, ReceiptState.IGNORED)
+
+
+async def anne_writes_to_nobody(day: Day) -> None:
+    day.anne.user.send_text("Bonjour ?")
+    await day.sees(day.anne, "Vous ne tenez aucune demande")
+
+
+async def anne_takes_the_next_of_nothing(day: Day) -> None:
+    """The refusal is a toast, which may die with the worker; her press is settled all the same."""
+    day.press_data(day.anne, NOTHING, Next().pack())
+    await _ended(day, TELEGRAM, ReceiptState.HANDLED)
+
+
+# ---------------------------------------------------------------- a request
+
+
+async def anne_wants_it_anew(day: Day) -> None:
+    await a_mail_comes(day)
+    card = await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")
+    data = find_button(card, "rel:")
+    assert data is not None
+    day.press_data(day.anne, card, Show(conversation=data.removeprefix("rel:")).pack())
+    await day.sees(day.anne, "la fiche à jour est plus bas")
+
+
+async def anne_closes_one(day: Day) -> None:
+    await a_mail_comes(day)
+    day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="close:"), "close:")
+    await day.sees(day.anne, "Puis-je passer jeudi ?", "Close")
+
+
+async def anne_opens_a_file(day: Day) -> None:
+    from email import message_from_bytes, policy
+
+    made = message_from_bytes(mail("Devis", "Voici le devis", message_id="f1@client.test"), policy=policy.default)
+    made.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="devis.pdf")
+    day.mail("Voici le devis", raw=made.as_bytes())
+    day.press(day.anne, await day.sees(day.anne, "Voici le devis", button="files"), "files")
+    assert await day.anne.user.wait_for(lambda m: "document" in m, seconds=60)
+
+
+async def a_stranger_is_placed(day: Day) -> None:
+    day.lucas_writes("C’est pour ma facture")
+    day.press(day.anne, await day.sees(day.anne, "ma facture", button="place"), "place")
+    day.press(day.anne, await day.sees(day.anne, "pour quel compte", button="in:"), "in:")
+    await day.sees(day.anne, "Dr Claire Vasseur", "ma facture", button="rel:")
+
+
+# ---------------------------------------------------------------- a reply
+
+
+async def _drafted(day: Day, words: str = "Oui, jeudi à 9 h.") -> Json:
+    await a_mail_comes(day)
+    day.anne.reply(await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:"), words)
+    return await day.sees(day.anne, "Aperçu", words, button="send")
+
+
+async def anne_drafts(day: Day) -> None:
+    await _drafted(day)
+
+
+async def a_mail_is_answered(day: Day) -> None:
+    preview = await _drafted(day)
+    day.written.append("Oui, jeudi à 9 h.")
+    day.press(day.anne, preview, "send")
+    await _left_or_may_have(day, "Oui, jeudi à 9 h.")
+
+
+async def a_message_is_answered(day: Day) -> None:
+    card = await anne_takes_one(day)
+    day.anne.reply(card, "Nous arrivons.")
+    preview = await day.sees(day.anne, "Aperçu", "Nous arrivons.", button="send")
+    day.written.append("Nous arrivons.")
+    day.press(day.anne, preview, "send")
+    await _left_or_may_have(day, "Nous arrivons.")
+
+
+async def _left_or_may_have(day: Day, words: str) -> None:
+    ended = await day.has_ended(words)
+    if ended.state is DeliveryState.UNKNOWN:
+        await day.sees(day.anne, words, button=f"del:{ended.id}")
+
+
+async def a_reply_that_was_refused_is_sent_again(day: Day) -> None:
+    """The server does not know the client today; tomorrow it does."""
+    day.smtp.scripts[0] = {"RCPT": "550 5.1.1 no such user"}
+    preview = await _drafted(day)
+    day.written.append("Oui, jeudi à 9 h.")
+    day.press(day.anne, preview, "send")
+    refused = await day.sees(day.anne, "Oui, jeudi à 9 h.", "n’est pas partie", button="del:")
+    day.smtp.scripts[0] = {}
+    for says in day.smtp.says:
+        says["RCPT"] = "250 2.1.5 ok"
+    again = next(d for d in _datas(refused) if d.startswith("del:") and d.endswith("again"))
+    day.press_data(day.anne, refused, again)
+    await day.sees(day.anne, "Oui, jeudi à 9 h.", absent="n’est pas partie", button="close:")
+    await day.until(lambda _: _arrived(day, "Oui, jeudi à 9 h."))
+
+
+async def _arrived(day: Day, words: str) -> int:
+    return day.arrived(words)
+
+
+def _datas(message: Json) -> list[str]:
+    rows = (message.get("reply_markup") or {}).get("inline_keyboard", [])
+    return [str(button.get("callback_data", "")) for row in rows for button in row]
+
+
+async def anne_is_asked_which(day: Day) -> None:
+    for words in ("Puis-je passer jeudi ?", "Et mon ordonnance ?"):
+        day.mail(
+            words, raw=mail(words, words, sender=f"{words[:2]}@client.test", message_id=f"{words[:2]}@client.test")
+        )
+        await day.sees(day.anne, words, button="rel:")
+    day.anne.user.send_text("Oui, bien sûr.")
+    day.press(day.anne, await day.sees(day.anne, "Pour quelle demande ?", button="for:"), "for:")
+    await day.sees(day.anne, "Aperçu", "Oui, bien sûr.", button="send")
+
+
+async def anne_corrects_her_words(day: Day) -> None:
+    await a_mail_comes(day)
+    card = await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")
+    written = day.anne.reply(card, "Oui, jeudi à 9 h.")
+    await day.sees(day.anne, "Aperçu", "Oui, jeudi à 9 h.", button="send")
+    day.anne.user.edit_text(written["message_id"], "Oui, jeudi à 10 h.")
+    await day.sees(day.anne, "Aperçu", "Oui, jeudi à 10 h.", button="send")
+
+
+async def anne_sends_a_photo(day: Day) -> None:
+    day.anne.user.send_file("photo", "a.jpg", "image/jpeg", b"octets")
+    await day.sees(day.anne, "Je ne peux pas encore joindre de fichier")
+
+
+async def anne_mistypes_a_command(day: Day) -> None:
+    day.anne.user.send_text("/xyz")
+    await day.sees(day.anne, "Je ne connais pas cette commande")
+
+
+async def anne_asks_how_to_edit(day: Day) -> None:
+    day.press(day.anne, await _drafted(day), "edit")
+    await day.sees(day.anne, "Répondez à l’aperçu avec le texte complet corrigé")
+
+
+async def anne_throws_her_draft_away(day: Day) -> None:
+    day.press(day.anne, await _drafted(day), "drop")
+    await day.sees(day.anne, "Brouillon supprimé")
+
+
+async def anne_sends_an_old_preview(day: Day) -> None:
+    old = await _drafted(day)
+    day.anne.reply(old, "Non, vendredi.")
+    await day.sees(day.anne, "Aperçu", "Non, vendredi.", button="send")
+    await day.sees(day.anne, "l’aperçu à jour est plus bas")
+    day.press(day.anne, old, "send")
+    await day.settles()
+
+
+async def anne_sends_without_having_read_the_newest(day: Day) -> None:
+    old = await _drafted(day)
+    await day.settles()
+    raw = mail("Re: Demande", "Plutôt vendredi !", message_id="m2@client.test").replace(
+        b"\nDate:", b"\nIn-Reply-To: <m1@client.test>\nReferences: <m1@client.test>\nDate:"
+    )
+    day.mail("Plutôt vendredi !", raw=raw)
+    await day.sees(day.anne, "Aperçu", "Arrivé depuis", "Plutôt vendredi !", button="send")
+    day.press(day.anne, old, "send")
+    await day.settles()
+
+
+async def anne_takes_her_reply_back(day: Day) -> None:
+    """Her words are a draft again; none of them left."""
+    preview = await _drafted(day)
+    day.press(day.anne, preview, "send")
+    day.press(day.anne, await day.sees(day.anne, "Votre réponse", button="undo"), "undo")
+    await day.sees(day.anne, "Aperçu", "Oui, jeudi à 9 h.", button="send")
+    assert day.arrived("Oui, jeudi à 9 h.") == 0
+
+
+# ---------------------------------------------------------------- what an earlier death leaves
+
+
+async def a_message_waits_whose_worker_died(day: Day) -> None:
+    """Nobody came to handle what Lucas wrote before the worker died."""
+    worker = await day.start(plants=("hangs",))
+    day.lucas_writes("Ma chaudière fuit")
+
+    async def look(store: Store) -> int:
+        return await store.count(RECEIPTS_BY_STATE, TELEGRAM, ReceiptState.WAITING)
+
+    await day.until(look)
+    await worker.end(signal.SIGKILL)
+    day.deaths += 1
+
+
+async def it_is_seen_at_last(day: Day) -> None:
+    await day.sees(day.anne, "Ma chaudière fuit", button="place")
+
+
+async def the_worker_is_told_to_stop(day: Day) -> None:
+    assert day.worker is not None
+    await day.worker.says('"started"')
+    day.worker.send(signal.SIGTERM)
+    await it_is_seen_at_last(day)
+
+
+async def a_reply_was_leaving_when_the_worker_died(day: Day) -> None:
+    worker = await day.start(Death("handlers.deliveries:Deliveries._lease", "after", "DeliveryKind.REPLY"))
+    answering = asyncio.create_task(a_mail_is_answered(day))
+    assert await worker.ended() == -signal.SIGKILL, worker.last_words()
+    day.deaths += 1
+    answering.cancel()
+    with suppress(asyncio.CancelledError):
+        await answering
+
+
+async def it_may_have_left(day: Day) -> None:
+    await _left_or_may_have(day, "Oui, jeudi à 9 h.")
+
+
+# ---------------------------------------------------------------- beside the worker
+
+
+async def a_mail_met_a_bug(day: Day) -> None:
+    worker = await day.start(plants=("stumbles",))
+    day.mail("Puis-je passer jeudi ?")
+    await _ended(day, CABINET, ReceiptState.PARKED)
+    assert await worker.end(signal.SIGTERM) == 0, worker.last_words()
+
+
+async def the_parked_mail_is_replayed(day: Day) -> None:
+    """The bug is gone; whoever died saying so says it again, and is told that it waits already."""
+    while await day.command("receipts", "replay", "--all") is None:
+        pass
+    await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")
+
+
+async def the_mailbox_refuses_our_password(day: Day) -> None:
+    day.imap.scripts["LOGIN"] = lambda tag, _: f"{tag} NO [AUTHENTICATIONFAILED] no\r\n".encode()
+    await day.sees(day.anne, "mail:cabinet")
+    day.imap.scripts.clear()

@@ -1,0 +1,249 @@
+"""SIGKILL just before and just after every commit the program makes: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from inbox.model import Delivery, DeliveryKind, DeliveryState
+from inbox.store.documents import DELIVERIES_BY_STATE
+from inbox.store.sqlite import SqliteStore
+from tests.crash import scenes
+from tests.crash.boundaries import boundaries
+from tests.crash.day import WITHIN, Day
+from tests.crash.mortal import Death, Plant, When
+from tests.crash.nursery import Nursery
+
+REPLY = "DeliveryKind.REPLY"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is sure to pass a boundary.
+
+    Attributes:
+        act: what people do; it ends when they see its effect.
+        holding: words the commit must hold, where the boundary serves several purposes.
+        plants: what is planted in the worker that dies.
+        earlier: what happened before it was started.
+        undo: seconds a reply can be taken back.
+        fresh: the desk's very first start, nobody there yet.
+        by_command: it is the command line that dies, beside a worker that lives.
+        replies: what becomes of the reply, and how often it arrives: (killed before, killed after).
+    """
+
+    act: Callable[[Day], Coroutine[Any, Any, object]]
+    holding: str = ""
+    plants: tuple[Plant, ...] = ()
+    earlier: Callable[[Day], Coroutine[Any, Any, None]] | None = None
+    undo: int = 0
+    fresh: bool = False
+    by_command: bool = False
+    replies: tuple[tuple[DeliveryState, int], tuple[DeliveryState, int]] | None = None
+
+
+PASSED_ON = {
+    "handlers.desk:Unit._commit": "every call of unit.commit and unit.ignore passes it, and each has a scene",
+    "handlers.incoming:accepting.accept": "it calls _Kept.commit, which has a scene",
+}
+"""Calls whose every commit is another boundary's."""
+
+SENT, UNKNOWN = DeliveryState.SENT, DeliveryState.UNKNOWN
+
+SCENES: dict[str, list[Scene]] = {
+    "bot.cli:_invite": [Scene(scenes.paul_joins, by_command=True)],
+    "bot.cli:_replay_one": [
+        Scene(scenes.the_parked_mail_is_replayed, earlier=scenes.a_mail_met_a_bug, by_command=True)
+    ],
+    "bot.worker:_bring_in_line": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
+    "bot.worker:_receive": [Scene(scenes.the_mailbox_refuses_our_password)],
+    "bot.worker:_signing_key": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
+    "handlers.client:_arrive": [Scene(scenes.somebody_comes_without_a_link)],
+    "handlers.client:_arrive 2": [Scene(scenes.somebody_comes_through_a_link)],
+    "handlers.client:_join": [Scene(scenes.somebody_comes_with_an_invitation_of_nobodys)],
+    "handlers.client:_join 2": [Scene(scenes.paul_joins)],
+    "handlers.client:_join 3": [Scene(scenes.paul_joins)],
+    "handlers.client:_write": [Scene(scenes.the_same_message_comes_under_two_numbers)],
+    "handlers.client:_write 2": [Scene(scenes.lucas_writes)],
+    "handlers.client:note_blocked": [Scene(scenes.lucas_blocks_us)],
+    "handlers.client:note_blocked 2": [Scene(scenes.a_stranger_blocks_us)],
+    "handlers.client:take_update": [Scene(scenes.a_client_presses_a_secretarys_button)],
+    "handlers.conversations:ask_place": [Scene(scenes.a_stranger_is_placed)],
+    "handlers.conversations:close": [Scene(scenes.anne_closes_one)],
+    "handlers.conversations:decide": [Scene(scenes.a_reply_that_was_refused_is_sent_again)],
+    "handlers.conversations:hand_files": [Scene(scenes.anne_opens_a_file)],
+    "handlers.conversations:place": [Scene(scenes.a_stranger_is_placed)],
+    "handlers.conversations:show": [Scene(scenes.anne_wants_it_anew)],
+    "handlers.deliveries:Deliveries._lease": [
+        Scene(scenes.a_mail_comes),
+        Scene(scenes.a_mail_is_answered, holding=REPLY, replies=((SENT, 1), (UNKNOWN, 0))),
+        Scene(scenes.a_message_is_answered, holding=REPLY, replies=((SENT, 1), (UNKNOWN, 0))),
+    ],
+    "handlers.deliveries:Deliveries._put_off": [
+        Scene(scenes.a_message_is_answered, plants=("busy",), replies=((SENT, 1), (SENT, 1)))
+    ],
+    "handlers.deliveries:Deliveries._recover": [
+        Scene(
+            scenes.it_may_have_left,
+            earlier=scenes.a_reply_was_leaving_when_the_worker_died,
+            replies=((UNKNOWN, 0), (UNKNOWN, 0)),
+        )
+    ],
+    "handlers.deliveries:Deliveries._settle": [
+        Scene(scenes.a_mail_comes),
+        Scene(scenes.a_mail_is_answered, holding=REPLY, replies=((UNKNOWN, 1), (SENT, 1))),
+        Scene(scenes.a_message_is_answered, holding=REPLY, replies=((UNKNOWN, 1), (SENT, 1))),
+    ],
+    "handlers.drafts:_put": [Scene(scenes.anne_drafts)],
+    "handlers.drafts:_write_unaddressed": [Scene(scenes.anne_is_asked_which)],
+    "handlers.drafts:discard": [Scene(scenes.anne_throws_her_draft_away)],
+    "handlers.drafts:edit_words": [Scene(scenes.anne_corrects_her_words)],
+    "handlers.drafts:explain_edit": [Scene(scenes.anne_asks_how_to_edit)],
+    "handlers.drafts:refuse_files": [Scene(scenes.anne_sends_a_photo)],
+    "handlers.drafts:send": [Scene(scenes.anne_sends_an_old_preview)],
+    "handlers.drafts:send 2": [Scene(scenes.anne_sends_without_having_read_the_newest)],
+    "handlers.drafts:send 3": [Scene(scenes.a_mail_is_answered, replies=((SENT, 1), (SENT, 1)))],
+    "handlers.drafts:undo": [Scene(scenes.anne_takes_her_reply_back, undo=3600)],
+    "handlers.drafts:unknown_command": [Scene(scenes.anne_mistypes_a_command)],
+    "handlers.incoming:Incoming._count_deaths": [
+        Scene(scenes.it_is_seen_at_last, earlier=scenes.a_message_waits_whose_worker_died)
+    ],
+    "handlers.incoming:Incoming._decide": [Scene(scenes.an_update_of_an_unknown_kind_comes)],
+    "handlers.incoming:Incoming._handle": [
+        Scene(scenes.anne_asks_for_the_help_and_it_is_forgotten, plants=("forgets",))
+    ],
+    "handlers.incoming:Incoming._park": [Scene(scenes.an_unreadable_update_comes)],
+    "handlers.incoming:Incoming._take_mail": [Scene(scenes.a_mail_comes_again)],
+    "handlers.incoming:Incoming._take_mail 2": [Scene(scenes.a_mail_comes)],
+    "handlers.incoming:Incoming._take_update": [Scene(scenes.anne_presses_what_is_no_button)],
+    "handlers.incoming:_Kept.commit": [
+        Scene(scenes.a_mail_comes, holding="mail:cabinet"),
+        Scene(scenes.lucas_writes, holding="telegram:desk"),
+    ],
+    "handlers.incoming:spare_the_waiting": [
+        Scene(
+            scenes.the_worker_is_told_to_stop,
+            plants=("hangs",),
+            earlier=scenes.a_message_waits_whose_worker_died,
+        )
+    ],
+    "handlers.middleware:OneSentence._say": [Scene(scenes.anne_writes_to_nobody)],
+    "handlers.middleware:OneSentence._say 2": [Scene(scenes.anne_takes_the_next_of_nothing)],
+    "handlers.presence:come": [Scene(scenes.anne_leaves_and_comes_back)],
+    "handlers.presence:leave": [Scene(scenes.anne_leaves_and_comes_back)],
+    "handlers.presence:press_duty": [Scene(scenes.anne_leaves_by_button)],
+    "handlers.queue:_dealt": [Scene(scenes.anne_leaves_and_comes_back)],
+    "handlers.queue:_take_next": [Scene(scenes.anne_takes_the_next)],
+    "handlers.queue:refresh_queue": [Scene(scenes.anne_refreshes_the_queue)],
+    "handlers.queue:release": [Scene(scenes.anne_puts_one_back)],
+    "handlers.queue:show_queue": [Scene(scenes.anne_looks_at_the_queue)],
+    "handlers.queue:take": [Scene(scenes.lise_takes_what_anne_has)],
+    "handlers.queue:take 2": [Scene(scenes.anne_takes_one)],
+    "handlers.start:show_help": [Scene(scenes.anne_asks_for_the_help)],
+    "inbox.conversations:Numbers._take_block": [Scene(scenes.a_mail_comes)],
+}
+"""One line a boundary: its name, and what is sure to pass it."""
+
+
+def test_every_boundary_has_a_scene() -> None:
+    found = boundaries()
+    known = SCENES.keys() | PASSED_ON.keys()
+    without = [f"{found[name].name} ({found[name].path.name}:{found[name].line})" for name in found.keys() - known]
+    assert not without, (
+        f"{', '.join(sorted(without))}: a commit nobody has died at. Add a line to SCENES in {Path(__file__).name}: "
+        "the boundary's name, and the scene of tests/crash/scenes.py that is sure to pass it (several boundaries may "
+        "share one; a new scene does what people do, and ends when they see that it took effect). A call that only "
+        "hands on to another boundary goes to PASSED_ON, with the reason."
+    )
+    gone = known - found.keys()
+    assert not gone, f"{', '.join(sorted(gone))}: no longer in the code; take the line away"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def nursery() -> AsyncIterator[Nursery]:
+    async with Nursery() as nursery:
+        yield nursery
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def morning(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A desk where Anne is on duty and nothing has come yet."""
+    day = Day(tmp_path_factory.mktemp("morning"), nursery, undo=0)
+    async with day.open(before=None):
+        worker = await day.start()
+        await worker.says('"started"')
+        day.anne.user.send_text("/ici")
+        await day.sees(day.anne, "File · 0")
+        await day.settles()
+        assert await worker.end(signal.SIGTERM) == 0, worker.last_words()
+    return day.store
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", sorted(SCENES))
+async def test_killed_at(name: str, nursery: Nursery, morning: Path, tmp_path: Path) -> None:
+    """Each scene, killed before and after, side by side."""
+    deaths: list[tuple[Scene, When]] = [(scene, when) for scene in SCENES[name] for when in ("before", "after")]
+    async with asyncio.TaskGroup() as group:
+        for number, (scene, when) in enumerate(deaths):
+            directory = tmp_path / str(number)
+            directory.mkdir()
+            group.create_task(_played(Day(directory, nursery, scene.undo), scene, name, when, morning))
+
+
+async def _played(day: Day, scene: Scene, name: str, when: When, morning: Path) -> None:
+    death = Death(name, when, scene.holding)
+    async with day.open(before=None if scene.fresh else morning):
+        if scene.earlier is not None:
+            await scene.earlier(day)
+        async with asyncio.timeout(WITHIN):
+            if scene.by_command:
+                day.of_the_command = death
+                await day.start()
+                await scene.act(day)
+                assert day.of_the_command is None
+            else:
+                await _killed(day, scene, death)
+            await day.settles()
+        await day.is_true()
+        if scene.replies is not None:
+            await _replied(day, scene.replies[when == "after"])
+
+
+async def _killed(day: Day, scene: Scene, death: Death) -> None:
+    worker = await day.start(death, scene.plants)
+    acting = asyncio.create_task(scene.act(day))
+    dying = asyncio.create_task(worker.ended())
+    try:
+        # What people wait for may show before the commit that records it.
+        await asyncio.wait((acting, dying), return_when=asyncio.FIRST_COMPLETED)
+        if not dying.done():
+            await acting
+            await asyncio.wait((dying,), timeout=10)
+        assert dying.done(), f"{death} was not reached: {worker.last_words()}"
+        assert dying.result() == -signal.SIGKILL, worker.last_words()
+        day.deaths += 1
+        await day.start()
+        await acting
+    finally:
+        acting.cancel()
+        dying.cancel()
+        await asyncio.gather(acting, dying, return_exceptions=True)
+
+
+async def _replied(day: Day, expected: tuple[DeliveryState, int]) -> None:
+    """The one reply ended as is honest, and arrived as often as it can have."""
+    found: list[Delivery] = []
+    async with SqliteStore(day.store) as store:
+        for channel in ("mail:cabinet", "telegram:desk"):
+            for state in DeliveryState:
+                found += await store.list(DELIVERIES_BY_STATE, channel, DeliveryKind.REPLY, state)
+    (reply,) = found
+    assert (reply.state, day.arrived(day.written[0])) == expected
