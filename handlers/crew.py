@@ -10,14 +10,28 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 
 from inbox.errors import Conflict, LeaseLost, StoreUnavailable
-from inbox.leases import BEAT, MOST_HELD, SURE_BEATS, Roll, beating, buried, joined, let_go, share, to_hand_on
+from inbox.leases import (
+    BEAT,
+    MOST_HELD,
+    SURE_BEATS,
+    Roll,
+    beating,
+    buried,
+    is_dead,
+    is_lively,
+    joined,
+    let_go,
+    share,
+    silent,
+    to_hand_on,
+)
 from inbox.model import ChannelId, Claim, Lease, Worker
 from inbox.store.base import Changes, Store
 
@@ -60,8 +74,9 @@ class Crew:
         self._clock = clock
         self._beat_every = beat.total_seconds()
         self._roll = Roll()
-        self._living = frozenset([worker])
+        self._living = self._lively = frozenset([worker])
         self._duties: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
+        self._left_over: set[str] = set()
         self._beaten_at = self._looked_at = -math.inf
         self._beaten = asyncio.Event()
         self._look_now = asyncio.Event()
@@ -150,19 +165,25 @@ class Crew:
 
     async def _look(self) -> None:
         there = await self._store.scan(Worker, limit=MOST_HELD)
-        for worker in self._silent(there):
-            with suppress(Conflict):  # it is alive after all, or somebody else was faster
-                await self._store.commit(await buried(self._store, worker, self._channels, self._clock()))
-                log.warning("worker_died", worker=worker.id, last_beat=worker.beat_at.isoformat())
-        there = await self._store.scan(Worker, limit=MOST_HELD)
+        if time.monotonic() - self._looked_at > self._beat_every * 0.9:  # looks closer together prove nothing
+            self._looked_at = time.monotonic()
+            for worker in self._roll.look(there):
+                if worker.id != self.worker:
+                    await self._note(worker)
+            there = await self._store.scan(Worker, limit=MOST_HELD)
         self._living = frozenset(worker.id for worker in there)
+        self._lively = frozenset(worker.id for worker in there if is_lively(worker))
 
-    def _silent(self, there: Sequence[Worker]) -> list[Worker]:
-        """The others that are dead. Looks closer together than beats prove nothing and do not count."""
-        if time.monotonic() - self._looked_at < self._beat_every * 0.9:
-            return []
-        self._looked_at = time.monotonic()
-        return [worker for worker in self._roll.look(there) if worker.id != self.worker]
+    async def _note(self, quiet: Worker) -> None:
+        """Note that a worker was silent; or bury it."""
+        noted = silent(quiet)
+        with suppress(Conflict):  # it is alive after all, or somebody else was faster
+            if is_dead(noted):
+                await self._store.commit(await buried(self._store, quiet, self._channels, self._clock()))
+                log.warning("worker_died", worker=quiet.id, last_beat=quiet.beat_at.isoformat())
+            else:
+                await self._store.commit(Changes(replacements=[noted]))
+                self._roll.noted(quiet)
 
     async def is_living(self, worker_id: str) -> bool:
         """Whether a worker is alive, as far as anybody knows."""
@@ -177,7 +198,7 @@ class Crew:
                 log.warning("lease_lost", lease=name, worker=self.worker)
                 await self._end(name)
         held = Counter(lease.worker_id for name, lease in leases.items() if name in duties)
-        loads = {worker: held[worker] for worker in self._living | {self.worker}}
+        loads = {worker: held[worker] for worker in self._lively | {self.worker}}
         mine = list(self._duties)
         for name in mine[len(mine) - to_hand_on(len(duties), loads, self.worker) :]:
             lease = self._duties[name][0]
@@ -185,17 +206,20 @@ class Crew:
             with suppress(Conflict):
                 await self._store.commit(Changes(deletions=[lease]))
             log.info("lease_handed_on", lease=name, worker=self.worker)
-        for name in [name for name in duties if name not in mine]:
-            if len(self._duties) >= share(len(duties), len(loads)):
-                break
+        left_over, self._left_over = self._left_over, set()
+        for name in [name for name in duties if name not in mine and self._is_free(leases.get(name))]:
+            if len(self._duties) >= share(len(duties), len(loads)) and name not in left_over:
+                self._left_over.add(name)  # for who has less to do; still free at the next look, it is anybody's
+                continue
             taken = await self._take(name, leases.get(name))
             if taken is not None:
                 log.info("lease_taken", lease=name, worker=self.worker)
                 self._duties[name] = (taken, group.create_task(duties[name](taken), name=name))
 
+    def _is_free(self, held: Lease | None) -> bool:
+        return held is None or held.worker_id not in self._living - {self.worker}
+
     async def _take(self, name: str, held: Lease | None) -> Lease | None:
-        if held is not None and held.worker_id in self._living - {self.worker}:
-            return None
         mine = Lease(id=name, version=held.version if held else 0, worker_id=self.worker, taken_at=self._clock())
         try:
             await self._store.commit(Changes(replacements=[mine]) if held else Changes(inserts=[mine]))

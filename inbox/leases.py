@@ -1,7 +1,8 @@
 """Who does what, when several workers share a store: who is alive, what each holds, and what becomes of the dead.
 
 Nobody asks the time of another machine. A worker replaces its document at
-every beat; who has looked at it several times and seen no beat buries it.
+every beat; whoever looks twice and sees no beat in between notes that in it,
+and who would note it once too often buries it.
 What the dead held is free. A worker that only slept finds, when it wakes,
 that its leases and claims are at other versions or gone: every commit made
 under them is refused.
@@ -21,8 +22,9 @@ from inbox.store.documents import CLAIMS_OF_WORKER, LEASES_OF_WORKER, RECEIPTS_W
 
 BEAT = timedelta(seconds=2)
 """Between two beats of a worker, and between two looks at the others."""
-SILENT_LOOKS = 4
-"""Looks in a row that saw no beat: then a worker is dead. Counted, not timed: an observer that slept saw nothing."""
+SILENT_LOOKS = 3
+"""Looks in a row that saw no beat: then a worker is dead. Counted, not timed: an observer that slept saw nothing.
+Noted where all see it: an observer that dies leaves what it saw to the next."""
 SURE_BEATS = 2
 """So many beats after its last one, a worker can still be sure that nobody has taken it for dead."""
 MOST_HELD = 10_000
@@ -36,28 +38,43 @@ def joined(worker_id: str, host: str, now: datetime) -> Worker:
 
 def beating(worker: Worker, now: datetime) -> Worker:
     """The same worker, still alive."""
-    return msgspec.structs.replace(worker, beat_at=now)
+    return msgspec.structs.replace(worker, beat_at=now, silence=0)
+
+
+def silent(worker: Worker) -> Worker:
+    """The same worker, once more without a beat."""
+    return msgspec.structs.replace(worker, silence=worker.silence + 1)
+
+
+def is_dead(worker: Worker) -> bool:
+    """Whether it was silent too often."""
+    return worker.silence >= SILENT_LOOKS
+
+
+def is_lively(worker: Worker) -> bool:
+    """Whether it may be expected to do something."""
+    return worker.silence <= 1
 
 
 class Roll:
-    """What one worker has seen of the others: how often in a row it looked and saw no beat."""
+    """The workers as one of them saw them last."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, int] = {}
 
     def look(self, workers: Iterable[Worker]) -> list[Worker]:
-        """Those of these workers that are dead."""
+        """Those of these workers nothing was heard of, by anybody, since the look before."""
         there = list(workers)
-        self._seen = {worker.id: (worker.version, self._silent(worker)) for worker in there}
-        return [worker for worker in there if self._seen[worker.id][1] >= SILENT_LOOKS]
+        before, self._seen = self._seen, {worker.id: worker.version for worker in there}
+        return [worker for worker in there if before.get(worker.id) == worker.version]
 
-    def _silent(self, worker: Worker) -> int:
-        version, silent = self._seen.get(worker.id, (worker.version, -1))
-        return silent + 1 if version == worker.version else 0
+    def noted(self, worker: Worker) -> None:
+        """Our own note in its document is no sign of life."""
+        self._seen[worker.id] = worker.version + 1
 
 
 def share(duties: int, workers: int) -> int:
-    """How many of the duties each worker takes at most, so that all are taken."""
+    """How many of the duties each worker takes at once, so that all are taken."""
     return -(-duties // max(workers, 1))
 
 
@@ -65,7 +82,7 @@ def to_hand_on(duties: int, loads: Mapping[str, int], worker: str) -> int:
     """How many of its duties a worker hands on, so that in the end nobody has two more than another.
 
     Args:
-        loads: how many each of the living has, those with none included.
+        loads: how many each of those has that can be expected to take something, those with none included.
     """
     mine = loads[worker]
     least = duties // len(loads)

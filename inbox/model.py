@@ -583,6 +583,8 @@ class Worker(Document, frozen=True, kw_only=True):
     started_at: datetime
     beat_at: datetime
     """By its own clock, for people to read; what counts as silence is measured by who watches."""
+    silence: int = 0
+    """How often in a row another worker found that there was no beat since its own look before."""
 
 
 class Lease(Document, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -68,6 +69,8 @@ class TelegramServer:
     Args:
         clock: seconds since 1970; what updates and presses expire by.
         limits: enforce the sending limits with 429; `violations` counts either way.
+        trusted: whose certificates webhooks may have; a certificate of one's own can be given to Telegram as well
+            (Bot API, setWebhook, certificate).
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class TelegramServer:
         clock: Callable[[], float] = time.time,
         limits: bool = False,
         port: int = 0,
+        trusted: ssl.SSLContext | None = None,
     ) -> None:
         self.token = token
         self.listeners: list[Callable[[int], None]] = []
@@ -88,6 +92,7 @@ class TelegramServer:
         self.violations = 0
         """Messages sent faster than Telegram allows, whether refused or not."""
         self._port = port
+        self._trusted = trusted
         self._world = World(clock, self._changed)
         self._people: dict[int, TelegramUser] = {}
         self._bots: dict[str, DemoBot] = {}
@@ -354,7 +359,7 @@ class TelegramServer:
                 if not waiting:
                     await bot.arrived.wait()
                     continue
-                webhook.error = await _posted(session, webhook.url, waiting[0])
+                webhook.error = await _posted(session, webhook.url, waiting[0], self._trusted)
                 if webhook.error is None:
                     bot.updates = [kept for kept in bot.updates if kept[1] is not waiting[0]]
                     wait = 0.1
@@ -409,10 +414,10 @@ async def _fail(fault: _Fault) -> None:
 _SAID = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 502: "Bad Gateway"}
 
 
-async def _posted(session: aiohttp.ClientSession, url: str, update: Json) -> str | None:
+async def _posted(session: aiohttp.ClientSession, url: str, update: Json, trusted: ssl.SSLContext | None) -> str | None:
     """Call a webhook with one update; what went wrong, or None when it was taken."""
     try:
-        async with session.post(url, json=update) as answer:
+        async with session.post(url, json=update, ssl=trusted or True) as answer:
             return None if answer.ok else f"Wrong response from the webhook: {answer.status} {answer.reason}"
     except (aiohttp.ClientError, TimeoutError):
         return "Connection refused"

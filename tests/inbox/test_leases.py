@@ -11,11 +11,14 @@ from inbox.leases import (
     Roll,
     beating,
     buried,
+    is_dead,
+    is_lively,
     joined,
     lane_claim,
     let_go,
     post_claim,
     share,
+    silent,
     to_hand_on,
 )
 from inbox.model import Claim, Lease, Receipt, ReceiptState, Worker
@@ -30,29 +33,56 @@ def a_worker(name: str, version: int = 1) -> Worker:
     return replace(joined(name, "host", NOW), version=version)
 
 
+def stored(worker: Worker) -> Worker:
+    return replace(worker, version=worker.version + 1)
+
+
 def test_a_worker_is_dead_once_it_was_looked_at_several_times_and_never_beat() -> None:
     roll, worker = Roll(), a_worker("one")
-    assert [roll.look([worker]) for _ in range(SILENT_LOOKS)] == [[]] * SILENT_LOOKS
-    assert roll.look([worker]) == [worker]
+    assert roll.look([worker]) == []
+    for silence in range(1, SILENT_LOOKS + 1):
+        assert not is_dead(worker)
+        assert roll.look([worker]) == [worker]
+        roll.noted(worker)
+        worker = stored(silent(worker))
+        assert worker.silence == silence
+    assert is_dead(worker)
+
+
+def test_what_an_observer_noted_before_it_died_counts_for_the_next() -> None:
+    worker = a_worker("one")
+    for _ in range(SILENT_LOOKS):
+        observer = Roll()
+        observer.look([worker])
+        [quiet] = observer.look([worker])
+        worker = stored(silent(quiet))
+    assert is_dead(worker)
+
+
+def test_two_observers_side_by_side_do_not_count_twice() -> None:
+    one, two, worker = Roll(), Roll(), a_worker("one")
+    for roll in (one, two):
+        roll.look([worker])
+    assert one.look([worker]) == [worker]
+    one.noted(worker)
+    worker = stored(silent(worker))
+    assert two.look([worker]) == []
 
 
 def test_a_worker_that_beats_is_alive_whatever_its_clock_says() -> None:
     roll, worker = Roll(), a_worker("one")
     for beat in range(50):
         assert roll.look([worker]) == []
-        if beat % SILENT_LOOKS == 0:
-            worker = replace(beating(worker, at(-beat)), version=worker.version + 1)
+        worker = stored(beating(replace(worker, silence=SILENT_LOOKS - 1), at(-beat)))
+        assert worker.silence == 0
 
 
-def test_who_was_gone_and_is_back_is_looked_at_afresh() -> None:
-    roll, worker = Roll(), a_worker("one")
-    for _ in range(SILENT_LOOKS):
-        roll.look([worker])
-    roll.look([])
-    assert roll.look([worker]) == []
+def test_nothing_is_expected_of_a_worker_that_missed_two_beats() -> None:
+    assert [is_lively(replace(a_worker("one"), silence=n)) for n in range(3)] == [True, True, False]
 
 
 def test_a_worker_knows_that_it_may_be_dead_before_anybody_can_bury_it() -> None:
+    # Whoever saw its last beat looks a beat later for the first time in vain.
     assert SURE_BEATS < SILENT_LOOKS
 
 
