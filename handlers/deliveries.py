@@ -271,14 +271,17 @@ class Deliveries:
     async def _settle(self, leased: Delivery, decide: Callable[[Delivery], Awaitable[Changes]]) -> None:
         """Record what became of a delivery; tries until it stands, for the effect cannot be taken back."""
         current = leased
-        for _ in range(MOST_SETTLINGS):
+        conflicts = 0
+        while conflicts < MOST_SETTLINGS:
             try:
                 await self._desk.store.commit(await decide(current))
             except Conflict:
+                conflicts += 1
                 current = await patiently(lambda: self._desk.store.get(Delivery, leased.id))
                 if current.state is not DeliveryState.LEASED or current.leased_by != leased.leased_by:
                     return
             except StoreUnavailable:
+                # However long the disk is full: it is known what became of it, and given up it would be in doubt.
                 log.warning("store_unavailable", delivery=leased.id)
                 await asyncio.sleep(STORE_WAIT)
             else:
