@@ -25,7 +25,7 @@ from bot import logs, wiring
 from bot.config import CONFIG_VARIABLE, ConfigError, Problem, Settings, load
 from channels.base import Channel, Finding
 from channels.errors import ChannelError, LoginRejected
-from inbox.errors import Conflict, InboxError, InvalidTransition, NotFound, StoreTooNew, StoreUnavailable
+from inbox.errors import Conflict, InboxError, InvalidTransition, NotFound, StoreDamaged, StoreTooNew, StoreUnavailable
 from inbox.invitations import deep_link_payload
 from inbox.invitations import invite as make_invitation
 from inbox.ledger import balance, list_channels, list_receipts, replay
@@ -42,6 +42,7 @@ CHECK_WITHIN = 45.0
 """Seconds a channel may take to be checked."""
 LITTLE_DISK = 2**30
 NO_DISK = 100 * 2**20
+DAMAGED = "Stop the desk, keep a copy of the file and of those beside it, and put the last backup in its place"
 
 T = TypeVar("T")
 
@@ -144,6 +145,8 @@ def _in_words(failure: BaseException) -> tuple[str, str]:
     match failure:
         case StoreTooNew():
             return str(failure), ""
+        case StoreDamaged():
+            return str(failure), DAMAGED
         case StoreUnavailable():
             return str(failure), "permanence check tells whether it can be read and written, is whole, and has room"
         case LoginRejected():
@@ -272,12 +275,13 @@ async def _check_store(settings: Settings) -> list[Finding]:
             )
     except StoreTooNew as failure:
         return [*found, Finding("error", "store", str(failure))]
+    except StoreDamaged as failure:
+        return [*found, Finding("error", "store", str(failure), DAMAGED)]
     except StoreUnavailable as failure:
         remedy = f"See that {path} and its folder belong to the user who runs permanence, and that its disk is sound"
         return [*found, Finding("error", "store", str(failure), remedy)]
     if wrong:
-        remedy = "Stop the desk, keep a copy of the file, and put the last backup in its place"
-        return [*found, Finding("error", "store", f"{path} is damaged: {wrong[0]}", remedy)]
+        return [*found, Finding("error", "store", f"{path} is damaged: {wrong[0]}", DAMAGED)]
     found.append(Finding("ok", "store", f"{path} is whole"))
     if not owned:
         remedy = "Add an [[owners]] to the config, or: permanence invite --role owner"

@@ -10,6 +10,7 @@ InboxError            its text is safe to show a secretary
     ├── LeaseLost     another worker does it now
     └── Stale         something arrived that its author has not seen
 StoreUnavailable      nothing was committed, or it is not known to be: retry
+└── StoreDamaged      what is stored is broken: a backup must take its place
 StoreTooNew           the store was written by a newer Permanence
 """
 
@@ -91,6 +92,10 @@ class Stale(Conflict):
 
 class StoreUnavailable(Exception):
     """The store cannot be reached or written (disk full, read-only, primary lost). Retry."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """What is stored cannot be read any more (a failing disk): a person must put a backup in its place."""
 
 
 class StoreTooNew(Exception):

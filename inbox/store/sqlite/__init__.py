@@ -78,6 +78,8 @@ class SqliteStore(Store):
             # Looked at without a connection that may write: a file we do not know stays as it is, to the octet.
             with closing(file.connect_to_read(self.path)) as looking:
                 file.refuse_strangers(self.path, looking)
+                if self._exclusive:
+                    file.refuse_damaged(self.path, looking)
             connection = file.connect_to_write(self.path, checkpoints=self._exclusive)
             try:
                 bring_in_line(self.path, connection, alone=self._exclusive)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import cast
 
 import msgspec
 
-from inbox.errors import StoreTooNew, StoreUnavailable
+from inbox.errors import StoreDamaged, StoreTooNew, StoreUnavailable
 from inbox.store import migrations
 from inbox.store.sqlite.sql import TABLES
 
@@ -26,6 +27,11 @@ WAL_KEPT = 64 * 2**20
 """Octets the log's file may keep once it is empty again; it grows beyond what it needs during a backup."""
 PROBLEMS = 100
 """As many as `verify` lists; SQLite's integrity_check stops at that number too."""
+NO_ROOM = 2**20
+"""With less than this free, a file that cannot be written is told to have no room: SQLite says "disk I/O error"."""
+_WRITING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+LOOKED_THROUGH = 256 * 2**20
+"""A file up to so many octets is looked through before a worker works on it: a second for the largest."""
 
 
 @contextmanager
@@ -36,7 +42,28 @@ def unavailable(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreUnavailable(f"{path}: {error.strerror}") from error
     except (sqlite3.Error, msgspec.MsgspecError) as error:
-        raise StoreUnavailable(f"{path}: {error}") from error
+        raise failure(path, error) from error
+
+
+def failure(path: Path, error: Exception) -> StoreUnavailable:
+    """What an exception of the file, or of what is in it, means to the desk."""
+    if isinstance(error, sqlite3.Error) and _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreDamaged(f"{path} is damaged: {error}")
+    if isinstance(error, sqlite3.Error) and _code(error) in _WRITING and _free(path) < NO_ROOM:
+        return StoreUnavailable(f"{path}: {error}: no room is left on its disk")
+    return StoreUnavailable(f"{path}: {error}")
+
+
+def _free(path: Path) -> int:
+    try:
+        return shutil.disk_usage(path.absolute().parent).free
+    except OSError:
+        return NO_ROOM
+
+
+def _code(error: sqlite3.Error) -> int:
+    # Those that sqlite3 itself raises have none; the lower octet is the primary code. sqlite.org/rescode.html
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def create(path: Path) -> None:
@@ -89,15 +116,31 @@ def connect_to_write(path: Path, *, checkpoints: bool) -> sqlite3.Connection:
 
 def refuse_strangers(path: Path, connection: sqlite3.Connection) -> int:
     """The version of the schema, 0 for an empty file."""
-    version = cast("int", connection.execute("PRAGMA user_version").fetchone()[0])
+    # One statement is one moment: between two, another process may make the store.
+    row = connection.execute(
+        "SELECT user_version, EXISTS (SELECT 1 FROM sqlite_master) FROM pragma_user_version"
+    ).fetchone()
+    version, has_tables = cast("tuple[int, int]", row)
     if version > migrations.SCHEMA_VERSION:
         raise StoreTooNew(
             f"{path} was written by a newer Permanence (schema {version}, this one knows "
             f"{migrations.SCHEMA_VERSION}); run that version, or restore a backup"
         )
-    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+    if version == 0 and has_tables:
         raise StoreUnavailable(f"{path} is a database, but not a store of Permanence")
     return version
+
+
+def refuse_damaged(path: Path, connection: sqlite3.Connection) -> None:
+    """Look through the structure of a file that is not large: what a failing disk left is not worked on.
+
+    It compares no index with its documents; `verify` does.
+    """
+    if path.stat().st_size > LOOKED_THROUGH:
+        return
+    [problem] = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if problem != "ok":
+        raise StoreDamaged(f"{path} is damaged: {problem}")
 
 
 def verify(connection: sqlite3.Connection) -> list[str]:
@@ -105,7 +148,7 @@ def verify(connection: sqlite3.Connection) -> list[str]:
     try:
         problems = [row[0] for row in connection.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+        if _code(error) != sqlite3.SQLITE_CORRUPT:
             raise
         return [str(error)]  # so damaged that the check itself stumbles
     if problems:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from inbox.errors import Conflict, Duplicate, StoreUnavailable
 from inbox.model import Document
-from inbox.store.sqlite.file import connect_to_read, unavailable
+from inbox.store.sqlite.file import connect_to_read, failure, unavailable
 from inbox.store.sqlite.sql import Step
 
 T = TypeVar("T")
@@ -26,6 +26,9 @@ GROUP = 64
 READERS = 4
 ELSEWHERE = 1.0
 """Seconds between looks for other processes' commits while nothing is written: SQLite cannot push across processes."""
+
+SAID_AGAIN = 60.0
+"""Seconds until the log repeats that the store fails, and why."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,12 +48,36 @@ def _tell(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *args: obj
         loop.call_soon_threadsafe(what, *args)
 
 
+class _Ailment:
+    """Says in the log why the store fails its callers, once a minute while it does, and when it is over.
+
+    Each caller tries again and knows no more than that it must.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said = ""
+        self._said_at = 0.0
+
+    def note(self, error: StoreUnavailable) -> None:
+        now = time.monotonic()
+        if str(error) != self._said or now - self._said_at >= SAID_AGAIN:
+            self._said, self._said_at = str(error), now
+            _log.error("%s: %s", self._what, error)
+
+    def note_over(self) -> None:
+        if self._said:
+            self._said = ""
+            _log.warning("%s: no longer", self._what)
+
+
 class Readers:
     """A few threads, each with a connection of its own that cannot write."""
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._path = path
         self._loop = loop
+        self._ailment = _Ailment("the store cannot be read")
         self._asked: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._run, name="store-reader", daemon=True) for _ in range(READERS)]
         for thread in self._threads:
@@ -77,16 +104,18 @@ class Readers:
             if future.cancelled():
                 continue
             result: object = None
-            failure: Exception | None = None
+            failed: Exception | None = None
             try:
                 with unavailable(self._path):
                     if connection is None:
                         connection = connect_to_read(self._path)
                     result = work(connection)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is its caller's, and the thread goes on
-                failure = error
-            _tell(self._loop, settle, future, result, failure)
-            del work, future, asked, result, failure  # nothing read is kept alive while this thread waits
+                failed = error
+                if isinstance(error, StoreUnavailable):
+                    self._ailment.note(error)
+            _tell(self._loop, settle, future, result, failed)
+            del work, future, asked, result, failed  # nothing read is kept alive while this thread waits
         if connection is not None:
             connection.close()
 
@@ -120,6 +149,7 @@ class Writer:
         self._settled = settled
         self._changed_elsewhere = changed_elsewhere
         self._on_commit = on_commit
+        self._ailment = _Ailment("nothing can be written to the store")
         self._units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         # Read before anybody reads documents: no later commit of another process goes unnoticed.
         self._seen = self._data_version()
@@ -143,6 +173,7 @@ class Writer:
             if units:
                 began = time.perf_counter()
                 outcomes = self._commit(units)
+                self._note(outcomes)
                 _tell(self._loop, self._settled, units, outcomes)
                 self._report(len(units), time.perf_counter() - began)
                 del units, outcomes
@@ -173,6 +204,13 @@ class Writer:
         except sqlite3.Error:
             return -1
 
+    def _note(self, outcomes: Sequence[Exception | None]) -> None:
+        failed = next((outcome for outcome in outcomes if isinstance(outcome, StoreUnavailable)), None)
+        if failed is not None:
+            self._ailment.note(failed)
+        else:
+            self._ailment.note_over()
+
     def _report(self, units: int, seconds: float) -> None:
         if self._on_commit is None:
             return
@@ -200,20 +238,20 @@ class Writer:
         """Do all of a unit, or nothing and say why; raise only when that cannot be kept."""
         connection = self._connection
         connection.execute("SAVEPOINT unit")
-        failure: Exception | None = None
+        failed: Exception | None = None
         try:
             for step in unit.steps:
                 self._step(step)
         except sqlite3.Error as error:
             if not connection.in_transaction:
                 raise  # a full disk, an I/O error: SQLite rolled the whole group back. sqlite.org/lang_transaction.html
-            failure = self._failure(error)
+            failed = self._failure(error)
         except Exception as error:  # noqa: BLE001 - Conflict, or a value SQLite cannot hold: its caller's alone
-            failure = error
-        if failure is not None:
+            failed = error
+        if failed is not None:
             connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
-        return failure
+        return failed
 
     def _step(self, step: Step) -> None:
         try:
@@ -228,6 +266,6 @@ class Writer:
             raise Conflict(f"{step.table.name if step.table else 'blob'} {step.id} changed")
 
     def _failure(self, error: Exception) -> StoreUnavailable:
-        failure = StoreUnavailable(f"{self._path}: {error}")
-        failure.__cause__ = error
-        return failure
+        failed = failure(self._path, error)
+        failed.__cause__ = error
+        return failed
