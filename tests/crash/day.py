@@ -49,7 +49,7 @@ UNSETTLED = (DeliveryState.DUE, DeliveryState.QUEUED, DeliveryState.LEASED)
 
 CONFIG = """
 [store]
-url = "sqlite:desk.db"
+url = "sqlite:{store}"
 [desk]
 undo_seconds = {undo}
 [web]
@@ -101,14 +101,17 @@ class Day:
         parked: receipts that may end so.
     """
 
-    def __init__(self, directory: Path, nursery: Nursery, undo: int) -> None:
+    def __init__(self, directory: Path, nursery: Nursery, *, undo: int = 0, disk: Path | None = None) -> None:
         self.directory = directory
+        self.store = (disk or directory) / "desk.db"
         self.said: list[str] = []
         self.written: list[str] = []
         self.deaths = 0
         self.parked = 0
         self.of_the_command: Death | None = None
         self.worker: Child | None = None
+        """The one started last."""
+        self._workers: list[Child] = []
         self._nursery = nursery
         self._undo = undo
         self._logs = 0
@@ -129,6 +132,7 @@ class Day:
                 self.telegram.bot().chat_with(who.user).started = True
             self.config.write_text(
                 CONFIG.format(
+                    store=self.store,
                     undo=self._undo,
                     imap=self.imap.port,
                     smtp=self.smtp.port,
@@ -140,12 +144,8 @@ class Day:
             try:
                 yield
             finally:
-                if self.worker is not None:
-                    await self.worker.end(signal.SIGKILL)
-
-    @property
-    def store(self) -> Path:
-        return self.directory / "desk.db"
+                for worker in self._workers:
+                    await worker.end(signal.SIGKILL)
 
     @property
     def config(self) -> Path:
@@ -161,6 +161,7 @@ class Day:
         self.worker = await self._nursery.start(
             "run", "--config", self.config, log=log, death=death, plants=plants, wall=wall
         )
+        self._workers.append(self.worker)
         return self.worker
 
     async def command(self, *arguments: str) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
+import struct
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from sys import _getframe
 from typing import Any, Literal
@@ -16,9 +19,10 @@ import msgspec
 
 from bot import worker
 from bot.clock import SteadyClock
+from bot.settings import StoreSettings
 from channels.telegram.bot import TelegramBot
 from channels.telegram.limits import Limits
-from handlers import start
+from handlers import crew, deliveries, incoming, start
 from handlers.incoming import Incoming
 from inbox.model import ChannelId
 from inbox.store.base import Changes
@@ -27,7 +31,7 @@ from inbox.triage import Triage
 from tests.crash.boundaries import boundaries
 
 When = Literal["before", "after"]
-Plant = Literal["paced", "busy", "forgets", "stumbles", "hangs"]
+Plant = Literal["paced", "busy", "forgets", "stumbles", "hangs", "waits", "hasty", "shared", "unprivileged"]
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -62,7 +66,7 @@ def prepare(life: Life) -> None:
     if "paced" not in life.plants:
         _put(Limits, "turn", _unpaced)  # no test waits for a chat's pace, unless it asks to
     for plant in life.plants:
-        PLANTS[plant]()
+        PLANTS[plant](life)
     if life.wall is not None:
         _shift_the_wall(Path(life.wall))
     if life.death is not None:
@@ -106,7 +110,7 @@ async def _unpaced(limits: Limits, chat_id: int) -> float:
     return limits.paused_for(chat_id)
 
 
-def _busy() -> None:
+def _busy(life: Life) -> None:
     """The first message of a client's chat must wait for its turn."""
     ready = TelegramBot.ready
     asked: set[ChannelId] = set()
@@ -120,7 +124,7 @@ def _busy() -> None:
     _put(TelegramBot, "ready", once)
 
 
-def _forgets() -> None:
+def _forgets(life: Life) -> None:
     """The help's handler ends without a commit, as a handler with a bug would."""
 
     async def show_help(message: object) -> None: ...
@@ -128,7 +132,7 @@ def _forgets() -> None:
     _put(start, "show_help", show_help)
 
 
-def _stumbles() -> None:
+def _stumbles(life: Life) -> None:
     """Every client's message meets a bug."""
 
     async def take_in(*_: object) -> None:
@@ -137,7 +141,7 @@ def _stumbles() -> None:
     _put(Triage, "take_in", take_in)
 
 
-def _hangs() -> None:
+def _hangs(life: Life) -> None:
     """No receipt is ever handled."""
 
     async def handle(*_: object) -> None:
@@ -146,12 +150,57 @@ def _hangs() -> None:
     _put(Incoming, "_handle", handle)
 
 
-PLANTS: dict[Plant, Callable[[], None]] = {
-    "paced": lambda: None,
+def _shared(life: Life) -> None:
+    """The store is shared among workers, as one on MongoDB is; they find out sooner than elsewhere who died."""
+    opening = SqliteStore.__init__
+
+    def __init__(store: SqliteStore, path: Path, *, exclusive: bool = False, **options: Any) -> None:  # noqa: N807
+        opening(store, path, exclusive=False, **options)
+
+    _put(SqliteStore, "__init__", __init__)
+    _put(StoreSettings, "shared", property(lambda _: True))
+    _put(worker, "Crew", partial(crew.Crew, beat=timedelta(seconds=0.25)))
+    _put(deliveries, "RESCAN", 0.5)
+    _put(incoming, "RESCAN", 0.5)
+
+
+def _waits(life: Life) -> None:
+    """No receipt is handled before there is a file beside the log that says so."""
+    handle = Incoming._handle
+    told = Path(f"{life.log}.handle")
+
+    async def late(*args: Any) -> None:
+        while not told.exists():  # noqa: ASYNC110  # another process makes it
+            await asyncio.sleep(0.01)
+        await handle(*args)
+
+    _put(Incoming, "_handle", late)
+
+
+def _hasty(life: Life) -> None:
+    """A store that fails is asked again at once: an hour's tries are a second's."""
+    _put(deliveries, "STORE_WAIT", 0.01)
+
+
+def _unprivileged(life: Life) -> None:
+    """Root may write everywhere; root without its capabilities is held by what a file says, as anybody is."""
+    if os.geteuid() == 0:
+        # capset(2): version 3 and this process, then effective, permitted and inheritable, twice
+        head, none = struct.pack("Ii", 0x20080522, 0), bytes(24)
+        failed = ctypes.CDLL(None, use_errno=True).capset(head, none)
+        assert not failed, os.strerror(ctypes.get_errno())
+
+
+PLANTS: dict[Plant, Callable[[Life], None]] = {
+    "paced": lambda _: None,
     "busy": _busy,
     "forgets": _forgets,
     "stumbles": _stumbles,
     "hangs": _hangs,
+    "shared": _shared,
+    "waits": _waits,
+    "hasty": _hasty,
+    "unprivileged": _unprivileged,
 }
 
 

@@ -20,6 +20,7 @@ from typing import Self
 
 import msgspec
 
+from bot import cli
 from tests.crash.mortal import Death, Life, Plant, prepare
 
 BORN_WITHIN = 60.0
@@ -60,7 +61,7 @@ class Child:
         """Wait until its log has these words."""
         async with asyncio.timeout(seconds):
             while not all(event.encode() in self._read() for event in events):
-                assert self.alive, self.last_words()
+                assert self.alive, f"ended with {self._end.result()}: {self.last_words()}"
                 await asyncio.sleep(0.01)
 
     def _read(self) -> bytes:
@@ -180,12 +181,10 @@ def _born(life: Life) -> int:
 
 
 def _live(life: Life) -> int:
-    from bot.cli import main as command_line
-
     sys.argv = ["permanence", *life.arguments]
     try:
         prepare(life)
-        command_line()
+        cli.main()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BaseException:  # noqa: BLE001  # as the interpreter would: said, and the end

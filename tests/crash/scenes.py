@@ -419,6 +419,31 @@ async def it_may_have_left(day: Day) -> None:
     await _left_or_may_have(day, "Oui, jeudi à 9 h.")
 
 
+# ---------------------------------------------------------------- among other workers
+
+
+async def a_worker_died_among_others(day: Day) -> None:
+    worker = await day.start(plants=("shared",))
+    await worker.says('"lease_taken"')
+    await worker.end(signal.SIGKILL)
+    day.deaths += 1
+
+
+async def another_worker_comes(day: Day) -> None:
+    """Half of what the first one does becomes the other's."""
+    assert day.worker is not None
+    await day.worker.says('"lease_taken"', "receive telegram:desk")
+    await day.start(plants=("shared",))
+    await a_mail_comes(day)
+
+
+async def the_worker_leaves_the_others(day: Day) -> None:
+    assert day.worker is not None
+    await day.worker.says('"lease_taken"')
+    day.worker.send(signal.SIGTERM)
+    await a_mail_comes(day)
+
+
 # ---------------------------------------------------------------- beside the worker
 
 

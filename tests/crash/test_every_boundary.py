@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from inbox.model import Delivery, DeliveryKind, DeliveryState
 from inbox.store.documents import DELIVERIES_BY_STATE
@@ -31,7 +30,7 @@ class Scene:
     Attributes:
         act: what people do; it ends when they see its effect.
         holding: words the commit must hold, where the boundary serves several purposes.
-        plants: what is planted in the worker that dies.
+        plants: what is planted in the worker that dies; one that shares its store is followed by one that does.
         earlier: what happened before it was started.
         undo: seconds a reply can be taken back.
         fresh: the desk's very first start, nobody there yet.
@@ -62,8 +61,8 @@ SCENES: dict[str, list[Scene]] = {
     "bot.cli:_replay_one": [
         Scene(scenes.the_parked_mail_is_replayed, earlier=scenes.a_mail_met_a_bug, by_command=True)
     ],
-    "bot.worker:_bring_in_line": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
-    "bot.worker:_receive": [Scene(scenes.the_mailbox_refuses_our_password)],
+    "bot.worker:_say_what_is_declared": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
+    "bot.worker:_tell_owners_of_rejection": [Scene(scenes.the_mailbox_refuses_our_password)],
     "bot.worker:_signing_key": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
     "handlers.client:_arrive": [Scene(scenes.somebody_comes_without_a_link)],
     "handlers.client:_arrive 2": [Scene(scenes.somebody_comes_through_a_link)],
@@ -81,6 +80,16 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.conversations:hand_files": [Scene(scenes.anne_opens_a_file)],
     "handlers.conversations:place": [Scene(scenes.a_stranger_is_placed)],
     "handlers.conversations:show": [Scene(scenes.anne_wants_it_anew)],
+    "handlers.crew:Crew._beat": [Scene(scenes.a_mail_comes, plants=("shared",))],
+    "handlers.crew:Crew._look": [
+        Scene(scenes.a_mail_comes, plants=("shared",), earlier=scenes.a_worker_died_among_others)
+    ],
+    "handlers.crew:Crew._share_out": [Scene(scenes.another_worker_comes, plants=("shared",))],
+    "handlers.crew:Crew._take": [Scene(scenes.a_mail_comes, plants=("shared",))],
+    "handlers.crew:Crew.claim": [Scene(scenes.a_mail_comes, plants=("shared",))],
+    "handlers.crew:Crew.give_back": [Scene(scenes.a_mail_comes, plants=("shared",))],
+    "handlers.crew:Crew.join": [Scene(scenes.a_mail_comes, plants=("shared",))],
+    "handlers.crew:Crew.leave": [Scene(scenes.the_worker_leaves_the_others, plants=("shared",))],
     "handlers.deliveries:Deliveries._lease": [
         Scene(scenes.a_mail_comes),
         Scene(scenes.a_mail_is_answered, holding=REPLY, replies=((SENT, 1), (UNKNOWN, 0))),
@@ -166,26 +175,6 @@ def test_every_boundary_has_a_scene() -> None:
     assert not gone, f"{', '.join(sorted(gone))}: no longer in the code; take the line away"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def nursery() -> AsyncIterator[Nursery]:
-    async with Nursery() as nursery:
-        yield nursery
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def morning(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A desk where Anne is on duty and nothing has come yet."""
-    day = Day(tmp_path_factory.mktemp("morning"), nursery, undo=0)
-    async with day.open(before=None):
-        worker = await day.start()
-        await worker.says('"started"')
-        day.anne.user.send_text("/ici")
-        await day.sees(day.anne, "File · 0")
-        await day.settles()
-        assert await worker.end(signal.SIGTERM) == 0, worker.last_words()
-    return day.store
-
-
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", sorted(SCENES))
 async def test_killed_at(name: str, nursery: Nursery, morning: Path, tmp_path: Path) -> None:
@@ -195,7 +184,7 @@ async def test_killed_at(name: str, nursery: Nursery, morning: Path, tmp_path: P
         for number, (scene, when) in enumerate(deaths):
             directory = tmp_path / str(number)
             directory.mkdir()
-            group.create_task(_played(Day(directory, nursery, scene.undo), scene, name, when, morning))
+            group.create_task(_played(Day(directory, nursery, undo=scene.undo), scene, name, when, morning))
 
 
 async def _played(day: Day, scene: Scene, name: str, when: When, morning: Path) -> None:
@@ -230,7 +219,7 @@ async def _killed(day: Day, scene: Scene, death: Death) -> None:
         assert dying.done(), f"{death} was not reached: {worker.last_words()}"
         assert dying.result() == -signal.SIGKILL, worker.last_words()
         day.deaths += 1
-        await day.start()
+        await day.start(plants=("shared",) if "shared" in scene.plants else ())
         await acting
     finally:
         acting.cancel()

@@ -15,6 +15,9 @@ SAYS_NOTHING = "says nothing"
 HANGS_UP_HALFWAY = "hangs up halfway"
 """As the answer to the text: after its first octets."""
 
+ANSWERS_LATE = "answers late"
+"""As the answer to the text: yes, once `reads` is set."""
+
 READS_LATE = "reads late"
 """As the answer to the text: reads it only when `reads` is set, to the end of the connection, and says nothing."""
 
@@ -144,8 +147,12 @@ class ScriptedSmtp:
                     return
                 letter.text = await reader.readuntil(b"\r\n.\r\n")
                 self.has_text.set()
-                await _say(writer, says["text"])
-                if says["text"].startswith("250"):
+                answer = says["text"]
+                if answer == ANSWERS_LATE:
+                    await self.reads.wait()
+                    answer = USUAL["text"]
+                await _say(writer, answer)
+                if answer.startswith("250"):
                     self.taken.append(letter)
             if verb == "QUIT":
                 return
