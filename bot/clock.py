@@ -16,6 +16,10 @@ SLEW = 0.05
 """How much slower it goes while it waits for the wall: an hour is made good in twenty."""
 
 
+MOST_BEHIND = timedelta(days=1)
+"""A wall further behind than this was wrong before, not now: it is followed."""
+
+
 def _wall() -> datetime:
     return datetime.now(UTC)
 
@@ -47,6 +51,18 @@ class SteadyClock:
         self._wall_was, self._read_at = wall, read_at
         self._told = max(wall, self._told + passed * (1 - SLEW))
         return self._told
+
+    def not_before(self, instant: datetime) -> None:
+        """Go on from an instant that has been already: the wall was set back since, while nobody looked."""
+        behind = instant - self()
+        if behind <= timedelta():
+            return
+        if behind > MOST_BEHIND:
+            log.error("clock_far_behind", seconds=round(behind.total_seconds(), 1), since=instant.isoformat())
+            return
+        if behind >= JUMP:
+            log.warning("clock_behind", seconds=round(behind.total_seconds(), 1))
+        self._told = instant
 
     def _note_jump(self, jump: timedelta) -> None:
         if abs(jump) < JUMP:

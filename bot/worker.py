@@ -47,7 +47,7 @@ from inbox.ledger import balance
 from inbox.model import Because, ChannelId, Cursor, DeskKey, Lease, Role, new_id
 from inbox.outbox import sentence_for
 from inbox.store.base import Changes, Store
-from inbox.store.documents import RECEIPTS_WAITING, SECRETARIES
+from inbox.store.documents import CURSORS, RECEIPTS_WAITING, SECRETARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +117,8 @@ async def run(
     async with open_store(
         settings, exclusive=True, on_commit=lambda _units, seconds: metrics.committed(seconds)
     ) as store:
+        if isinstance(clock, SteadyClock):
+            clock.not_before(await _last_known(store, clock()))
         await _bring_in_line(store, settings, clock)
         channels = build_channels(settings, observer)
         desk = await _desk(settings, store, channels, metrics, clock)
@@ -244,6 +246,12 @@ async def _tell_owners_of_rejection(desk: Desk, channel_id: ChannelId) -> None:
     because = Because(key="notice.login_rejected", args={"channel": channel_id})
     notices = [sentence_for(s, because, desk.clock()) for s in everyone if s.role is Role.OWNER]
     await desk.store.commit(Changes(inserts=notices))
+
+
+async def _last_known(store: Store, now: datetime) -> datetime:
+    """When something was last received, by the clock of whoever did: time does not begin before that again."""
+    newest = await store.list(CURSORS, descending=True, limit=1)
+    return newest[0].updated_at if newest else now
 
 
 async def _bring_in_line(store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:

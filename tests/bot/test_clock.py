@@ -74,6 +74,25 @@ def test_forward_and_back_again_never_goes_back(machine: Machine) -> None:
     assert ahead < machine.clock() <= ahead + timedelta(seconds=10)
 
 
+def test_it_goes_on_from_what_has_been_already(machine: Machine) -> None:
+    machine.clock.not_before(NINE + HOUR)
+    assert machine.clock() == NINE + HOUR
+    machine.passes(60)
+    assert NINE + HOUR < machine.clock() <= NINE + HOUR + timedelta(seconds=60)
+
+
+def test_what_has_been_long_ago_changes_nothing(machine: Machine) -> None:
+    machine.clock.not_before(NINE - HOUR)
+    assert machine.clock() == NINE
+
+
+def test_a_store_from_next_year_is_said_and_not_followed(machine: Machine) -> None:
+    with capture_logs() as said:
+        machine.clock.not_before(NINE + timedelta(days=365))
+    assert machine.clock() == NINE
+    assert [line["event"] for line in said] == ["clock_far_behind"]
+
+
 @pytest.mark.parametrize(("by", "direction"), [(HOUR, "forward"), (-HOUR, "back")])
 def test_a_jump_is_said_once_by_name(machine: Machine, by: timedelta, direction: str) -> None:
     with capture_logs() as said:
