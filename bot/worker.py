@@ -43,7 +43,7 @@ from handlers.timers import keep_dealing
 from inbox.accounts import bring_in_line, list_accounts, unsorted_account
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.invitations import owners_in_line
-from inbox.ledger import balance
+from inbox.ledger import Ledger
 from inbox.model import Because, ChannelId, Cursor, DeskKey, Lease, Role, new_id
 from inbox.outbox import sentence_for
 from inbox.store.base import Changes, Store
@@ -122,7 +122,8 @@ async def run(
         await _bring_in_line(store, settings, clock)
         channels = build_channels(settings, observer)
         desk = await _desk(settings, store, channels, metrics, clock)
-        metrics.ask_at_each_scrape(lambda: _standing(desk))
+        ledger = Ledger(store)
+        metrics.ask_at_each_scrape(lambda: _standing(desk, ledger))
         with _stopping(stop) as asked_to_stop:
             async with (
                 serve(health, metrics, host=settings.web.host, port=settings.web.port) as served,
@@ -314,10 +315,10 @@ async def _signing_key(store: Store) -> DeskKey:
             continue
 
 
-async def _standing(desk: Desk) -> Standing:
+async def _standing(desk: Desk, ledger: Ledger) -> Standing:
     """What the store knows of the channels, for the figures."""
-    lines = await balance(desk.store, list(desk.channels))
     now, behind = desk.clock(), {}
+    lines = await ledger.balance(list(desk.channels), now)
     for channel_id in desk.channels:
         oldest = await desk.store.list(RECEIPTS_WAITING, channel_id, limit=1)
         behind[str(channel_id)] = (now - oldest[0].arrived_at).total_seconds() if oldest else 0.0

@@ -170,7 +170,9 @@ class Store(Protocol):
         """
         ...
 
-    async def count(self, index: Index[D], *equal: Value) -> int: ...
+    async def count(self, index: Index[D], *equal: Value, since: Value = None, until: Value = None) -> int:
+        """How many documents `list` would give without a limit; only where they are few is it cheap."""
+        ...
 
     async def scan(self, kind: type[D], *, after: str = "", limit: int = 500) -> Sequence[D]:
         """Every document of a kind, a page at a time in the order of ids: for who copies or goes through all there is.

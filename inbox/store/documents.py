@@ -55,7 +55,7 @@ KINDS: Final[dict[type[Document], str]] = {
 
 RECEIPT_BY_SOURCE = Index(Receipt, "by_source", ("channel_id", "source_key"), unique=True)
 RECEIPTS_WAITING = Index(Receipt, "waiting", ("waiting_in", "sequence"))
-RECEIPTS_BY_STATE = Index(Receipt, "by_state", ("channel_id", "state"))
+RECEIPTS_BY_STATE = Index(Receipt, "by_state", ("channel_id", "state", "sequence"))
 
 CURSORS = Index(Cursor, "all", ("updated_at",))
 ACCOUNTS = Index(Account, "all", ("retired",))

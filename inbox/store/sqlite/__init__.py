@@ -154,8 +154,10 @@ class SqliteStore(Store):
             parameters += behind
         return await self._read(partial(_all, sql.table(index.kind), shape.sql, (*parameters, limit)))
 
-    async def count(self, index: Index[D], *equal: Value) -> int:
-        counted = await self._read(partial(_row, sql.counting(index, len(equal)), _equal(index, equal)))
+    async def count(self, index: Index[D], *equal: Value, since: Value = None, until: Value = None) -> int:
+        query = sql.counting(index, len(equal), since=since is not None, until=until is not None)
+        parameters = _equal(index, equal) + [sql.column(bound) for bound in (since, until) if bound is not None]
+        counted = await self._read(partial(_row, query, parameters))
         return cast("int", counted[0])
 
     async def scan(self, kind: type[D], *, after: str = "", limit: int = 500) -> Sequence[D]:

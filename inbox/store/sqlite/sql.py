@@ -128,6 +128,15 @@ def _where(index: Index[Any], equal: int) -> list[str]:
     return [*(f"{f} = ?" for f in index.fields[:equal]), *(f"{f} IS NOT NULL" for f in index.fields)]
 
 
+def _bounds(index: Index[Any], equal: int, *, since: bool, until: bool) -> list[str]:
+    if not since and not until:
+        return []
+    if equal == len(index.fields):
+        raise ValueError(f"{index} has no field after {equal}")
+    following = index.fields[equal]
+    return [f"{following} >= ?"] * since + [f"{following} <= ?"] * until
+
+
 class Selection(NamedTuple):
     """A query of one shape; its parameters are the equal values, since, until, the `order` fields of after, limit."""
 
@@ -138,12 +147,7 @@ class Selection(NamedTuple):
 @lru_cache(maxsize=1024)
 def selection(index: Index[Any], equal: int, *, since: bool, until: bool, after: bool, descending: bool) -> Selection:
     """The bodies of documents in index order. `INDEXED BY`: SQLite uses that index, or refuses the query."""
-    where = _where(index, equal)
-    if since or until:
-        if equal == len(index.fields):
-            raise ValueError(f"{index} has no field after {equal}")
-        following = index.fields[equal]
-        where += [f"{following} >= ?"] * since + [f"{following} <= ?"] * until
+    where = [*_where(index, equal), *_bounds(index, equal, since=since, until=until)]
     # In a unique index the fields alone settle the order.
     order = (*index.fields[equal:], *(() if index.unique else ("id",)))
     if after and order:
@@ -155,10 +159,10 @@ def selection(index: Index[Any], equal: int, *, since: bool, until: bool, after:
 
 
 @lru_cache(maxsize=256)
-def counting(index: Index[Any], equal: int) -> str:
-    """How many documents there are, from the index alone."""
-    source = f"{KINDS[index.kind]} INDEXED BY {index_name(index)}"
-    return f"SELECT count(*) FROM {source} WHERE {' AND '.join(_where(index, equal))}"
+def counting(index: Index[Any], equal: int, *, since: bool, until: bool) -> str:
+    """How many documents there are, from the index alone; its parameters are the equal values, since, until."""
+    where = [*_where(index, equal), *_bounds(index, equal, since=since, until=until)]
+    return f"SELECT count(*) FROM {KINDS[index.kind]} INDEXED BY {index_name(index)} WHERE {' AND '.join(where)}"
 
 
 # ---------------------------------------------------------------- units of work
