@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import corpus, latency, store
+from tests.bench import corpus, growth, latency, store
 from tests.bench.outcome import Outcome
 from tests.servers.dovecot import Dovecot
 
@@ -126,6 +126,20 @@ def measure_store(directory: Path) -> None:
     _report("store_units_per_s_64", asyncio.run(store.measure(directory / "store.db")), "units/s")
 
 
+# ---------------------------------------------------------------- growth
+
+
+def measure_growth(directory: Path) -> None:
+    """What a long history costs: the same work with little behind it and with much."""
+    sizes = os.environ.get("BENCH_GROWTH", "10000,1000000").split(",")
+    small, large = (int(size) for size in sizes)
+    found = [*growth.on_sqlite(directory, small, large, _say)]
+    if os.environ.get("MONGO_URL"):
+        found += growth.elsewhere(directory, _say)
+    for grown in found:
+        _report(grown.name, grown.ratio, "ratio")
+
+
 # ---------------------------------------------------------------- all
 
 
@@ -139,6 +153,7 @@ def main() -> int:
         measure_cards(directory)
         measure_intake(directory)
         measure_store(directory)
+        measure_growth(directory)
     return 0
 
 
