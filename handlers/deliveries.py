@@ -277,9 +277,11 @@ class Deliveries:
                 await self._desk.store.commit(await decide(current))
             except Conflict:
                 conflicts += 1
-                current = await patiently(lambda: self._desk.store.get(Delivery, leased.id))
-                if current.state is not DeliveryState.LEASED or current.leased_by != leased.leased_by:
+                found = await patiently(lambda: self._desk.store.get(Delivery, leased.id))
+                back = outbox.come_back(leased, found)
+                if back is None:
                     return
+                current = back
             except StoreUnavailable:
                 # However long the disk is full: it is known what became of it, and given up it would be in doubt.
                 log.warning("store_unavailable", delivery=leased.id)

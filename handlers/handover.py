@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -13,6 +13,7 @@ from channels.base import Channel, Chat, ChatFile, ChatMessage, Reply
 from channels.errors import (
     ChannelError,
     PermanentFailure,
+    TemporaryFailure,
 )
 from handlers import views
 from handlers.desk import Desk
@@ -99,16 +100,28 @@ class Handover:
                 return await self._file(delivery, payload)
 
     def _channel(self, delivery: Delivery) -> Channel:
+        self._require_lease(delivery)
         channel = self._desk.channels.get(delivery.channel_id)
         if channel is None:
             raise PermanentFailure(delivery.channel_id, "no longer configured", reason="failure.channel_gone")
         return channel
 
     def _chat(self, delivery: Delivery) -> Chat:
+        self._require_lease(delivery)
         chat = self._desk.chats.get(delivery.channel_id)
         if chat is None:
             raise PermanentFailure(delivery.channel_id, "no longer configured", reason="failure.channel_gone")
         return chat
+
+    def _require_lease(self, delivery: Delivery) -> None:
+        """Asked where the channel is taken to hand, after everything is read: nothing leaves on waking from a long sleep.
+
+        Nothing has left; whoever took the delivery over has the say, or it is due again at once.
+        """
+        if not outbox.may_begin(delivery, self._desk.clock()):
+            raise TemporaryFailure(
+                delivery.channel_id, "slept through its lease", reason="failure.slept", retry_after=timedelta(0)
+            )
 
     def _voice(self, secretary: Secretary) -> Voice:
         return Voice(self._desk.texts, secretary.language, self._desk.time_zone, self._desk.clock())

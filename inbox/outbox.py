@@ -44,7 +44,11 @@ from inbox.store.documents import (
 )
 
 LEASE = timedelta(minutes=12)
-"""Longer than the ten minutes a server may take for its answer to the final dot (RFC 5321 §4.5.3.2.6)."""
+"""Longer than any call to Telegram may take, the upload of a large file included."""
+LETTER_LEASE = timedelta(minutes=50)
+"""Longer than a mail server may take for all of it: greeting, commands, text, and the answer to the final dot.
+
+See `channels.mail.smtp.Patience`."""
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=15)
 GIVE_UP_AFTER = timedelta(days=2)
@@ -227,16 +231,45 @@ async def cancel_reply(store: Store, message: Message, now: datetime) -> Changes
 # ---------------------------------------------------------------- handing over
 
 
-def leased(delivery: Delivery, worker: str, now: datetime, lease: timedelta = LEASE) -> Delivery:
+def leased(delivery: Delivery, worker: str, now: datetime) -> Delivery:
     """The delivery in a worker's hands; committed before anything is handed over."""
     return msgspec.structs.replace(
         delivery,
         state=DeliveryState.LEASED,
         due_at=None,
         leased_by=worker,
-        lease_until_at=now + lease,
+        lease_until_at=now + _lease_for(delivery),
         attempts=delivery.attempts + 1,
     )
+
+
+def _lease_for(delivery: Delivery) -> timedelta:
+    return LETTER_LEASE if isinstance(delivery.payload, Letter) else LEASE
+
+
+def may_begin(leased: Delivery, now: datetime) -> bool:
+    """Whether the effect may still begin under this lease: only in its first tenth.
+
+    A worker that slept since (a stopped process, a laptop's lid, a store that
+    hung) could otherwise hand over what another has taken over meanwhile.
+    What begins in time also ends before the lease does.
+    """
+    if leased.lease_until_at is None:
+        return False
+    return leased.lease_until_at - now > _lease_for(leased) * 9 / 10
+
+
+def come_back(leased: Delivery, current: Delivery) -> Delivery | None:
+    """The delivery for a worker that returns and knows how its own attempt ended, whatever is made of it by now.
+
+    Others may have called it unknown, or due again, when its lease ran out:
+    who handed it over knows better. None when that attempt is history: a
+    person decided, or another attempt began.
+    """
+    # Sending again begins a new life: `created_at` moves with it.
+    same = (current.attempts, current.created_at) == (leased.attempts, leased.created_at)
+    open_still = current.state in (DeliveryState.LEASED, DeliveryState.UNKNOWN, DeliveryState.DUE)
+    return msgspec.structs.replace(leased, version=current.version) if same and open_still else None
 
 
 def put_off(delivery: Delivery, until: datetime) -> Delivery:
