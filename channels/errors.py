@@ -3,12 +3,14 @@
 ChannelError
 ├── TemporaryFailure   try again; anything not recognised counts as this
 ├── PermanentFailure   never try again: dead, and the assignee is told
+├── SomeRefused        not sent; without some of its recipients it would be
 ├── OutcomeUnknown     it may have left: a person decides
 └── LoginRejected      stop this channel and tell the owner
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 
@@ -40,6 +42,19 @@ class TemporaryFailure(ChannelError):
 
 class PermanentFailure(ChannelError):
     """Not sent, and never will be."""
+
+
+class SomeRefused(ChannelError):
+    """Not sent: a server refuses some of the recipients, each for a reason of its own, and would take the others.
+
+    Attributes:
+        refused: for each of those, its PermanentFailure or TemporaryFailure.
+    """
+
+    def __init__(self, channel: str, refused: Mapping[str, ChannelError]) -> None:
+        said = "; ".join(failure.detail for failure in refused.values())
+        super().__init__(channel, f"{len(refused)} of its recipients: {said}", reason="failure.recipient_refused")
+        self.refused = dict(refused)
 
 
 class OutcomeUnknown(ChannelError):

@@ -16,6 +16,7 @@ from channels.errors import (
     LoginRejected,
     OutcomeUnknown,
     PermanentFailure,
+    SomeRefused,
     TemporaryFailure,
 )
 from handlers.crew import STORE_WAIT
@@ -195,6 +196,14 @@ class Deliveries:
         wait: timedelta | None
         try:
             sent_as, beside = await self._handover.hand_over(leased)
+        except SomeRefused as failure:
+            log.info("divided", delivery=leased.id, detail=failure.detail)
+            refused = {
+                recipient: (why.reason, getattr(why, "retry_after", None), isinstance(why, PermanentFailure))
+                for recipient, why in failure.refused.items()
+            }
+            self._desk.meter.delivered(leased.channel_id, DeliveryState.DUE)
+            await self._settle(leased, lambda d: outbox.divided(store, d, refused, clock()))
         except (OutcomeUnknown, PermanentFailure, TemporaryFailure, LoginRejected) as failure:
             error, wait = failure.reason, getattr(failure, "retry_after", None)
             outcome = _outcome(leased, failure)

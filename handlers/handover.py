@@ -12,6 +12,7 @@ import structlog
 from channels.base import Channel, Chat, ChatFile, ChatMessage, Reply
 from channels.errors import (
     ChannelError,
+    LoginRejected,
     PermanentFailure,
     TemporaryFailure,
 )
@@ -27,7 +28,9 @@ from inbox.drafts import last_inbound, reply_recipients
 from inbox.model import (
     Account,
     Address,
+    Because,
     CardNotice,
+    ChannelId,
     Contact,
     Conversation,
     Delivery,
@@ -42,6 +45,7 @@ from inbox.model import (
     Presence,
     PreviewNotice,
     QueueNotice,
+    Role,
     Secretary,
     Shown,
     ShownKind,
@@ -54,6 +58,7 @@ from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
     CONVERSATIONS_HELD,
     MESSAGES_OF_CONVERSATION,
+    SECRETARIES,
     SHOWN_CURRENT,
 )
 
@@ -63,6 +68,7 @@ ON_THE_QUEUE = 10
 """Waiting requests the queue lists."""
 ON_A_CARD = 12
 """Messages a card looks back over."""
+MOST_SECRETARIES = 10_000
 
 
 class Handover:
@@ -70,6 +76,8 @@ class Handover:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._locked_out: set[ChannelId] = set()
+        """Channels whose server refuses our login, and whose owners know."""
 
     async def hand_over(self, delivery: Delivery) -> tuple[str, Changes]:
         """Hand one payload to its channel; what the other side calls it, and what to commit beside that."""
@@ -77,7 +85,13 @@ class Handover:
         match payload:
             case Letter():
                 raw = await desk.store.read_blob(payload.blob_id)
-                sent = await self._channel(delivery).send(payload, raw)
+                channel = self._channel(delivery)
+                try:
+                    sent = await channel.send(payload, raw)
+                except LoginRejected:
+                    await self._tell_owners(delivery)
+                    raise
+                self._locked_out.discard(delivery.channel_id)
                 return sent.reference, Changes()
             case Post():
                 return (await self._channel(delivery).send(payload, None)).reference, Changes()
@@ -113,10 +127,21 @@ class Handover:
             raise PermanentFailure(delivery.channel_id, "no longer configured", reason="failure.channel_gone")
         return chat
 
-    def _require_lease(self, delivery: Delivery) -> None:
-        """Asked where the channel is taken to hand, after everything is read: nothing leaves on waking from a long sleep.
+    async def _tell_owners(self, delivery: Delivery) -> None:
+        """Say once, until a letter leaves again, that replies wait because a server refuses our password."""
+        if delivery.channel_id in self._locked_out:
+            return
+        self._locked_out.add(delivery.channel_id)
+        store, now = self._desk.store, self._desk.clock()
+        because = Because(key="notice.sending_rejected", args={"channel": delivery.channel_id})
+        everyone = await store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
+        owners = [s for s in everyone if s.role is Role.OWNER]
+        await store.commit(Changes(inserts=[outbox.sentence_for(owner, because, now) for owner in owners]))
 
-        Nothing has left; whoever took the delivery over has the say, or it is due again at once.
+    def _require_lease(self, delivery: Delivery) -> None:
+        """Asked last, once everything is read: nothing leaves on waking from a sleep longer than its lease.
+
+        Whoever took the delivery over meanwhile has the say; else it is due again at once.
         """
         if not outbox.may_begin(delivery, self._desk.clock()):
             raise TemporaryFailure(
@@ -155,8 +180,8 @@ class Handover:
         replies = {m.id: await outbox.list_replies(store, m.id) for m in newest if m.direction is Direction.OUTBOUND}
         for delivery in await outbox.list_undecided(store, conversation.id):
             # However much was said since, a person must decide about it, and nothing else leaves before.
-            if delivery.message_id is not None:
-                replies.setdefault(delivery.message_id, [delivery])
+            if delivery.message_id is not None and delivery.message_id not in replies:
+                replies[delivery.message_id] = await outbox.list_replies(store, delivery.message_id)
         addresses = await store.list(ADDRESSES_OF_CONTACT, conversation.contact_id, limit=10)
         return CardFacts(
             viewer=secretary,

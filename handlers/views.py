@@ -28,6 +28,7 @@ from inbox.model import (
     Draft,
     DraftState,
     Entity,
+    Letter,
     Message,
     MessageId,
     Secretary,
@@ -248,17 +249,35 @@ def _file(attachment: Attachment, voice: Voice) -> str:
 
 def delivery_state(deliveries: Sequence[Delivery], voice: Voice) -> str:
     """How far an outbound message has got, in a few words."""
+    divided = _divided(deliveries, voice)
+    if divided:
+        return divided
     states = {d.state for d in deliveries}
     for state in (DeliveryState.DEAD, DeliveryState.UNKNOWN):
         if state in states:
             return voice.say(f"delivery.{state}")
     if states & {DeliveryState.DUE, DeliveryState.QUEUED, DeliveryState.LEASED}:
-        retrying = any(d.error for d in deliveries if d.state is DeliveryState.DUE)
-        return voice.say("delivery.retrying" if retrying else "delivery.due")
+        errors = [d.error for d in deliveries if d.state is DeliveryState.DUE and d.error]
+        return f"{voice.say('delivery.retrying')} — {voice.say(errors[0])}" if errors else voice.say("delivery.due")
     if DeliveryState.CANCELLED in states:
         return voice.say("delivery.cancelled")
     ended = max((d.ended_at for d in deliveries if d.ended_at is not None), default=None)
     return voice.say("delivery.sent", when=voice.when(ended)) if ended else voice.say("delivery.due")
+
+
+def _divided(deliveries: Sequence[Delivery], voice: Voice) -> str:
+    """The same of a mail that some have and others have not; empty for any other."""
+    letters = [(d, d.payload) for d in deliveries if isinstance(d.payload, Letter)]
+    arrived = [d.ended_at for d, _ in letters if d.state is DeliveryState.SENT and d.ended_at is not None]
+    without = [(d, r) for d, letter in letters for r in letter.recipients if d.state is not DeliveryState.SENT]
+    if not arrived or not without:
+        return ""
+    pending = [(d, r) for d, r in without if d.state in (DeliveryState.DUE, DeliveryState.LEASED)]
+    return voice.say(
+        "delivery.partly_due" if pending else "delivery.partly",
+        when=voice.when(max(arrived)),
+        who=one_line(", ".join(recipient for _, recipient in pending or without), 200),
+    )
 
 
 def _undecided(facts: CardFacts) -> list[Delivery]:
@@ -275,8 +294,17 @@ def _trouble(facts: CardFacts, voice: Voice) -> list[Text | str]:
     lines: list[Text | str] = []
     for delivery in _undecided(facts)[:3]:
         error = voice.say(delivery.error or "failure.other")
-        lines += ["\n\n", Bold(voice.say(f"trouble.{delivery.state}")), "\n", error]
+        lines += ["\n\n", Bold(_what_failed(delivery, facts, voice)), "\n", error]
     return lines
+
+
+def _what_failed(delivery: Delivery, facts: CardFacts, voice: Voice) -> str:
+    together = next((d for d in facts.replies.values() if delivery in d), ())
+    if len(together) < 2 or not isinstance(delivery.payload, Letter):
+        return voice.say(f"trouble.{delivery.state}")
+    who = one_line(", ".join(delivery.payload.recipients), 200)
+    is_dead = delivery.state is DeliveryState.DEAD
+    return voice.say("trouble.dead_for" if is_dead else "trouble.unknown_for", who=who)
 
 
 def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:

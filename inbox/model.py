@@ -430,6 +430,8 @@ class Letter(Part, frozen=True, kw_only=True, tag="letter"):
     recipients: tuple[str, ...]
     blob_id: BlobId
     message_id: str
+    copy: bool = False
+    """Only for others than whom the mail is addressed to first: set where a server refused some of its recipients."""
 
 
 class Post(Part, frozen=True, kw_only=True, tag="post"):

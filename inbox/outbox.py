@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -24,6 +24,7 @@ from inbox.model import (
     DeliveryKind,
     DeliveryState,
     Draft,
+    Event,
     FileNotice,
     Letter,
     Message,
@@ -330,9 +331,18 @@ async def _arrived(store: Store, delivery: Delivery, sent_as: str, now: datetime
         return changes
     changes += await _followers_let_go(store, delivery, now)
     message = await store.get(Message, delivery.message_id)
-    if await _others_all_sent(store, delivery, message.id):
-        changes += await _answered(store, delivery, message, now)
+    if await _answers(store, delivery, message):
+        return changes + await _answered(store, delivery, message, now)
+    if isinstance(delivery.payload, Letter):
+        changes += await _show(store, delivery, now)
     return changes
+
+
+async def _answers(store: Store, delivery: Delivery, message: Message) -> bool:
+    """Whether the message has reached whom it is for, once this delivery is sent."""
+    if isinstance(delivery.payload, Letter):
+        return not delivery.payload.copy
+    return await _others_all_sent(store, delivery, message.id)
 
 
 def unsent_id(message_id: MessageId) -> str:
@@ -386,17 +396,60 @@ async def retried(
     store: Store, delivery: Delivery, error: str, retry_after: timedelta | None, now: datetime
 ) -> Changes:
     """Not sent, nothing had an effect: due again after a growing wait, or dead after two days of trying."""
-    if now - delivery.created_at > GIVE_UP_AFTER:
+    if _is_hopeless(delivery, now):
         return await died(store, delivery, error, now)
-    # A server that names a time means it; a wait of our own grows.
-    wait = min(FIRST_WAIT * 2 ** min(delivery.attempts - 1, 16), LONGEST_WAIT) if retry_after is None else retry_after
-    again = msgspec.structs.replace(
-        delivery, state=DeliveryState.DUE, due_at=now + wait, lease_until_at=None, leased_by=None, error=error
-    )
-    changes = Changes(replacements=[again])
+    changes = Changes(replacements=[_due_again(delivery, error, retry_after, now)])
     if delivery.kind is DeliveryKind.REPLY:
         changes += await _show(store, delivery, now)
     return changes
+
+
+def _is_hopeless(delivery: Delivery, now: datetime) -> bool:
+    return now - delivery.created_at > GIVE_UP_AFTER
+
+
+def _due_again(delivery: Delivery, error: str, retry_after: timedelta | None, now: datetime) -> Delivery:
+    # A server that names a time means it; a wait of our own grows.
+    wait = min(FIRST_WAIT * 2 ** min(delivery.attempts - 1, 16), LONGEST_WAIT) if retry_after is None else retry_after
+    return msgspec.structs.replace(
+        delivery, state=DeliveryState.DUE, due_at=now + wait, lease_until_at=None, leased_by=None, error=error
+    )
+
+
+async def divided(
+    store: Store, delivery: Delivery, refused: Mapping[str, tuple[str, timedelta | None, bool]], now: datetime
+) -> Changes:
+    """Nothing left, because some recipients are refused: from here on each of those has a delivery of its own.
+
+    The others are due at once. All of them carry the same octets and the same
+    Message-ID, and no recipient is in two of them, so nobody gets it twice.
+
+    Args:
+        refused: by recipient: why, what time the server named, and whether it is for ever.
+    """
+    letter = delivery.payload
+    if not isinstance(letter, Letter):
+        raise TypeError("only a letter has recipients")
+    first, *_ = letter.recipients
+    others = tuple(r for r in letter.recipients if r not in refused)
+
+    def part(*recipients: str) -> Letter:
+        return msgspec.structs.replace(letter, recipients=recipients, copy=letter.copy or first not in recipients)
+
+    rest = msgspec.structs.replace(
+        delivery, payload=part(*others), state=DeliveryState.DUE, due_at=now, lease_until_at=None, leased_by=None
+    )
+    changes = Changes(replacements=[rest])
+    for recipient, (error, retry_after, for_ever) in refused.items():
+        alone = msgspec.structs.replace(delivery, id=DeliveryId(new_id()), version=0, payload=part(recipient))
+        if for_ever or _is_hopeless(delivery, now):
+            alone = _ended(alone, DeliveryState.DEAD, now, error=error)
+            changes += Changes(inserts=await _told_of_end(store, alone, error, now))
+        else:
+            alone = _due_again(alone, error, retry_after, now)
+        changes += Changes(inserts=[alone])
+    ring = any(isinstance(d, Delivery) and d.state is DeliveryState.DEAD for d in changes.inserts.values())
+    return changes + await _show(store, delivery, now, ring=ring)
 
 
 async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> Changes:
@@ -418,11 +471,16 @@ async def _ended_badly(store: Store, delivery: Delivery, state: DeliveryState, e
         return changes + Changes(inserts=[sentence_for(asked, Because(key=error), now)])
     if delivery.kind is not DeliveryKind.REPLY or delivery.conversation_id is None:
         return changes
-    conversation = await store.get(Conversation, delivery.conversation_id)
-    changes += Changes(
-        inserts=[event(f"delivery_{state}", conversation, now, detail={"delivery": delivery.id, "error": error})]
-    )
+    changes += Changes(inserts=await _told_of_end(store, changes.newest(delivery), error, now))
     return changes + await _show(store, delivery, now, ring=True)
+
+
+async def _told_of_end(store: Store, ended: Delivery, error: str, now: datetime) -> list[Event]:
+    """The line of the history that says so."""
+    if ended.conversation_id is None:
+        return []
+    conversation = await store.get(Conversation, ended.conversation_id)
+    return [event(f"delivery_{ended.state}", conversation, now, detail={"delivery": ended.id, "error": error})]
 
 
 async def lease_expired(store: Store, delivery: Delivery, now: datetime) -> Changes:

@@ -20,9 +20,17 @@ from aiosmtplib import (
     SMTPResponseException,
     SMTPServerDisconnected,
 )
+from aiosmtplib.protocol import SMTPProtocol
 
 from channels.base import Finding, SentAs
-from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from channels.errors import (
+    ChannelError,
+    LoginRejected,
+    OutcomeUnknown,
+    PermanentFailure,
+    SomeRefused,
+    TemporaryFailure,
+)
 from channels.mail.headers import is_address, tidy
 from inbox.model import ChannelId, Letter
 
@@ -43,19 +51,42 @@ class SmtpServer:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a server may take. All of it together is less than a delivery's lease."""
+    """How long a server may take: for each step what RFC 5321 §4.5.3.2 asks for, and an end to all of it.
+
+    All together is less than nine tenths of a letter's lease (`inbox.outbox.LETTER_LEASE`).
+    """
 
     connect: timedelta = timedelta(seconds=30)
-    """Until it has greeted us, encryption and login included."""
-    first_answer: timedelta = timedelta(seconds=15)
-    """On a kept connection, which may be dead."""
-    before_text: timedelta = timedelta(seconds=100)
-    """Until it has taken sender and recipients and wants the text; connecting, and waiting for our turn, included."""
+    """Until there is a connection, encrypted if it is so from the first octet."""
+    greeting: timedelta = timedelta(minutes=5)
+    """§4.5.3.2.1: servers under load, and those that slow spam down, are slow to greet."""
+    command: timedelta = timedelta(minutes=5)
+    """§4.5.3.2.2 and .3: the answer to MAIL and to each RCPT; EHLO, STARTTLS and AUTH likewise."""
+    go_ahead: timedelta = timedelta(minutes=2)
+    """§4.5.3.2.4: the answer to DATA."""
+    block: timedelta = timedelta(minutes=3)
+    """§4.5.3.2.5: until it has taken one block of the text."""
     answer: timedelta = timedelta(minutes=10)
-    """RFC 5321 §4.5.3.2.6: after the final dot it may take ten minutes; hanging up sooner sends the client a second
-    copy."""
+    """§4.5.3.2.6: after the final dot it may take ten minutes; hanging up sooner sends the client a second copy."""
+    first_answer: timedelta = timedelta(seconds=15)
+    """On a kept connection, which may be dead; then another is tried."""
+    turn: timedelta = timedelta(seconds=100)
+    """Until the letters before this one are done with."""
+    before_text: timedelta = timedelta(minutes=20)
+    """All of it, from connecting until it wants the text."""
+    text: timedelta = timedelta(minutes=12)
+    """All of the text, without the answer to it."""
     idle: timedelta = timedelta(seconds=30)
     """A connection is kept this long for the next mail."""
+
+    @property
+    def longest(self) -> timedelta:
+        """What one letter can take at most."""
+        return self.turn + self.before_text + self.text + self.answer
+
+
+BLOCK = 64 * 1024
+CHECK_WITHIN = timedelta(seconds=30)
 
 
 class Smtp:
@@ -73,6 +104,9 @@ class Smtp:
     async def send(self, letter: Letter, raw: bytes) -> SentAs:
         """Hand one letter over, to all of its recipients or to none.
 
+        Where the server refuses some of them, nothing is sent: one letter has
+        one outcome, or nobody could say later who has it.
+
         Cancelled while the server has the text and has not answered, the
         letter may have left; whoever cancels must count it as unknown.
 
@@ -80,15 +114,16 @@ class Smtp:
             TemporaryFailure: nothing was accepted; try again.
             PermanentFailure: nothing was accepted, and it never will be.
             OutcomeUnknown: the server had the text, or some of it, and gave no clear answer.
+            SomeRefused: nothing was accepted; without some of its recipients it would be.
             LoginRejected: it refuses our credentials, or wants some and we have none.
         """
         self._refuse_impossible(letter)
-        deadline = asyncio.get_running_loop().time() + self._patience.before_text.total_seconds()
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(self._patience.turn.total_seconds()):
                 await self._one_at_a_time.acquire()
         except TimeoutError:
             raise TemporaryFailure(self._id, "still sending another mail", reason="failure.server_busy") from None
+        deadline = asyncio.get_running_loop().time() + self._patience.before_text.total_seconds()
         try:
             return await self._send(letter, raw, deadline)
         finally:
@@ -145,18 +180,16 @@ class Smtp:
         self, smtp: SMTP, letter: Letter, raw: bytes, deadline: float, first_answer: timedelta | None = None
     ) -> SentAs:
         """Send over this connection, which is kept only where it is certainly in step afterwards."""
-        at = "sender"
+        at, patience = "sender", self._patience
         try:
             options = self._options(smtp, letter, raw)
             async with asyncio.timeout_at(deadline):
-                async with asyncio.timeout(first_answer.total_seconds() if first_answer else None):
-                    await _ask(smtp, (250,), b"MAIL", b"FROM:<%s>" % letter.sender.encode(), *options)
+                sender = b"FROM:<%s>" % letter.sender.encode()
+                await _ask(smtp, (250,), b"MAIL", sender, *options, within=first_answer or patience.command)
                 at = "recipient"
-                for recipient in letter.recipients:
-                    # All or none: a reply that reached some of its readers could not be repeated.
-                    await _ask(smtp, (250, 251), b"RCPT", b"TO:<%s>" % recipient.encode())
+                await self._name_recipients(smtp, letter)
                 at = "text"
-                await _ask(smtp, (354,), b"DATA")
+                await _ask(smtp, (354,), b"DATA", within=patience.go_ahead)
         except _Refused as refusal:
             failure = self._failure(at, refusal.answer)
             if await _is_reset(smtp):
@@ -175,26 +208,70 @@ class Smtp:
         except PermanentFailure:
             self._keep(smtp)  # nothing was said on it
             raise
+        except SomeRefused:
+            if await _is_reset(smtp):
+                self._keep(smtp)
+            else:
+                _drop(smtp)
+            raise
         except BaseException:
             _drop(smtp)
             raise
-        return await self._hand_over_text(smtp, raw)
+        return await self._hand_over_text(smtp, raw, deadline + patience.text.total_seconds())
 
-    async def _hand_over_text(self, smtp: SMTP, raw: bytes) -> SentAs:
+    async def _name_recipients(self, smtp: SMTP, letter: Letter) -> None:
+        """Ask for every recipient, whatever is said of the one before.
+
+        Raises:
+            _Refused: for all of them, or for what has nothing to do with one of them.
+            SomeRefused: for some.
+        """
+        refused: dict[str, tuple[_Refused, ChannelError]] = {}
+        for recipient in letter.recipients:
+            try:
+                to = b"TO:<%s>" % recipient.encode()
+                await _ask(smtp, (250, 251), b"RCPT", to, within=self._patience.command)
+            except _Refused as refusal:
+                failure = self._failure("recipient", refusal.answer)
+                # 421: it is about to close the connection (RFC 5321 §4.2.3)
+                known = ("failure.recipient_refused", "failure.mailbox_busy", "failure.too_large")
+                about_one = isinstance(failure, PermanentFailure | TemporaryFailure) and failure.reason in known
+                if not about_one or refusal.answer.code == 421:
+                    raise
+                refused[recipient] = refusal, failure
+        if len(refused) == len(letter.recipients):
+            # As long as one of them may have it later, all are asked for again.
+            answers = sorted((refusal for refusal, _ in refused.values()), key=lambda r: r.answer.code)
+            raise answers[0]
+        if refused:
+            raise SomeRefused(self._id, {recipient: failure for recipient, (_, failure) in refused.items()})
+
+    async def _hand_over_text(self, smtp: SMTP, raw: bytes, deadline: float) -> SentAs:
         protocol = smtp.protocol
         if protocol is None or not protocol.is_connected:
             _drop(smtp)
             raise TemporaryFailure(self._id, "disconnected before the text", reason="failure.connection")
+        answering = asyncio.create_task(protocol.read_response(timeout=None))
         try:
-            protocol.write(_as_data(raw))
-            answer = await protocol.read_response(timeout=self._patience.answer.total_seconds())
+            early = await self._write_text(protocol, _as_data(raw), deadline, answering)
+            if early is None:
+                async with asyncio.timeout(self._patience.answer.total_seconds()):
+                    answer = await answering
+            else:
+                answer = early
+        except ChannelError:
+            _drop(smtp)
+            raise
         except (SMTPException, OSError) as error:
             _drop(smtp)
             raise OutcomeUnknown(self._id, _described(error), reason="failure.cut_off") from _cause(error)
         except BaseException:
             _drop(smtp)
             raise
-        if 200 <= answer.code < 300:
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+        if early is None and 200 <= answer.code < 300:
             if _has_said_more(smtp):
                 _drop(smtp)
             else:
@@ -204,6 +281,35 @@ class Smtp:
         if 400 <= answer.code < 600:
             raise self._failure("answer", answer)
         raise OutcomeUnknown(self._id, f"an answer that is none: {_shown(answer)}", reason="failure.cut_off")
+
+    async def _write_text(
+        self, protocol: SMTPProtocol, data: bytes, deadline: float, answering: asyncio.Task[SMTPResponse]
+    ) -> SMTPResponse | None:
+        """Write the text block by block, and the final dot; the server's answer if it gives one before that.
+
+        Until the final dot nothing can have been accepted, however the connection
+        ends: a server drops what it has of the text (RFC 5321 §4.1.1.4, §4.1.1.10).
+
+        Raises:
+            TemporaryFailure: the server no longer takes it.
+        """
+        text = data[: -len(_END)]
+        try:
+            async with asyncio.timeout_at(deadline):
+                await asyncio.sleep(0)  # from here on the answer is listened for
+                for start in range(0, len(text), BLOCK):
+                    protocol.write(text[start : start + BLOCK])
+                    async with asyncio.timeout(self._patience.block.total_seconds()):
+                        await protocol._drain_helper()
+                    if answering.done():
+                        return await answering
+            # A process that slept since would wake here, and end a text that another may have sent meanwhile.
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError("too late to end the text")
+            protocol.write(_END)
+        except (SMTPException, OSError) as error:
+            raise TemporaryFailure(self._id, _described(error), reason="failure.connection") from _cause(error)
+        return None
 
     def _options(self, smtp: SMTP, letter: Letter, raw: bytes) -> list[bytes]:
         """What to say with MAIL.
@@ -255,7 +361,7 @@ class Smtp:
 
     # ------------------------------------------------------------ the connection
 
-    async def _connect(self, deadline: float | None = None) -> SMTP:
+    async def _connect(self, deadline: float) -> SMTP:
         """A connection that is encrypted and logged in as the settings say.
 
         Raises:
@@ -264,7 +370,7 @@ class Smtp:
         server = self._server
         smtp: SMTP | None = None
         try:
-            async with asyncio.timeout_at(deadline), asyncio.timeout(self._patience.connect.total_seconds()):
+            async with asyncio.timeout_at(deadline):
                 context = await self._context()
                 smtp = SMTP(
                     hostname=server.host,
@@ -273,9 +379,9 @@ class Smtp:
                     start_tls=False,  # by hand below: left to the library it is optional
                     tls_context=context,
                     local_hostname="localhost",
-                    timeout=None,
+                    timeout=self._patience.command.total_seconds(),
                 )
-                await smtp.connect()
+                await self._await_greeting(smtp)
                 # RFC 5321 §4.1.4: our address, for a name would have to be found out and to be true.
                 smtp.local_hostname = _address_literal(smtp)
                 await smtp.ehlo()
@@ -294,6 +400,18 @@ class Smtp:
                 raise
             raise failure from _cause(error)
         return smtp
+
+    async def _await_greeting(self, smtp: SMTP) -> None:
+        patience = self._patience
+        greeting = asyncio.create_task(smtp.connect(timeout=patience.greeting.total_seconds()))
+        try:
+            await asyncio.wait((greeting,), timeout=patience.connect.total_seconds())
+            if smtp.protocol is None and not greeting.done():
+                raise TimeoutError(f"no connection within {patience.connect.total_seconds():.0f} s")
+            await greeting
+        finally:
+            greeting.cancel()
+            await asyncio.gather(greeting, return_exceptions=True)
 
     async def _context(self) -> ssl.SSLContext | None:
         if self._server.tls == "none":
@@ -342,7 +460,8 @@ class Smtp:
             says = "Every mail, and the password, travels readable by others."
             findings.append(Finding("warning", subject, says, 'Set tls to "tls" or "starttls".'))
         try:
-            smtp = await self._connect()
+            within = asyncio.get_running_loop().time() + CHECK_WITHIN.total_seconds()
+            smtp = await self._connect(within)
         except ChannelError as failure:
             return [*findings, _explained(failure, server, subject)]
         says = "Takes mail without a login." if server.user is None else f"Logged in as {server.user}."
@@ -381,8 +500,8 @@ _NO_STARTTLS_OFFERED = "the server does not offer STARTTLS"
 _NO_LOGIN_OFFERED = "the server offers no login that we know"
 
 
-async def _ask(smtp: SMTP, wanted: tuple[int, ...], *command: bytes) -> None:
-    answer = await smtp.execute_command(*command, timeout=None)
+async def _ask(smtp: SMTP, wanted: tuple[int, ...], *command: bytes, within: timedelta) -> None:
+    answer = await smtp.execute_command(*command, timeout=within.total_seconds())
     if _has_said_more(smtp):
         raise SMTPServerDisconnected("out of step: two answers to one command")
     if answer.code not in wanted:
@@ -420,6 +539,7 @@ def _drop(smtp: SMTP) -> None:
         transport.abort()
 
 
+_END = b"\r\n.\r\n"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _DOT = re.compile(rb"^\.", re.M)
 

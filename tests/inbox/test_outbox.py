@@ -407,3 +407,73 @@ def test_a_notice_names_its_chat_as_lane_so_that_cards_keep_their_order() -> Non
     assert card.lane == f"{DESK}:{lea.chat_id}"
     assert (card.state, card.due_at, card.account_id) == (DeliveryState.DUE, NOW, BERNARD)
     assert DeliveryId(card.id) != outbox.card_for(lea, a_conversation(), NOW, fresh=True).id
+
+
+# ---------------------------------------------------------------- some recipients refused
+
+
+TO, CC, THIRD = "b@x.example", "c@x.example", "d@x.example"
+BUSY, GONE = ("failure.mailbox_busy", None, False), ("failure.recipient_refused", None, True)
+
+
+async def divided(scene: Scene, refused: dict[str, tuple[str, timedelta | None, bool]]) -> dict[str, Delivery]:
+    """A letter to three is refused for some of them; the deliveries by their recipients."""
+    (delivery,) = await scene.reply()
+    letter = Letter(sender="a@x.example", recipients=(TO, CC, THIRD), blob_id="b", message_id="m")  # type: ignore[arg-type]
+    await scene.store.commit(Changes(replacements=[msgspec.structs.replace(delivery, payload=letter)]))
+    leased = await scene.leased(delivery)
+    await scene.store.commit(await outbox.divided(scene.store, leased, refused, at(1)))
+    assert delivery.message_id is not None
+    found: dict[str, Delivery] = {}
+    for part in await outbox.list_replies(scene.store, delivery.message_id):
+        assert isinstance(part.payload, Letter)
+        found |= dict.fromkeys(part.payload.recipients, part)
+    return found
+
+
+async def test_of_three_recipients_the_two_who_are_not_refused_have_it_at_once_and_each_is_in_one_delivery(
+    scene: Scene,
+) -> None:
+    parts = await divided(scene, {CC: GONE})
+    assert parts[TO].id == parts[THIRD].id != parts[CC].id
+    assert (parts[TO].state, parts[TO].due_at) == (DeliveryState.DUE, at(1))
+    assert (parts[CC].state, parts[CC].error) == (DeliveryState.DEAD, "failure.recipient_refused")
+    assert {(p.payload.blob_id, p.payload.message_id) for p in parts.values() if isinstance(p.payload, Letter)} == {
+        ("b", "m")
+    }
+
+
+async def test_a_mailbox_that_is_busy_is_tried_again_alone(scene: Scene) -> None:
+    parts = await divided(scene, {CC: BUSY, THIRD: ("failure.mailbox_busy", timedelta(minutes=3), False)})
+    assert len({p.id for p in parts.values()}) == 3
+    assert parts[CC].due_at == at(1) + outbox.FIRST_WAIT
+    assert parts[THIRD].due_at == at(4)
+
+
+async def test_the_client_is_answered_once_the_mail_reached_whom_it_is_addressed_to(scene: Scene) -> None:
+    parts = await divided(scene, {CC: BUSY})
+    await scene.arrives(parts[TO])
+    assert (await scene.stored()).waiting_since_at is None
+
+
+async def test_the_client_still_waits_while_only_others_have_it(scene: Scene) -> None:
+    parts = await divided(scene, {TO: BUSY})
+    await scene.arrives(parts[CC])
+    assert (await scene.stored()).waiting_since_at is not None
+    await scene.arrives(parts[TO], minutes=2)
+    assert (await scene.stored()).waiting_since_at is None
+
+
+async def test_a_divided_reply_none_of_which_left_can_be_taken_back_whole(scene: Scene, store: SqliteStore) -> None:
+    parts = await divided(scene, {CC: BUSY})
+    message = await store.get(Message, parts[TO].message_id or "")
+    await store.commit(await outbox.cancel_reply(store, message, at(1)))
+    assert {(await scene.now(p)).state for p in parts.values()} == {DeliveryState.CANCELLED}
+
+
+async def test_the_author_sees_a_divided_reply_at_once_and_is_rung_where_somebody_never_gets_it(scene: Scene) -> None:
+    for refused, rings in (({CC: BUSY}, False), ({CC: GONE, THIRD: GONE}, True)):
+        (delivery,) = await scene.reply()
+        letter = Letter(sender="a@x.example", recipients=(TO, CC, THIRD), blob_id="b", message_id="m")  # type: ignore[arg-type]
+        leased = msgspec.structs.replace(await scene.leased(delivery), payload=letter)
+        assert cards(await outbox.divided(scene.store, leased, refused, at(1))) == [rings]

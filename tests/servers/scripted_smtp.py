@@ -12,11 +12,18 @@ from typing import Self
 
 HANGS_UP = "hangs up"
 SAYS_NOTHING = "says nothing"
+NEVER_ENDS = "never ends"
+"""An answer of lines without a last one."""
+SLOWLY = "slowly "
+"""Before an answer: an octet at a time, fifty a second."""
 HANGS_UP_HALFWAY = "hangs up halfway"
 """As the answer to the text: after its first octets."""
 
 ANSWERS_LATE = "answers late"
 """As the answer to the text: yes, once `reads` is set."""
+
+REFUSES_HALFWAY = "refuses halfway"
+"""As the answer to the text: says that it is too large after its first octets, and reads the rest all the same."""
 
 READS_LATE = "reads late"
 """As the answer to the text: reads it only when `reads` is set, to the end of the connection, and says nothing."""
@@ -51,6 +58,7 @@ class ScriptedSmtp:
         commands: every line it was sent, by connection.
         says: what each connection says, in the order they came; a change counts at once.
         taken: what it accepted.
+        heard: every text that came whole, whatever was answered.
         has_text: set when a whole text arrived.
         late: what was read of a text after `reads` was set.
     """
@@ -59,6 +67,7 @@ class ScriptedSmtp:
     commands: list[list[str]] = field(default_factory=list)
     says: list[dict[str, str]] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
+    heard: list[Taken] = field(default_factory=list)
     has_text: asyncio.Event = field(default_factory=asyncio.Event)
     reads: asyncio.Event = field(default_factory=asyncio.Event)
     late: asyncio.Future[bytes] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -133,12 +142,16 @@ class ScriptedSmtp:
                 letter.recipients.append(command[9:].partition(">")[0])
             answer = says.get(f"{verb} {len(letter.recipients)}", says.get(verb, says.get("else", "502 what?")))
             await _say(writer, answer)
-            if verb == "DATA" and answer.startswith("354"):
+            if verb == "DATA" and answer.removeprefix(SLOWLY).startswith("354"):
                 if says["text"] == HANGS_UP_HALFWAY:
                     await reader.readexactly(10)
                     return
-                if says["text"] == READS_LATE:
-                    await self.reads.wait()
+                if says["text"] in (READS_LATE, REFUSES_HALFWAY):
+                    if says["text"] == READS_LATE:
+                        await self.reads.wait()
+                    else:
+                        await reader.readexactly(10)
+                        await _say(writer, "552 5.3.4 too large")
                     text = b""
                     with suppress(ConnectionError):
                         while octets := await reader.read(2**20):
@@ -146,13 +159,14 @@ class ScriptedSmtp:
                     self.late.set_result(text)
                     return
                 letter.text = await reader.readuntil(b"\r\n.\r\n")
+                self.heard.append(letter)
                 self.has_text.set()
                 answer = says["text"]
                 if answer == ANSWERS_LATE:
                     await self.reads.wait()
                     answer = USUAL["text"]
                 await _say(writer, answer)
-                if answer.startswith("250"):
+                if answer.removeprefix(SLOWLY).startswith("250"):
                     self.taken.append(letter)
             if verb == "QUIT":
                 return
@@ -161,6 +175,17 @@ class ScriptedSmtp:
 async def _say(writer: asyncio.StreamWriter, answer: str) -> None:
     if answer == SAYS_NOTHING:
         await asyncio.Event().wait()
+    if answer == NEVER_ENDS:
+        while True:
+            writer.write(b"250-and another thing\r\n" * 50)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+    if answer.startswith(SLOWLY):
+        for octet in f"{answer.removeprefix(SLOWLY)}\r\n".encode():
+            writer.write(bytes([octet]))
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        return
     if answer == HANGS_UP:
         raise ConnectionResetError
     writer.write(answer.encode("utf-8", "surrogateescape") + b"\r\n")

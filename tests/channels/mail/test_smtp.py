@@ -18,14 +18,22 @@ from typing import Any
 
 import pytest
 
-from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, PermanentFailure, SomeRefused, TemporaryFailure
 from channels.mail.smtp import Patience, Smtp, SmtpServer
 from inbox.model import BlobId, ChannelId, Letter
+from inbox.outbox import LETTER_LEASE
 from tests.conftest import require_server
 from tests.servers.certificates import Certificates, make_certificates
 from tests.servers.dovecot import Dovecot, free_ports
 from tests.servers.postfix import Postfix
-from tests.servers.scripted_smtp import HANGS_UP, HANGS_UP_HALFWAY, READS_LATE, SAYS_NOTHING, ScriptedSmtp
+from tests.servers.scripted_smtp import (
+    HANGS_UP,
+    HANGS_UP_HALFWAY,
+    READS_LATE,
+    REFUSES_HALFWAY,
+    SAYS_NOTHING,
+    ScriptedSmtp,
+)
 
 DESK = ChannelId("mail:cabinet")
 RAW = (
@@ -111,10 +119,11 @@ async def test_a_busy_mailbox_is_tried_again_and_one_that_does_not_exist_is_not(
     postfix: Postfix, dovecot: Dovecot
 ) -> None:
     async with smtp_to(postfix.port) as smtp:
-        busy = await failure_of(smtp, letter("jean@client.test", "tempfail@client.test"))
+        some = await failure_of(smtp, letter("jean@client.test", "tempfail@client.test", "nobody@client.test"))
+        assert isinstance(some, SomeRefused)
+        busy, nobody = some.refused["tempfail@client.test"], some.refused["nobody@client.test"]
         assert isinstance(busy, TemporaryFailure)
         assert (busy.reason, busy.detail[:9]) == ("failure.mailbox_busy", "450 4.2.1")
-        nobody = await failure_of(smtp, letter("jean@client.test", "nobody@client.test"))
         assert isinstance(nobody, PermanentFailure)
         assert nobody.reason == "failure.recipient_refused"
         await smtp.send(letter("anne@client.test"), RAW)
@@ -211,14 +220,41 @@ async def test_a_server_that_wants_a_login_first_rejects_ours(answer: str) -> No
         assert isinstance(await failure_of(smtp), LoginRejected)
 
 
-async def test_one_recipient_refused_means_none_gets_it() -> None:
-    async with ScriptedSmtp.saying({"RCPT 2": "550 5.1.1 no"}) as server, smtp_to(server.port) as smtp:
-        failure = await failure_of(smtp, letter("jean@client.test", "x@client.test"))
-        assert isinstance(failure, PermanentFailure)
+@pytest.mark.parametrize(("answer", "kind"), [("550 5.1.1 no", PermanentFailure), ("452 4.2.2 full", TemporaryFailure)])
+async def test_of_some_recipients_refused_each_is_named_and_none_gets_it(
+    answer: str, kind: type[PermanentFailure] | type[TemporaryFailure]
+) -> None:
+    async with ScriptedSmtp.saying({"RCPT 2": answer}) as server, smtp_to(server.port) as smtp:
+        failure = await failure_of(smtp, letter("jean@client.test", "x@client.test", "anne@client.test"))
+        assert isinstance(failure, SomeRefused)
+        ((recipient, why),) = failure.refused.items()
+        assert recipient == "x@client.test"
+        assert isinstance(why, kind)
+        assert why.detail == answer
         await smtp.send(letter(), RAW)
     assert [taken.recipients for taken in server.taken] == [["jean@client.test"]]
     assert "RSET" in server.commands[0]
     assert len(server.commands) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"),
+    [
+        ({"RCPT 1": "550 5.1.1 no", "RCPT 2": "550 5.1.1 no"}, PermanentFailure),
+        ({"RCPT 1": "550 5.1.1 no", "RCPT 2": "450 4.2.0 later"}, TemporaryFailure),
+    ],
+)
+async def test_all_recipients_refused_is_one_refusal_and_for_now_if_one_of_them_is(
+    answers: dict[str, str], kind: type[ChannelError]
+) -> None:
+    async with ScriptedSmtp.saying(answers) as server, smtp_to(server.port) as smtp:
+        assert isinstance(await failure_of(smtp, letter("jean@client.test", "x@client.test")), kind)
+
+
+async def test_a_server_that_goes_away_between_two_recipients_refuses_neither() -> None:
+    async with ScriptedSmtp.saying({"RCPT 2": "421 4.3.2 going down"}) as server, smtp_to(server.port) as smtp:
+        failure = await failure_of(smtp, letter("jean@client.test", "x@client.test"))
+    assert isinstance(failure, TemporaryFailure)
 
 
 # ---------------------------------------------------------------- no answer, or none that can be understood
@@ -256,12 +292,33 @@ async def test_after_the_text_has_begun_no_clear_answer_is_an_unknown_outcome(an
         assert len(server.commands) == 2
 
 
-async def test_of_a_text_we_gave_up_on_the_end_never_follows() -> None:
-    patience = replace(QUICK, answer=timedelta(seconds=0.3))
+async def test_of_a_text_we_gave_up_on_the_end_never_follows_so_it_is_certainly_not_sent() -> None:
+    patience = replace(QUICK, block=timedelta(seconds=0.3))
     async with ScriptedSmtp.saying({"text": READS_LATE}) as server, smtp_to(server.port, patience) as smtp:
-        assert isinstance(await failure_of(smtp, raw=RAW + b"x\r\n" * 10_000_000), OutcomeUnknown)
+        assert isinstance(await failure_of(smtp, raw=RAW + b"x\r\n" * 10_000_000), TemporaryFailure)
         server.reads.set()
         assert not (await server.late).endswith(b"\r\n.\r\n")
+
+
+async def test_a_connection_that_breaks_in_the_middle_of_a_long_text_leaves_no_doubt() -> None:
+    async with ScriptedSmtp.saying({"text": HANGS_UP_HALFWAY}, {}) as server, smtp_to(server.port) as smtp:
+        failure = await failure_of(smtp, raw=RAW + b"x\r\n" * 10_000_000)
+        assert isinstance(failure, TemporaryFailure)
+        assert failure.reason == "failure.connection"
+        await smtp.send(letter(), RAW)
+    assert len(server.taken) == 1
+
+
+async def test_a_refusal_in_the_middle_of_a_long_text_is_heard_and_the_rest_is_not_sent() -> None:
+    async with ScriptedSmtp.saying({"text": REFUSES_HALFWAY}) as server, smtp_to(server.port) as smtp:
+        failure = await failure_of(smtp, raw=RAW + b"x\r\n" * 10_000_000)
+        assert isinstance(failure, PermanentFailure)
+        assert failure.reason == "failure.too_large"
+        assert not (await server.late).endswith(b"\r\n.\r\n")
+
+
+def test_all_that_one_letter_may_take_ends_before_its_lease() -> None:
+    assert Patience().longest < LETTER_LEASE * 9 / 10
 
 
 async def test_cancelling_while_the_server_thinks_leaves_no_connection_out_of_step() -> None:
@@ -331,7 +388,7 @@ async def test_a_connection_nobody_needs_is_closed_politely() -> None:
 
 
 async def test_who_waits_too_long_for_another_letter_is_told_before_anything_leaves() -> None:
-    patience = replace(QUICK, before_text=timedelta(seconds=0.2), answer=timedelta(seconds=1))
+    patience = replace(QUICK, turn=timedelta(seconds=0.2), answer=timedelta(seconds=1))
     async with ScriptedSmtp.saying({"text": SAYS_NOTHING}) as server, smtp_to(server.port, patience) as smtp:
         first = asyncio.create_task(failure_of(smtp))
         await server.has_text.wait()
