@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from handlers.callbacks import Duty
 from handlers.desk import Unit
-from handlers.presence import handed_back
 from inbox.contacts import account_last_chosen, account_spoken_to, know, set_blocked
 from inbox.conversations import event
 from inbox.envelope import Blocked, Envelope, Update
@@ -23,6 +22,7 @@ from inbox.model import (
     TextNotice,
 )
 from inbox.outbox import card_for, notice
+from inbox.presence import handed_back
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_IN_CHAT, INVITATION_BY_TOKEN, SECRETARY_BY_TELEGRAM
 
@@ -129,7 +129,7 @@ async def note_blocked(unit: Unit, blocked: Blocked) -> None:
     secretary = await desk.store.find_by(SECRETARY_BY_TELEGRAM, blocked.telegram_user_id)
     if blocked.blocked and secretary is not None and secretary.channel_id == channel_id:
         # Her cards no longer reach her: whoever cannot see a request does not hold it.
-        changes += await handed_back(unit, desk, secretary)
+        changes += await handed_back(desk.store, secretary, unit.now)
     for address in addresses:
         key = open_chat_key(channel_id, blocked.chat_id, address.account_id)
         conversation: Conversation | None = await desk.store.find_by(CONVERSATION_IN_CHAT, key)

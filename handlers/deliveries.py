@@ -22,7 +22,7 @@ from channels.errors import (
 from handlers.crew import STORE_WAIT
 from handlers.desk import Desk, news, patiently
 from handlers.handover import Handover
-from inbox import outbox
+from inbox import outbox, unseen
 from inbox.drafts import hold_before_retry
 from inbox.errors import Conflict, NotFound, StoreUnavailable
 from inbox.leases import post_claim
@@ -219,7 +219,7 @@ class Deliveries:
             if outcome == DeliveryState.UNKNOWN:
                 await self._settle(leased, lambda d: outbox.unknown(store, d, error, clock()))
             elif outcome == DeliveryState.DEAD:
-                await self._settle(leased, lambda d: outbox.died(store, d, error, clock()))
+                await self._settle(leased, lambda d: unseen.died(store, d, error, clock()))
             else:
                 await self._settle(leased, lambda d: outbox.retried(store, d, error, wait, clock()))
         except (NotFound, Conflict, StoreUnavailable) as failure:
@@ -231,8 +231,10 @@ class Deliveries:
         except Exception:
             # A bug in a rendering or an adapter. It may have had its effect, and repeating it would meet the bug again.
             log.exception("delivery_failed", delivery=leased.id, kind=leased.kind)
-            self._desk.meter.delivered(leased.channel_id, DeliveryState.UNKNOWN)
-            await self._settle(leased, lambda d: outbox.unknown(store, d, "failure.other", clock()))
+            is_shown = outbox.is_repeatable(leased)
+            bug = unseen.died if is_shown else outbox.unknown
+            self._desk.meter.delivered(leased.channel_id, DeliveryState.DEAD if is_shown else DeliveryState.UNKNOWN)
+            await self._settle(leased, lambda d: bug(store, d, "failure.other", clock()))
         else:
             self._desk.meter.delivered(leased.channel_id, DeliveryState.SENT)
 

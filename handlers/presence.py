@@ -12,15 +12,11 @@ from aiogram.types import CallbackQuery, Message
 from handlers.callbacks import Duty
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
-from inbox.assignment import queued
 from inbox.conversations import desk_event
-from inbox.model import UNSORTED, Because, Conversation, Presence, QueueNotice, Secretary, Status
-from inbox.outbox import card_for, notice, sentence_for
+from inbox.model import UNSORTED, Because, Conversation, Presence, QueueNotice, Secretary
+from inbox.outbox import notice, sentence_for
+from inbox.presence import handed_back
 from inbox.store.base import Changes
-from inbox.store.documents import CONVERSATIONS_HELD
-from inbox.triage import placement_event
-
-PAGE = 500
 
 DEALT = timedelta(seconds=1)
 """By then what waits has been dealt to whoever came."""
@@ -70,41 +66,6 @@ async def _came(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
 
 
 async def _left(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
-    gone = await handed_back(unit, desk, secretary)
+    gone = await handed_back(desk.store, secretary, unit.now)
     args = {"name": secretary.name, "count": str(sum(kind is Conversation for kind, _ in gone.replacements))}
     return gone + Changes(inserts=[sentence_for(secretary, Because(key="presence.gone", args=args), unit.now)])
-
-
-async def handed_back(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
-    """What changes when somebody is no longer there: off duty, and what waits for her in the queue again."""
-    presence = await desk.store.get(Presence, secretary.id)
-    waiting = [c for c in await _held(desk, secretary) if c.waiting_since_at is not None]
-    if not presence.on_duty and not waiting:
-        return Changes()
-    changes = Changes(
-        replacements=[
-            msgspec.structs.replace(
-                presence, on_duty=False, since_at=unit.now, open_count=presence.open_count - len(waiting)
-            )
-        ],
-        inserts=[desk_event("left", UNSORTED, unit.now, actor=secretary)],
-    )
-    because = Because(key="because.absent", args={"name": secretary.name})
-    for before in waiting:
-        after = queued(before, because, unit.now)
-        changes += Changes(
-            replacements=[after],
-            inserts=[placement_event(after, unit.now), card_for(secretary, after, unit.now, fresh=False)],
-        )
-    return changes
-
-
-async def _held(desk: Desk, secretary: Secretary) -> list[Conversation]:
-    """Every open conversation she holds: answered ones gather over the months, and what waits stands behind them."""
-    held: list[Conversation] = []
-    while True:
-        last = held[-1] if held else None
-        page = await desk.store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, after=last, limit=PAGE)
-        held += page
-        if len(page) < PAGE:
-            return held

@@ -57,10 +57,25 @@ class _Fault:
     retry_after: int | None
     drop: Literal["before", "after"] | None
     delay: float
+    html: bool
+    chat_id: int | None
+
+    def concerns(self, method: str, params: Params) -> bool:
+        """Whether this call is one of those that fail."""
+        chat = self.chat_id is None or integer(params, "chat_id") == self.chat_id
+        return self.method in ("", method) and chat
 
 
 class _Hung(Exception):
     """Drop the connection instead of answering."""
+
+
+class _Page(Exception):
+    """Answer with a page for people, as what stands before the Bot API does when it is down."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class TelegramServer:
@@ -177,13 +192,21 @@ class TelegramServer:
         retry_after: int | None = None,
         drop: Literal["before", "after"] | None = None,
         delay: float = 0.0,
+        html: bool = False,
+        chat_id: int | None = None,
     ) -> None:
         """Make the next calls of a method (of any, when none is named; "download" is one here) fail.
 
-        With a status, or a 429, or by dropping the connection before or after
-        the effect; `delay` seconds pass first. A delay alone only delays.
+        With a status (as a page instead of JSON, if `html`), or a 429, or by
+        dropping the connection before or after the effect; `delay` seconds
+        pass first. A delay alone only delays. `chat_id` spares all other chats.
         """
-        self._faults.append(_Fault(method.lower(), times, status, description, retry_after, drop, delay))
+        fault = _Fault(method.lower(), times, status, description, retry_after, drop, delay, html, chat_id)
+        self._faults.append(fault)
+
+    def recover(self) -> None:
+        """Forget every fault that was asked for."""
+        self._faults.clear()
 
     def inject(self, update: Json, token: str | None = None) -> None:
         """Put an update of any shape before a bot; it gets an id when it has none."""
@@ -219,7 +242,7 @@ class TelegramServer:
         name = _NAMES.get(asked, asked)
         params = await _params(request)
         self.calls.append(Call(time.monotonic(), name, params))
-        fault = self._fault(asked)
+        fault = self._fault(asked, params)
         if fault is not None:
             await _fail(fault)
         if asked not in _NAMES:
@@ -244,9 +267,9 @@ class TelegramServer:
                 return self._get_webhook_info
         return None
 
-    def _fault(self, method: str) -> _Fault | None:
+    def _fault(self, method: str, params: Params) -> _Fault | None:
         for fault in self._faults:
-            if fault.method in ("", method):
+            if fault.concerns(method, params):
                 fault.times -= 1
                 if fault.times <= 0:
                     self._faults.remove(fault)
@@ -266,7 +289,7 @@ class TelegramServer:
         return await _told(request, self._file)
 
     async def _file(self, request: web.Request) -> web.Response:
-        fault = self._fault("download")
+        fault = self._fault("download", {})
         if fault is not None:
             await _fail(fault)
         bot = self._bots.get(request.match_info["token"])
@@ -407,6 +430,8 @@ async def _fail(fault: _Fault) -> None:
         raise _Hung
     if fault.retry_after is not None:
         raise too_many(fault.retry_after)
+    if fault.status is not None and fault.html:
+        raise _Page(fault.status)
     if fault.status is not None:
         raise Refusal(fault.status, fault.description or _SAID.get(fault.status, "Internal Server Error"))
 
@@ -434,6 +459,8 @@ async def _told(
         if refusal.parameters:
             body["parameters"] = refusal.parameters
         return _json(body, refusal.code)
+    except _Page as page:
+        return web.Response(text="<html><body>Bad Gateway</body></html>", status=page.status, content_type="text/html")
     except _Hung:
         if request.transport is not None:
             request.transport.abort()

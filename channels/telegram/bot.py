@@ -194,12 +194,21 @@ class TelegramBot:
     async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
         if not isinstance(payload, Post):
             raise PermanentFailure(self.id, "a bot sends posts only", reason="failure.refused")
+        try:
+            return await self._post(payload, payload.reply_to)
+        except PermanentFailure as failure:
+            if payload.reply_to is None or "replied not found" not in failure.detail:
+                raise
+        # `allow_sending_without_reply` asks for this; a server that refuses all the same sent nothing.
+        return await self._post(payload, None)
+
+    async def _post(self, payload: Post, reply_to: int | None) -> SentAs:
         if payload.attachment is not None:
-            file = ChatFile(payload.chat_id, payload.attachment, None, payload.text, payload.reply_to)
+            file = ChatFile(payload.chat_id, payload.attachment, None, payload.text, reply_to)
             given = await self._in_chat(payload.chat_id, self._carrying(file), timeout=UPLOAD_TIMEOUT)
             return SentAs(str(given.message_id))
         # Plain text without parse_mode: what a person wrote is never markup.
-        method = SendMessage(chat_id=payload.chat_id, text=payload.text, reply_parameters=_reply(payload.reply_to))
+        method = SendMessage(chat_id=payload.chat_id, text=payload.text, reply_parameters=_reply(reply_to))
         sent = await self._in_chat(payload.chat_id, method)
         return SentAs(str(sent.message_id))
 

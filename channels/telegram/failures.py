@@ -31,6 +31,10 @@ FAILURES = (AiogramError, ClientError, OSError, TimeoutError)
 _NOT_EDITABLE = ("message can't be edited", "message to edit not found", "message_id_invalid", "no text in the message")
 
 
+# … for a chat that is no more, or never spoke to this bot.
+_NO_CHAT = ("chat not found", "user not found", "peer_id_invalid", "input_user_deactivated")
+
+
 def failure_of(channel: str, error: Exception, *, repeatable: bool) -> ChannelError:
     """The failure in our terms.
 
@@ -44,7 +48,9 @@ def failure_of(channel: str, error: Exception, *, repeatable: bool) -> ChannelEr
             after = timedelta(seconds=error.retry_after)
             return TemporaryFailure(channel, "Telegram asks to wait (429)", reason="failure.rate", retry_after=after)
         case TelegramForbiddenError():
-            return PermanentFailure(channel, _said(error), reason="failure.blocked_by_client")
+            gone = "deactivated" in error.message.lower()
+            reason = "failure.chat_gone" if gone else "failure.blocked_by_client"
+            return PermanentFailure(channel, _said(error), reason=reason)
         case TelegramEntityTooLarge():
             return PermanentFailure(channel, _said(error), reason="failure.file_too_big")
         case TelegramBadRequest() | TelegramMigrateToChat():
@@ -62,6 +68,8 @@ def _refusal(words: str) -> str:
     lower = words.lower()
     if any(known in lower for known in _NOT_EDITABLE):
         return "failure.cannot_edit"
+    if any(known in lower for known in _NO_CHAT):
+        return "failure.chat_gone"
     return "failure.file_too_big" if "file is too big" in lower else "failure.refused"
 
 

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from channels.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
-from handlers import callbacks, conversations, presence
+from handlers import callbacks, conversations
 from handlers.callbacks import Close, Decide, Discard, Files, Place, PlaceIn, Release, Send, Show, Take, Undo
-from inbox import outbox
+from inbox import outbox, presence
 from inbox.invitations import deep_link_payload, invite
 from inbox.model import AssignmentMode, DraftState, Presence, Role, Status
 from inbox.store.documents import (

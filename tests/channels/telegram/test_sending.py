@@ -320,10 +320,14 @@ async def test_a_client_who_blocked_us_is_told_apart(telegram: Telegram, bot: Te
 
 
 async def test_what_telegram_refuses_is_dead(bot: TelegramBot) -> None:
-    for post in (a_post("x" * 4097), a_post("   "), Post(chat_id=424242, text="nobody")):
+    for post, reason in (
+        (a_post("x" * 4097), "failure.refused"),
+        (a_post("   "), "failure.refused"),
+        (Post(chat_id=424242, text="nobody"), "failure.chat_gone"),
+    ):
         with pytest.raises(PermanentFailure) as failed:
             await bot.send(post, None)
-        assert failed.value.reason == "failure.refused"
+        assert failed.value.reason == reason
 
 
 async def test_a_drop_before_or_after_the_effect_is_unknown_either_way(telegram: Telegram, bot: TelegramBot) -> None:

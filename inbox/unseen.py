@@ -1,0 +1,81 @@
+"""What could not be shown to a secretary: somebody learns of it, and nothing waits for eyes that do not see it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from inbox import outbox
+from inbox.assignment import balance, is_supervisor, may_serve, queued
+from inbox.model import (
+    Because,
+    CardNotice,
+    Conversation,
+    Delivery,
+    FileNotice,
+    Letter,
+    Post,
+    Secretary,
+    Status,
+    TextNotice,
+)
+from inbox.outbox import sentence_for
+from inbox.presence import handed_back
+from inbox.store.base import Changes, Store
+from inbox.store.documents import SECRETARIES, SECRETARY_BY_TELEGRAM
+from inbox.triage import placement_event
+
+UNREACHABLE = frozenset({"failure.blocked_by_client", "failure.chat_gone"})
+"""Why nothing at all reaches a chat."""
+MOST_SECRETARIES = 10_000
+
+
+async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> Changes:
+    """It will never be sent by itself; what a secretary cannot see becomes somebody else's to see.
+
+    Whoever cannot be reached at all is not on duty: what waits for her goes back to the queue. A
+    card that Telegram refuses for what it is leaves its request in nobody's sight: it goes back to
+    the queue, not to her again, and the supervisors are told. Whatever else she asked for, she is told.
+    """
+    changes = await outbox.died(store, delivery, error, now)
+    secretary = await _for_whom(store, delivery)
+    if secretary is None or not outbox.is_repeatable(delivery):
+        return changes
+    if error in UNREACHABLE:
+        return changes + await handed_back(store, secretary, now)
+    match delivery.payload:
+        case CardNotice():
+            return changes + await _out_of_sight(store, secretary, delivery.payload, now)
+        case FileNotice() | TextNotice() | Letter() | Post():
+            return changes
+    return changes + Changes(inserts=[sentence_for(secretary, Because(key=error), now)])
+
+
+async def _for_whom(store: Store, delivery: Delivery) -> Secretary | None:
+    match delivery.payload:
+        case Letter() | Post():
+            return None
+        case TextNotice(chat_id=chat_id):
+            found = await store.find_by(SECRETARY_BY_TELEGRAM, chat_id)
+            return found if found is not None and found.channel_id == delivery.channel_id else None
+        case shown:
+            return await store.find(Secretary, shown.secretary_id)
+
+
+async def _out_of_sight(store: Store, secretary: Secretary, card: CardNotice, now: datetime) -> Changes:
+    before = await store.find(Conversation, card.conversation_id)
+    if before is None or not may_serve(secretary, before.account_id):
+        return Changes()
+    args = {"number": str(before.number), "name": secretary.name}
+    everyone = await store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
+    told = [s for s in everyone if s.id == secretary.id or (is_supervisor(s) and may_serve(s, before.account_id))]
+    changes = Changes(inserts=[sentence_for(s, Because(key="notice.not_shown", args=args), now) for s in told])
+    if before.assignee_id != secretary.id or before.status is not Status.OPEN or before.waiting_since_at is None:
+        return changes
+    after = msgspec.structs.replace(
+        queued(before, Because(key="because.not_shown", args={"name": secretary.name}), now),
+        declined_by=tuple(dict.fromkeys((*before.declined_by, secretary.id))),
+    )
+    changes += Changes(replacements=[after], inserts=[placement_event(after, now)])
+    return changes + await balance(store, before, after, now)
