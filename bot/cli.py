@@ -23,6 +23,7 @@ from rich.text import Text
 
 from bot import logs, wiring
 from bot.config import CONFIG_VARIABLE, ConfigError, Problem, Settings, load
+from bot.settings import of_the_process
 from channels.base import Channel, Finding
 from channels.errors import ChannelError, LoginRejected
 from inbox.errors import Conflict, InboxError, InvalidTransition, NotFound, StoreDamaged, StoreTooNew, StoreUnavailable
@@ -189,7 +190,7 @@ def run(config: ConfigPath = DEFAULT_CONFIG) -> None:
     with _expected():
         settings = _settings(config)
         logs.configure(settings.logs.format, settings.logs.level)
-        for warning in settings.warnings():
+        for warning in [*settings.warnings(), *of_the_process()]:
             log.warning("unsafe_setting", place=warning.place, key=warning.key, says=warning.says, mend=warning.remedy)
         _do(worker.run(settings))
 
@@ -209,7 +210,7 @@ def check(config: ConfigPath = DEFAULT_CONFIG) -> None:
             _show_problem(out, problem, "✗", "red")
         raise typer.Exit(FAILED) from None
     _show(out, Finding("ok", str(config), f"{len(settings.accounts)} accounts, no mistake."))
-    for warning in settings.warnings():
+    for warning in [*settings.warnings(), *of_the_process()]:
         _show_problem(out, warning, "!", "yellow")
     findings = _do(_check_everything(settings, out))
     if any(finding.level == "error" for finding in findings):

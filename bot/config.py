@@ -6,7 +6,6 @@ import difflib
 import json
 import os
 import re
-import stat
 import tomllib
 import types
 import typing
@@ -20,7 +19,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import PydanticBaseSettingsSource
 
 from bot.references import find_mistakes
-from bot.settings import Origin, Problem, Settings, StoreSettings, Wrong, dotted
+from bot.settings import Origin, Problem, Settings, StoreSettings, Wrong, dotted, who_else_may
 from bot.toml_lines import Place, line_index
 
 __all__ = ["CONFIG_VARIABLE", "ConfigError", "Environment", "Problem", "Settings", "load"]
@@ -182,17 +181,9 @@ class _Loading:
         self.problems += find_mistakes(values, self.origin)
         if self.problems or settings is None:
             raise ConfigError(sorted(dict.fromkeys(self.problems), key=_in_order))
-        if secrets_in_file and _is_world_readable(self.path):
-            self.warnings.insert(
-                0,
-                Problem(
-                    str(self.path),
-                    None,
-                    "",
-                    "holds secrets and everybody on this machine can read it",
-                    f"chmod 600 {self.path}",
-                ),
-            )
+        if secrets_in_file and (who := who_else_may(self.path)):
+            says, remedy = f"holds secrets and {who} it", f"chmod 600 {self.path}"
+            self.warnings.insert(0, Problem(str(self.path), None, "", says, remedy))
         settings._origin = self.origin
         settings._warnings = tuple(self.warnings)
         return settings
@@ -275,10 +266,8 @@ class _Loading:
             self.unread.add((*place[:-1], name))
             return
         table[name] = secret
-        if _is_world_readable(path):
-            self.warnings.append(
-                self.origin.problem(place, f"everybody on this machine can read {path}", f"chmod 600 {path}")
-            )
+        if who := who_else_may(path):
+            self.warnings.append(self.origin.problem(place, f"{who} {path}", f"chmod 600 {path}"))
 
     def _validated(self, values: dict[str, Any]) -> Settings | None:
         try:
@@ -312,10 +301,6 @@ def _walk_raw(table: dict[str, Any], place: Place = ()) -> Iterator[tuple[Place,
             for position, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _walk_raw(item, (*place, name, position))
-
-
-def _is_world_readable(path: Path) -> bool:
-    return os.name == "posix" and bool(path.stat().st_mode & stat.S_IROTH)
 
 
 def _nearest_setting(variable: str) -> str:

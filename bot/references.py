@@ -106,8 +106,8 @@ class _References:
             )
         yield from self._doubles(
             "bots",
-            ((("bots", name, "token"), bot.get("token")) for name, bot in self.bots.items()),
-            "another bot has the same token",
+            ((("bots", name, "token"), _bot_id(bot.get("token"))) for name, bot in self.bots.items()),
+            "another entry is the same bot",
             "Keep one of them: Telegram lets one program receive for a token",
         )
 
@@ -144,7 +144,16 @@ def _tables(value: object) -> dict[str, dict[str, Any]]:
     return {name: item for name, item in value.items() if isinstance(item, dict)} if isinstance(value, dict) else {}
 
 
+def _bot_id(token: object) -> object:
+    """A bot may be given a new token: the number before the colon stays (Bot API, "Authorizing your bot")."""
+    if not isinstance(token, str):
+        return None
+    return token.partition(":")[0]
+
+
 def _same_folder(imap: object) -> object:
     if not isinstance(imap, dict) or not all(isinstance(imap.get(name), str) for name in ("host", "user")):
         return None
-    return (imap["host"].lower(), str(imap.get("port", "")), imap["user"], str(imap.get("folder", "INBOX")))
+    # Whatever the port: a server lets in by several.
+    folder = str(imap.get("folder", "INBOX"))
+    return (imap["host"].lower().rstrip("."), imap["user"], "INBOX" if folder.upper() == "INBOX" else folder)

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import stat
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -414,6 +416,24 @@ class Settings(BaseSettings):
                         "Use https, or a Bot API server on this machine",
                     )
                 )
+        for name, bot in self.bots.items():
+            if bot.receive == "webhook" and bot.webhook is not None and not is_loopback(bot.webhook.host):
+                found.append(
+                    say(
+                        ("bots", name, "webhook", "host"),
+                        f"whoever reaches {bot.webhook.host} can call the webhook without TLS",
+                        'Set host to "127.0.0.1", with the proxy that speaks TLS on this machine',
+                    )
+                )
+        if self.desk.undo_seconds == 0:
+            found.append(
+                say(
+                    ("desk", "undo_seconds"),
+                    "a reply leaves the moment Send is pressed, and nobody can take it back",
+                    "Give people some seconds: undo_seconds = 15",
+                )
+            )
+        found += self._open_store()
         if not is_loopback(self.web.host):
             found.append(
                 say(
@@ -423,6 +443,42 @@ class Settings(BaseSettings):
                 )
             )
         return found
+
+    def _open_store(self) -> Iterator[Problem]:
+        """The store holds every mail and message: its file, and its place in its folder, are its owner's alone."""
+        if not self.store.url.startswith("sqlite:"):
+            return
+        path, place = self.store.path, ("store", "url")
+        for file in (path, Path(f"{path}-wal")):
+            if file.is_file() and (who := who_else_may(file)):
+                yield self._origin.problem(place, f"{who} {file}", f"chmod 600 {file}")
+        folder = path.absolute().parent
+        if os.name == "posix" and folder.is_dir():
+            mode = folder.stat().st_mode
+            if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+                says = f"others can put another file in its place: the folder {folder} is open to them"
+                yield self._origin.problem(place, says, f"chmod go-w {folder}")
+
+
+def who_else_may(path: Path) -> str:
+    """Who besides its owner can read or change this file, in words that want its name; empty for nobody."""
+    if os.name != "posix":
+        return ""
+    mode = path.stat().st_mode
+    changes, reads = mode & (stat.S_IWGRP | stat.S_IWOTH), mode & (stat.S_IRGRP | stat.S_IROTH)
+    if not changes | reads:
+        return ""
+    everybody = (changes or reads) & (stat.S_IROTH | stat.S_IWOTH)
+    who = "everybody on this machine" if everybody else "everybody in its group"
+    return f"{who} can {'change' if changes else 'read'}"
+
+
+def of_the_process() -> list[Problem]:
+    """What is unsafe about how this program was started, whatever the settings say."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return []
+    says = "runs as root, so that any fault in it is a fault of the whole machine"
+    return [Problem("permanence", None, "", says, "Run it as a user of its own, as docs/permanence.service does")]
 
 
 def is_loopback(host: str) -> bool:

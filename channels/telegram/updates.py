@@ -162,7 +162,7 @@ class Polling:
 
     async def _conflict(self, error: TelegramConflictError) -> str:
         if "webhook" not in error.message.lower():
-            return "another program polls with this bot's token"
+            return "another program polls with this bot's token; stop it, or give each its own bot"
         try:
             await self._bot(DeleteWebhook(drop_pending_updates=False))
         except FAILURES as failure:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from bot.config import ConfigError, load
-from bot.settings import Settings
+from bot.settings import Settings, of_the_process
 from bot.toml_lines import line_index
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -360,11 +360,12 @@ def test_a_mailbox_of_one_account_cannot_be_anothers(tmp_path: Path) -> None:
 
 
 def test_things_declared_twice_are_found(tmp_path: Path) -> None:
-    text = SMALL + '[bots.again]\ntoken = "123:hunter2-token"\n'
-    text += '[mailboxes.again]\nimap = { host = "LOCALHOST", user = "accueil", password = "x" }\n'
+    text = SMALL + '[bots.again]\ntoken = "123:a-newer-token-of-the-same"\n'
+    text += '[mailboxes.again]\n'
+    text += 'imap = { host = "LOCALHOST", port = 143, folder = "Inbox", user = "accueil", password = "x" }\n'
     text += 'smtp = { host = "localhost" }\n'
     assert mistakes(written(tmp_path, text)) == [
-        "18: bots.again.token: another bot has the same token (line 16). "
+        "18: bots.again.token: another entry is the same bot (line 16). "
         "Keep one of them: Telegram lets one program receive for a token",
         "20: mailboxes.again.imap: another mailbox reads the same folder (line 8). "
         "Keep one of them: every mail would arrive twice",
@@ -468,6 +469,72 @@ def test_a_world_readable_config_without_secrets_is_no_warning(tmp_path: Path) -
     text = SMALL.replace('password = "hunter2-imap"\n', "").replace('token = "123:hunter2-token"\n', "")
     environ = {"PERMANENCE_MAILBOXES__ACCUEIL__IMAP__PASSWORD": "x", "PERMANENCE_BOTS__DESK__TOKEN": "1:x"}
     assert load(written(tmp_path, text, 0o644), environ).warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        (0o640, "holds secrets and everybody in its group can read it"),
+        (0o660, "holds secrets and everybody in its group can change it"),
+        (0o604, "holds secrets and everybody on this machine can read it"),
+        (0o602, "holds secrets and everybody on this machine can change it"),
+    ],
+)
+def test_a_config_with_secrets_is_its_owners_alone(tmp_path: Path, mode: int, says: str) -> None:
+    path = written(tmp_path, SMALL, mode)
+    assert [str(warning) for warning in load(path, {}).warnings()] == [f"{path}: {says}. chmod 600 {path}"]
+
+
+def test_a_store_others_can_read_or_replace_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o777)
+    store = folder / "desk.db"
+    store.write_bytes(b"")
+    store.chmod(0o644)
+    path = written(tmp_path, '[store]\nurl = "sqlite:data/desk.db"\n' + SMALL)
+    said = [str(warning).removeprefix(f"{path}") for warning in load(path, {}).warnings()]
+    assert said == [
+        f":2: store.url: everybody on this machine can read {store}. chmod 600 {store}",
+        f":2: store.url: others can put another file in its place: the folder {folder} is open to them. "
+        f"chmod go-w {folder}",
+    ]
+
+
+def test_a_folder_where_nobody_can_replace_anothers_file_is_no_warning(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    assert load(written(tmp_path, '[store]\nurl = "sqlite:data/desk.db"\n' + SMALL), {}).warnings() == []
+
+
+def test_replies_nobody_can_take_back_are_a_warning(tmp_path: Path) -> None:
+    path = written(tmp_path, "[desk]\nundo_seconds = 0\n" + SMALL)
+    assert [str(warning).removeprefix(f"{path}") for warning in load(path, {}).warnings()] == [
+        ":2: desk.undo_seconds: a reply leaves the moment Send is pressed, and nobody can take it back. "
+        "Give people some seconds: undo_seconds = 15"
+    ]
+
+
+def test_a_webhook_open_to_the_network_is_a_warning(tmp_path: Path) -> None:
+    text = SMALL + 'receive = "webhook"\n[bots.desk.webhook]\nurl = "https://desk.example/t"\n'
+    text += 'secret = "0123456789abcdef"\nhost = "0.0.0.0"\n'
+    path = written(tmp_path, text)
+    assert [str(warning).removeprefix(f"{path}") for warning in load(path, {}).warnings()] == [
+        ":21: bots.desk.webhook.host: whoever reaches 0.0.0.0 can call the webhook without TLS. "
+        'Set host to "127.0.0.1", with the proxy that speaks TLS on this machine'
+    ]
+
+
+@pytest.mark.parametrize(("user", "warned"), [(0, True), (1000, False)])
+def test_running_as_root_is_a_warning(user: int, warned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert [(w.says, w.remedy) for w in of_the_process()] == [
+        (
+            "runs as root, so that any fault in it is a fault of the whole machine",
+            "Run it as a user of its own, as docs/permanence.service does",
+        )
+    ] * warned
 
 
 # ---------------------------------------------------------------- lines
