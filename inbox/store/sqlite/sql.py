@@ -26,6 +26,10 @@ Column = str | int | None
 BLOB_TABLE = "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL)"
 READ_BLOB = "SELECT data FROM blob WHERE id = ?"
 INSERT_BLOB = "INSERT INTO blob (id, data) VALUES (?, ?)"
+INSERT_EMPTY_BLOB = "INSERT INTO blob (id, data) VALUES (?, zeroblob(?))"
+LARGE_BLOB = 4 * 2**20
+"""Octets from which a blob is written piece by piece: bound as a parameter it would be copied twice, and one
+copy kept with the statement until the next."""
 DELETE_BLOB = "DELETE FROM blob WHERE id = ?"
 LIST_BLOBS = "SELECT id FROM blob WHERE id > ? ORDER BY id LIMIT ?"
 
@@ -180,6 +184,8 @@ class Step(NamedTuple):
     """It reads only."""
     tolerant: bool = False
     """It may find nothing to do."""
+    octets: bytes | None = None
+    """What to write into the blob it made room for."""
 
 
 def steps(changes: Changes) -> Iterator[Step]:
@@ -210,4 +216,7 @@ def steps(changes: Changes) -> Iterator[Step]:
         after = msgspec.structs.replace(document, version=1)
         yield Step(kept.insert, (*kept.row(after), document.id), kept, document.id)
     for blob in changes.blobs:
-        yield Step(INSERT_BLOB, cast("tuple[object, ...]", (blob.id, blob.data)), None, blob.id)
+        if len(blob.data) >= LARGE_BLOB:
+            yield Step(INSERT_EMPTY_BLOB, (blob.id, len(blob.data)), None, blob.id, octets=blob.data)
+        else:
+            yield Step(INSERT_BLOB, cast("tuple[object, ...]", (blob.id, blob.data)), None, blob.id)

@@ -24,6 +24,8 @@ Work = Callable[[sqlite3.Connection], T]
 GROUP = 64
 """Units committed with one sync, at most."""
 READERS = 4
+PIECE = 2**20
+"""Octets of a large blob written at once."""
 ELSEWHERE = 1.0
 """Seconds between looks for other processes' commits while nothing is written: SQLite cannot push across processes."""
 
@@ -264,6 +266,14 @@ class Writer:
         missing = cursor.fetchone() is None if step.checks else cursor.rowcount != 1
         if missing and not step.tolerant:
             raise Conflict(f"{step.table.name if step.table else 'blob'} {step.id} changed")
+        if step.octets is not None:
+            self._fill(cast("int", cursor.lastrowid), memoryview(step.octets))
+
+    def _fill(self, row: int, octets: memoryview) -> None:
+        """Write a blob where room was made for it."""
+        with self._connection.blobopen("blob", "data", row) as blob:
+            for start in range(0, len(octets), PIECE):
+                blob.write(octets[start : start + PIECE])
 
     def _failure(self, error: Exception) -> StoreUnavailable:
         failed = failure(self._path, error)

@@ -160,6 +160,27 @@ async def test_a_raw_form_too_large_for_sqlite_is_refused_alone(path: Path, writ
         assert len(await store.find_many(Counter, [counter.id for counter in good])) == 2
 
 
+async def test_a_large_raw_form_is_written_whole_or_not_at_all_and_none_of_it_stays_in_memory(
+    store: SqliteStore,
+) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    contact, other = make(Contact), make(Contact)
+    await store.commit(Changes(inserts=[contact]))
+    octets = os.urandom(64 * 2**20)
+    before = resident()
+    await store.commit(Changes(inserts=[other], blobs=[Blob(BlobId("large"), octets)]))
+    assert resident() - before < 32 * 2**20
+    assert await store.read_blob(BlobId("large")) == octets
+    with pytest.raises(Duplicate):
+        await store.commit(Changes(inserts=[contact], blobs=[Blob(BlobId("refused"), octets)]))
+    with pytest.raises(Duplicate):
+        await store.commit(Changes(blobs=[Blob(BlobId("large"), octets[::-1])]))
+    assert list(await store.list_blobs()) == ["large"]
+    assert await store.read_blob(BlobId("large")) == octets
+
+
 async def test_reads_that_are_cancelled_leave_the_readers_to_the_others(store: SqliteStore) -> None:
     counter = make(Counter)
     await store.commit(Changes(inserts=[counter]))
