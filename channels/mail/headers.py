@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -80,6 +81,8 @@ def read_head(raw: bytes, start: int, end: int) -> Head:
             if last_known < field.start():
                 break  # it only looks like a field: the body has begun
             defects.append("header_line")
+        if field.end(2) - field.start(2) > LONGEST_FIELD:
+            defects.append("header_too_long")
         fields.setdefault(field[1].decode("ascii").lower(), []).append(field[2][:LONGEST_FIELD])
         at = field.end()
     if at < len(head) and stop - start <= LONGEST_HEAD:
@@ -208,18 +211,25 @@ def _word_octets(charset: str, encoding: str, encoded: str) -> bytes:
     return binascii.a2b_qp(octets, header=True)
 
 
-def decode_base64(octets: bytes) -> bytes:
+_NO_LETTERS = bytes(octet for octet in range(256) if not re.match(rb"[A-Za-z0-9+/]", bytes([octet])))
+
+
+def decode_base64(octets: bytes | memoryview) -> bytes:
     """What can be decoded, whatever is missing at the end or strange in between."""
     try:
         return binascii.a2b_base64(octets)
     except binascii.Error:
         pass
-    try:
-        return binascii.a2b_base64(octets + b"==")
-    except binascii.Error:
-        # One character is left over: it says nothing.
-        stripped = re.sub(rb"[^A-Za-z0-9+/]", b"", octets)
-        return binascii.a2b_base64(stripped[: len(stripped) // 4 * 4])
+    # Its end is missing, so no padding in it ended anything: only the letters count.
+    decoded, left = BytesIO(), b""
+    for start in range(0, len(octets), 2**20):
+        letters = left + bytes(octets[start : start + 2**20]).translate(None, _NO_LETTERS)
+        whole = len(letters) // 4 * 4
+        decoded.write(binascii.a2b_base64(letters[:whole]))
+        left = letters[whole:]
+    # One character that is left over says nothing.
+    decoded.write(binascii.a2b_base64(left + b"==") if len(left) > 1 else b"")
+    return decoded.getvalue()
 
 
 # ---------------------------------------------------------------- addresses

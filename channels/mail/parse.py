@@ -38,6 +38,8 @@ MOST_OCTETS = 2 * 2**20
 """Of an encoded text that are decoded: even as quoted-printable UTF-8 that is more than is kept."""
 MOST_ATTACHMENTS = 200
 LONGEST_FILE_NAME = 150
+_LEFT_OUT = frozenset({"header_too_long", "nesting", "too_many_attachments", "too_many_parts"})
+"""Defects that mean: there is more in the raw mail than in the envelope."""
 
 
 def read_mail(raw: bytes) -> Envelope:
@@ -91,13 +93,14 @@ def _read(raw: bytes) -> Envelope:
         defects["no_message_id"] = None
     reply_to = next(iter(_values(fields, "reply-to")), None)
     text = _Text(tree)
+    attachments = _attachments(raw, text.files, defects)
     return Envelope(
         external_id=own_id or _content_id(raw, tree.root),
         sender=Sender(kind=AddressKind.MAIL, value=sender, name=name),
         subject=decode_text(first(fields, "subject")),
         text=text.text,
-        truncated=text.is_cut,
-        attachments=_attachments(raw, text.files, defects),
+        truncated=text.is_cut or not _LEFT_OUT.isdisjoint(defects),
+        attachments=attachments,
         written_at=written_at,
         references=tuple(dict.fromkeys((*answered, *reversed(earlier)))),
         thread=tuple(dict.fromkeys((*earlier, *answered))),
@@ -175,8 +178,8 @@ class _Text:
                 self.is_cut = True
                 break
             words = self._words(part)
+            self.is_cut |= words.is_cut or len(words.text) > room
             if words.text:
-                self.is_cut |= words.is_cut or len(words.text) > room
                 pieces.append(words.text[:room])
                 room -= len(words.text)
         self.text = "\n\n".join(pieces)[:LONGEST_TEXT]

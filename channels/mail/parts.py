@@ -7,14 +7,26 @@ little more than its header until somebody wants an attachment.
 from __future__ import annotations
 
 import binascii
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 
 from channels.mail.headers import Fields, as_text, decode_base64, first, read_head, read_parameters
 
 MOST_PARTS = 500
 DEEPEST = 50
+MOST_SEARCHED = 3
+"""How often a large mail is searched whole for the parts of multiparts in one another."""
+ALWAYS_SEARCHED = 32 * 2**20
+"""Octets that are searched even if that is more often."""
+MOST_MISSES = 1000
+"""Lines that only begin like a delimiter and are looked at one by one."""
+PIECE = 2**20
+"""Octets decoded at once."""
+MOST_UU_LINES = 2_250_000
+"""Lines of uuencode that are read: a mail of 128 MiB has no more, unless they are made to be many."""
 
 
 @dataclass(slots=True)
@@ -61,6 +73,7 @@ class Tree:
         self.raw = raw
         self.defects: dict[str, None] = {}
         self._count = 0
+        self._searchable = MOST_SEARCHED * len(raw) + ALWAYS_SEARCHED
         self.root = self._part(0, len(raw), "", 0, "text/plain")
 
     def find(self, path: str) -> Part | None:
@@ -82,7 +95,8 @@ class Tree:
         if not media_type.startswith("multipart/"):
             part.path = path or "1"
             return part
-        if depth >= DEEPEST:
+        self._searchable -= end - head.body
+        if depth >= DEEPEST or self._searchable < 0:
             self.defects["nesting"] = None
             return part
         self._take_apart(part, depth)
@@ -114,33 +128,48 @@ class Tree:
     def _places(self, multipart: Part, boundary: bytes) -> Iterator[tuple[int, int]]:
         """Where the parts between the delimiter lines lie (RFC 2046 §5.1.1)."""
         raw, end = self.raw, multipart.end
-        line = b"--" + boundary
-        at, opened, count = multipart.start, -1, 0
-        while count <= MOST_PARTS:
-            found = raw.find(line, at, end)
-            if found < 0:
-                break
-            at = found + len(line)
-            if found > multipart.start and raw[found - 1] != 0x0A:
-                continue
-            after = _AFTER_BOUNDARY.match(raw, at, end)
-            if after is None:
-                continue
+        opened, count = -1, 0
+        for found, closes, after in _delimiters(raw, multipart.start, end, boundary):
             if opened >= 0:
                 count += 1
-                stop = found - 1
-                yield opened, max(opened, stop - 1 if raw[stop - 1] == 0x0D else stop)
-            if after[1]:
+                yield opened, max(opened, found - 1 if raw[found - 1] == 0x0D else found)
+            if closes or count > MOST_PARTS:
                 return
-            opened = at = after.end()
+            opened = min(end, after + (2 if raw.startswith(b"\r\n", after, end) else 1))
         if opened >= 0:
             self.defects["unclosed"] = None
             yield opened, end
 
 
+def _delimiters(raw: bytes, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, bool, int]]:
+    """Where each delimiter's line begins (at the line end before it), whether it is the last, and where it ends.
+
+    The line end behind one is not part of it: it may begin the next.
+    """
+    line = b"\n--" + boundary
+    first = _AFTER_BOUNDARY.match(raw, start + len(line) - 1, end) if raw.startswith(line[1:], start, end) else None
+    if first:
+        yield start, first[1] is not None, first.end()
+    at, misses = start, 0
+    while misses < MOST_MISSES:
+        at = raw.find(line, at, end)
+        if at < 0:
+            return
+        after = _AFTER_BOUNDARY.match(raw, at + len(line), end)
+        if after is None:
+            misses += 1
+        else:
+            yield at, after[1] is not None, after.end()
+        at += len(line)
+    # Somebody made them to look like delimiters. In one pattern each costs no more than its octets; making it
+    # costs more than all of an ordinary mail.
+    for found in re.compile(re.escape(line) + _AFTER_BOUNDARY.pattern).finditer(raw, at, end):
+        yield found.start(), found[1] is not None, found.end()
+
+
 _MEDIA_TYPE = re.compile(r"[\w!#$&^+.-]+/[\w!#$&^+.-]+", re.ASCII)
 _SHORT_TYPES = {"text": "text/plain", "html": "text/html", "plain": "text/plain"}
-_AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
+_AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*+(?=\r?\n|\Z)")
 _GUESS = re.compile(rb"^--([^\s]{1,200}?)[ \t]*\r?$", re.M)
 
 
@@ -152,16 +181,15 @@ def decode_part(raw: bytes, part: Part, most: int | None = None) -> bytes:
     start, end = part.start, part.end
     if most is not None and end - start > most:
         end = raw.find(b"\n", start + most, min(end, start + most + 1000)) + 1 or start + most
-    octets = raw[start:end]
     match part.encoding:
         case "base64":
-            return decode_base64(octets)
+            return decode_base64(memoryview(raw)[start:end])
         case "quoted-printable":
-            return binascii.a2b_qp(octets)
-        case "x-uuencode" | "uuencode" | "x-uue" | "uue":
-            return _uudecode(octets)
+            return _decode_quoted_printable(raw, start, end)
+        case encoding if encoding in _UUENCODE:
+            return _uudecode(raw, start, end)
         case _:
-            return octets
+            return raw[start:end]
 
 
 def decoded_size(raw: bytes, part: Part) -> int:
@@ -172,27 +200,49 @@ def decoded_size(raw: bytes, part: Part) -> int:
         end = padding if padding >= 0 else end
         letters = end - start - sum(raw.count(blank, start, end) for blank in (b"\n", b"\r", b" ", b"\t"))
         return letters * 3 // 4
-    if part.encoding in ("", "7bit", "8bit", "binary"):
-        return end - start
     if part.encoding == "quoted-printable" and end - start > 2**20:
         return end - start - 2 * raw.count(b"=", start, end) - raw.count(b"=\r\n", start, end)
-    return len(decode_part(raw, part))
+    if part.encoding in _UUENCODE and end - start > 2**20:
+        return (end - start) * 45 // (63 if raw.find(b"\r\n", start, end) >= 0 else 62)  # of lines that are full
+    if part.encoding in ("base64", "quoted-printable") or part.encoding in _UUENCODE:
+        return len(decode_part(raw, part))
+    return end - start
 
 
-def _uudecode(octets: bytes) -> bytes:
-    decoded = bytearray()
-    for line in octets.splitlines():
-        if line.startswith(b"begin ") or not line:
+_UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
+
+
+def _decode_quoted_printable(raw: bytes, start: int, end: int) -> bytes:
+    decoded = BytesIO()  # gives its octets away without copying them
+    while start < end:
+        stop = min(start + PIECE, end)
+        if stop < end:
+            # Not within "=C3", nor between "=" and the line end it takes back.
+            stop = raw.rfind(b"\n", start, stop) + 1 or raw.rfind(b"=", max(start + 1, stop - 2), stop)
+            stop = stop if stop > start else start + PIECE
+        decoded.write(binascii.a2b_qp(memoryview(raw)[start:stop]))
+        start = stop
+    return decoded.getvalue()
+
+
+_LINE = re.compile(rb"[^\r\n]++")
+
+
+def _uudecode(raw: bytes, start: int, end: int) -> bytes:
+    decoded = BytesIO()
+    for found in itertools.islice(_LINE.finditer(raw, start, end), MOST_UU_LINES):
+        line = found[0]
+        if line.startswith(b"begin "):
             continue
         if line == b"end":
             break
         try:
-            decoded += binascii.a2b_uu(line)
+            decoded.write(binascii.a2b_uu(line))
         except binascii.Error:
             # Lines padded by a broken encoder: only as much as the first character says.
             length = (((line[0] - 32) & 63) * 4 + 5) // 3
             try:
-                decoded += binascii.a2b_uu(line[:length])
+                decoded.write(binascii.a2b_uu(line[:length]))
             except binascii.Error:
                 continue
-    return bytes(decoded)
+    return decoded.getvalue()

@@ -549,6 +549,32 @@ def test_thirty_megabytes_of_attachment_cost_little_memory() -> None:
     assert extract(raw, "2") == octets
 
 
+def attached(encoding: str, octets: bytes) -> bytes:
+    head = f"Content-Type: application/zip; name=a.zip\nContent-Transfer-Encoding: {encoding}"
+    return mail("Content-Type: multipart/mixed; boundary=b", body=f"--b\n{head}\n\n".encode() + octets + b"\n--b--\n")
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_large_file_whose_end_is_missing_is_decoded_up_to_there(missing: int) -> None:
+    octets = os.urandom(3 * 2**20)
+    raw = attached("base64", base64.encodebytes(octets).strip()[:-missing].replace(b"\n", b"*\n"))
+    assert extract(raw, "1") == octets[:-missing]
+
+
+@pytest.mark.parametrize("line", [b"=41=C3=A9 et suite=\r\n", b"=41=C3=A9 et suite ", b"==41=\n"])
+def test_a_large_file_is_decoded_piece_by_piece_as_it_would_be_whole(line: bytes) -> None:
+    octets = line * (3 * 2**20 // len(line))
+    assert extract(attached("quoted-printable", octets), "1") == binascii.a2b_qp(octets)
+
+
+def test_delimiters_are_told_from_what_looks_like_one_however_often_it_does() -> None:
+    fake = "--b-\n--bb\n--b x\n x--b\n" * 2000
+    read = read_mail(
+        mail("Content-Type: multipart/mixed; boundary=b", body=f"{fake}--b\n\nun\n{fake}--b  \n\ndeux\n--b--\nx")
+    )
+    assert read.text == f"un\n{fake}\n\ndeux".replace("\n\n\ndeux", "\n\ndeux")
+
+
 FRAGMENTS = [
     *(b"From: ", b"To: ", b"Subject: ", b"Message-ID: ", b"References: ", b"Date: ", b"Content-Type: "),
     *(b"multipart/mixed; boundary=b", b"multipart/alternative; boundary=c", b"message/rfc822", b"text/plain"),
