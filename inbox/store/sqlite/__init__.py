@@ -167,10 +167,10 @@ class SqliteStore(Store):
         return await self._read(partial(_names, sql.LIST_BLOBS, (after, limit)))
 
     async def read_blob(self, blob_id: BlobId) -> bytes:
-        row = await self._read(partial(_row, sql.READ_BLOB, (blob_id,)))
-        if row is None:
+        octets = await self._read(partial(_octets, blob_id))
+        if octets is None:
             raise NotFound(f"no blob {blob_id}")
-        return cast("bytes", row[0])
+        return octets
 
     # ------------------------------------------------------------ writing
 
@@ -229,6 +229,22 @@ class SqliteStore(Store):
 
 def _row(query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> Any:
     return connection.execute(query, parameters).fetchone()
+
+
+def _octets(blob_id: BlobId, connection: sqlite3.Connection) -> bytes | None:
+    small = connection.execute(sql.READ_SMALL_BLOB, (sql.LARGE_BLOB, blob_id)).fetchone()
+    if small is None or small[0] is not None:
+        return small and cast("bytes", small[0])
+    connection.execute("BEGIN")  # its row stays its own from the one statement to the other
+    try:
+        row = connection.execute(sql.FIND_BLOB, (blob_id,)).fetchone()
+        if row is None:
+            return None
+        # A query would hold all of it twice.
+        with connection.blobopen("blob", "data", row[0], readonly=True) as blob:
+            return blob.read()
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _names(query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> list[BlobId]:

@@ -24,12 +24,13 @@ Column = str | int | None
 """What an index column holds."""
 
 BLOB_TABLE = "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL)"
-READ_BLOB = "SELECT data FROM blob WHERE id = ?"
+READ_SMALL_BLOB = "SELECT CASE WHEN length(data) < ? THEN data END FROM blob WHERE id = ?"
+FIND_BLOB = "SELECT rowid FROM blob WHERE id = ?"
 INSERT_BLOB = "INSERT INTO blob (id, data) VALUES (?, ?)"
 INSERT_EMPTY_BLOB = "INSERT INTO blob (id, data) VALUES (?, zeroblob(?))"
 LARGE_BLOB = 4 * 2**20
-"""Octets from which a blob is written piece by piece: bound as a parameter it would be copied twice, and one
-copy kept with the statement until the next."""
+"""Octets from which a blob is written and read in place: as a parameter it would be copied twice, and one copy
+kept with the statement until the next; in a row it would be held twice."""
 DELETE_BLOB = "DELETE FROM blob WHERE id = ?"
 LIST_BLOBS = "SELECT id FROM blob WHERE id > ? ORDER BY id LIMIT ?"
 
