@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+LARGE = 8 * 2**20
+"""Octets from which a raw form or a file is taken in hand one at a time."""
+
 
 class Texts(Protocol):
     """The sentences people read, in their language."""
@@ -79,6 +82,8 @@ class Desk:
     triage: Triage = field(init=False)
     turns: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     """Held by a unit of work that met a Conflict while it is decided anew."""
+    large: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    """Held while a raw form of more than `LARGE` octets is in memory: of mails of 128 MiB, one at a time."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", Numbers(self.store))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,7 +18,7 @@ from channels.errors import (
     TemporaryFailure,
 )
 from handlers import views
-from handlers.desk import Desk
+from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
 from handlers.queue import count_queued, list_queued
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
@@ -28,6 +29,7 @@ from inbox.drafts import last_inbound, reply_recipients
 from inbox.model import (
     Account,
     Address,
+    Attachment,
     Because,
     CardNotice,
     ChannelId,
@@ -78,6 +80,7 @@ class Handover:
         self._desk = desk
         self._locked_out: set[ChannelId] = set()
         """Channels whose server refuses our login, and whose owners know."""
+        self._large = asyncio.Lock()
 
     async def hand_over(self, delivery: Delivery) -> tuple[str, Changes]:
         """Hand one payload to its channel; what the other side calls it, and what to commit beside that."""
@@ -285,10 +288,15 @@ class Handover:
         if not may_serve(secretary, message.account_id):
             return "", Changes()
         attachment = message.attachments[payload.index]
+        async with self._large if attachment.size > LARGE else nullcontext():
+            return await self._hand_file(delivery, secretary, message, attachment)
+
+    async def _hand_file(
+        self, delivery: Delivery, secretary: Secretary, message: Message, attachment: Attachment
+    ) -> tuple[str, Changes]:
         data: bytes | None = None
         if message.channel_id not in self._desk.chats:
-            raw = await store.read_blob(message.blob_id) if message.blob_id else b""
-            data = await asyncio.to_thread(self._desk.channels[message.channel_id].extract, raw, attachment)
+            data = await self._extracted(message, attachment)
         elif message.channel_id != secretary.channel_id:
             # A file id is one bot's own: another bot must hand the octets over (Bot API, "Sending files").
             data = await self._desk.chats[message.channel_id].fetch_file(attachment.path)
@@ -296,6 +304,11 @@ class Handover:
             ChatFile(chat_id=secretary.chat_id, attachment=attachment, data=data)
         )
         return sent.reference, Changes()
+
+    async def _extracted(self, message: Message, attachment: Attachment) -> bytes:
+        async with self._desk.large:  # whatever its size: only the receipt knows that
+            raw = await self._desk.store.read_blob(message.blob_id) if message.blob_id else b""
+            return await asyncio.to_thread(self._desk.channels[message.channel_id].extract, raw, attachment)
 
     # ------------------------------------------------------------ cards and previews in place
 

@@ -18,7 +18,7 @@ from channels.base import Accept, Arrival
 from channels.errors import ChannelError
 from handlers import client
 from handlers.crew import STORE_WAIT
-from handlers.desk import Desk, Unit, news, patiently
+from handlers.desk import LARGE, Desk, Unit, news, patiently
 from handlers.views import Voice
 from inbox import receipts
 from inbox.accounts import account_addressed
@@ -274,6 +274,10 @@ class Incoming:
             self._in_flight.difference_update(receipt.id for receipt in self._lanes.pop(lane))
 
     async def _read(self, receipt: Receipt) -> Reading:
+        async with self._desk.large if receipt.size > LARGE else nullcontext():
+            return await self._read_now(receipt)
+
+    async def _read_now(self, receipt: Receipt) -> Reading:
         try:
             raw = await self._desk.store.read_blob(receipt.blob_id)
         except NotFound:
