@@ -146,7 +146,8 @@ class Handover:
 
         Whoever took the delivery over meanwhile has the say; else it is due again at once.
         """
-        if not outbox.may_begin(delivery, self._desk.clock()):
+        crew = self._desk.crew
+        if not outbox.may_begin(delivery, self._desk.clock()) or (crew is not None and not crew.sure):
             raise TemporaryFailure(
                 delivery.channel_id, "slept through its lease", reason="failure.slept", retry_after=timedelta(0)
             )

@@ -361,7 +361,7 @@ def test_a_mailbox_of_one_account_cannot_be_anothers(tmp_path: Path) -> None:
 
 def test_things_declared_twice_are_found(tmp_path: Path) -> None:
     text = SMALL + '[bots.again]\ntoken = "123:a-newer-token-of-the-same"\n'
-    text += '[mailboxes.again]\n'
+    text += "[mailboxes.again]\n"
     text += 'imap = { host = "LOCALHOST", port = 143, folder = "Inbox", user = "accueil", password = "x" }\n'
     text += 'smtp = { host = "localhost" }\n'
     assert mistakes(written(tmp_path, text)) == [

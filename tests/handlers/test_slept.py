@@ -56,7 +56,7 @@ async def sends(stage: Stage) -> Seat:
 async def another_takes_over(stage: Stage) -> None:
     """A worker that lives finds the lease run out."""
     other = Deliveries(replace(stage.desk, worker="worker:2"))
-    await other._recover(everything=False)
+    await other._recover()
 
 
 def asleep_before_it_leaves(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
