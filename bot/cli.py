@@ -256,6 +256,8 @@ async def _check_channel(channel: Channel) -> list[Finding]:
 
 
 async def _check_store(settings: Settings) -> list[Finding]:
+    if settings.store.shared:
+        return await _check_server(settings)
     path = settings.store.path
     found: list[Finding] = []
     if not path.parent.is_dir():
@@ -269,11 +271,9 @@ async def _check_store(settings: Settings) -> list[Finding]:
     if not path.exists():
         return [*found, Finding("ok", "store", f"{path} will be made at the first start")]
     try:
-        async with wiring.open_store(settings, exclusive=False) as store:
+        async with SqliteStore(path) as store:
             wrong = await store.verify()
-            owned = bool(settings.owners) or any(
-                secretary.role is Role.OWNER for secretary in await store.list(SECRETARIES, True, limit=10_000)
-            )
+            owned = await _is_owned(settings, store)
     except StoreTooNew as failure:
         return [*found, Finding("error", "store", str(failure))]
     except StoreDamaged as failure:
@@ -284,10 +284,41 @@ async def _check_store(settings: Settings) -> list[Finding]:
     if wrong:
         return [*found, Finding("error", "store", f"{path} is damaged: {wrong[0]}", DAMAGED)]
     found.append(Finding("ok", "store", f"{path} is whole"))
-    if not owned:
-        remedy = "Add an [[owners]] to the config, or: permanence invite --role owner"
-        found.append(Finding("warning", "store", "nobody owns the desk yet", remedy))
-    return found
+    return found if owned else [*found, _UNOWNED]
+
+
+async def _check_server(settings: Settings) -> list[Finding]:
+    from inbox.store.mongo.look import look
+
+    found = [
+        Finding(level, "store", says, remedy)
+        for level, says, remedy in await look(settings.store.server_url(), settings.store.driver)
+    ]
+    if any(finding.level == "error" for finding in found):
+        return found
+    try:
+        async with wiring.open_store(settings, exclusive=False) as store:
+            owned = await _is_owned(settings, store)
+    except (StoreTooNew, StoreUnavailable) as failure:
+        return [
+            *found,
+            Finding("error", "store", str(failure), "See that the user named in [store] may read and write"),
+        ]
+    return found if owned else [*found, _UNOWNED]
+
+
+_UNOWNED = Finding(
+    "warning",
+    "store",
+    "nobody owns the desk yet",
+    "Add an [[owners]] to the config, or: permanence invite --role owner",
+)
+
+
+async def _is_owned(settings: Settings, store: Store) -> bool:
+    if settings.owners:
+        return True
+    return any(secretary.role is Role.OWNER for secretary in await store.list(SECRETARIES, True, limit=10_000))
 
 
 @app.command()
@@ -370,9 +401,9 @@ async def _invite(
 # ---------------------------------------------------------------- the ledger
 
 
-def _existing_store(settings: Settings) -> SqliteStore:
+def _existing_store(settings: Settings) -> Store:
     """The store, unless there is none yet: looking must not make one, perhaps as the wrong user."""
-    if not settings.store.path.exists():
+    if not settings.store.shared and not settings.store.path.exists():
         _fail(f"there is no store {settings.store.path} yet", "permanence run makes it")
     return wiring.open_store(settings, exclusive=False)
 
@@ -637,6 +668,12 @@ def backup(
     """Copy the whole store to a new file, and verify the copy. Works beside a running worker."""
     with _expected():
         settings = _settings(config)
+        if settings.store.shared:
+            _fail(
+                "the store is on a MongoDB server, whose own tool copies it",
+                "mongodump --uri=URL --archive=FILE --gzip, on a replica set with --oplog for one moment of all of it "
+                "(without a database in the URL); permanence check names the server",
+            )
         if path.exists():
             _fail(f"{path} exists already", "Name a new file; a backup never overwrites")
         if not path.absolute().parent.is_dir():
@@ -646,7 +683,9 @@ def backup(
 
 
 async def _backup(settings: Settings, path: Path) -> None:
-    async with _existing_store(settings) as store:
+    if not settings.store.path.exists():
+        _fail(f"there is no store {settings.store.path} yet", "permanence run makes it")
+    async with SqliteStore(settings.store.path) as store:
         try:
             await store.backup(path)
         except OSError as failure:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -169,19 +169,40 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+_DATABASE = re.compile(r"[A-Za-z0-9_-]{1,60}\Z")
+
+
 def _store_url(value: str) -> str:
     scheme, _, rest = value.partition(":")
     if scheme in ("mongodb", "mongodb+srv"):
-        raise Wrong(
-            "names a MongoDB server, and this version has only the embedded store",
-            'Use "sqlite:permanence.db"; MongoDB comes with a later version',
-        )
-    if scheme != "sqlite" or not rest or rest.startswith("//"):
+        _mongo_url(value)
+    elif scheme != "sqlite" or not rest or rest.startswith("//"):
         raise Wrong(
             "is not a store",
-            'Write "sqlite:" and a path, like "sqlite:permanence.db" or "sqlite:/var/lib/permanence/desk.db"',
+            'Write "sqlite:" and a path, like "sqlite:permanence.db" or "sqlite:/var/lib/permanence/desk.db", '
+            'or "mongodb://" with servers and database, like "mongodb://db1,db2,db3/permanence"',
         )
     return value
+
+
+def _mongo_url(value: str) -> None:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
+    login, _, servers = parts.netloc.rpartition("@")
+    if not servers or "@" in login:
+        raise Wrong(
+            "does not name a server",
+            'Write it like "mongodb://db1,db2,db3/permanence"; @, / and : in a password are written %40, %2F and %3A, '
+            "or the password stands in password_file",
+        )
+    if not _DATABASE.match(parts.path.removeprefix("/")):
+        raise Wrong(
+            "does not name a database",
+            "End it with a database of the desk's own, in letters, digits, _ and -, like "
+            '"mongodb://db1,db2,db3/permanence"; options follow behind a question mark',
+        )
 
 
 Slug = Annotated[str, AfterValidator(_slug)]
@@ -205,7 +226,12 @@ class _Section(BaseModel):
 class StoreSettings(_Section):
     """Where the desk's truth is kept."""
 
-    url: Annotated[str, AfterValidator(_store_url)] = "sqlite:permanence.db"
+    url: Annotated[str, Field(repr=False), AfterValidator(_store_url)] = "sqlite:permanence.db"
+    """May hold a server's password: show it by `shown` only."""
+    password: SecretStr | None = None
+    """None: the one in the URL."""
+    password_file: Path | None = None
+    driver: Literal["pymongo", "motor"] = "pymongo"
 
     @property
     def path(self) -> Path:
@@ -216,6 +242,14 @@ class StoreSettings(_Section):
     def shared(self) -> bool:
         """Whether several workers may run on it."""
         return not self.url.startswith("sqlite:")
+
+    def server_url(self) -> str:
+        """Where a server's store is, with its password: a secret."""
+        if self.password is None:
+            return self.url
+        scheme, _, rest = self.url.partition("://")
+        login, at, place = rest.rpartition("@")
+        return f"{scheme}://{login.partition(':')[0]}:{quote(self.password.get_secret_value(), safe='')}{at}{place}"
 
 
 class DeskSettings(_Section):
@@ -391,6 +425,8 @@ class Settings(BaseSettings):
         for _, value in _walk_values(self):
             if isinstance(value, SecretStr) and value.get_secret_value():
                 yield value.get_secret_value()
+        if password := password_in(self.store.url):
+            yield from {password, unquote(password)}
 
     def warnings(self) -> list[Problem]:
         """What works but is unsafe: passwords in clear over a network, secrets or figures open to others."""
@@ -446,7 +482,7 @@ class Settings(BaseSettings):
 
     def _open_store(self) -> Iterator[Problem]:
         """The store holds every mail and message: its file, and its place in its folder, are its owner's alone."""
-        if not self.store.url.startswith("sqlite:"):
+        if self.store.shared:
             return
         path, place = self.store.path, ("store", "url")
         for file in (path, Path(f"{path}-wal")):
@@ -479,6 +515,11 @@ def of_the_process() -> list[Problem]:
         return []
     says = "runs as root, so that any fault in it is a fault of the whole machine"
     return [Problem("permanence", None, "", says, "Run it as a user of its own, as docs/permanence.service does")]
+
+
+def password_in(url: str) -> str:
+    """The password of a URL, as it stands there; empty where there is none."""
+    return urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
 
 
 def is_loopback(host: str) -> bool:

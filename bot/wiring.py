@@ -16,6 +16,7 @@ from channels.mail.mailbox import Mailbox
 from channels.mail.smtp import SmtpServer
 from inbox.invitations import DeclaredOwner
 from inbox.model import Account, AccountId, AssignmentMode, ChannelId, Identity
+from inbox.store.base import Store
 from inbox.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -46,15 +47,17 @@ def telegram_channel(name: str) -> ChannelId:
     return ChannelId(f"telegram:{name}")
 
 
-def open_store(
-    settings: Settings, *, exclusive: bool, on_commit: Callable[[int, float], None] | None = None
-) -> SqliteStore:
+def open_store(settings: Settings, *, exclusive: bool, on_commit: Callable[[int, float], None] | None = None) -> Store:
     """The store, to be entered. Exclusive is for the worker: there is one on an embedded store.
 
     Args:
         on_commit: told after each group of units how many they were and how many seconds they took.
     """
-    return SqliteStore(settings.store.path, exclusive=exclusive, on_commit=on_commit)
+    if not settings.store.shared:
+        return SqliteStore(settings.store.path, exclusive=exclusive, on_commit=on_commit)
+    from inbox.store.mongo import MongoStore
+
+    return MongoStore(settings.store.server_url(), driver=settings.store.driver, on_commit=on_commit)
 
 
 def build_channels(settings: Settings, observer: Observer) -> dict[ChannelId, Channel]:

@@ -13,6 +13,7 @@ import structlog
 
 from bot import logs
 from tests.servers.dovecot import Dovecot
+from tests.servers.mongo import MongoServer
 
 
 def require_server(name: str) -> None:
@@ -29,6 +30,16 @@ def dovecot() -> Iterator[Dovecot]:
     require_server("dovecot")
     with Dovecot() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mongo_url() -> Iterator[str]:
+    """A MongoDB server's URL, without a database: MONGO_URL's where that is set, else one of our own."""
+    if url := os.environ.get("MONGO_URL"):
+        yield url
+        return
+    with MongoServer() as server:
+        yield server.url
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ Elsewhere = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 
 @pytest.fixture(params=BACKENDS)
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with empty(request.param, tmp_path) as place:
+def address(request: pytest.FixtureRequest, tmp_path: Path, mongo_url: str) -> Iterator[str]:
+    with empty(request.param, tmp_path, mongo_url) as place:
         yield place
 
 

@@ -16,6 +16,7 @@ import msgspec
 from inbox.errors import NotFound, StoreUnavailable
 from inbox.model import BlobId, Document
 from inbox.store.base import Changes, D, Index, Store, Value, Watch
+from inbox.store.columns import Column, column
 from inbox.store.documents import KINDS
 from inbox.store.sqlite import file, sql
 from inbox.store.sqlite.layout import bring_in_line
@@ -146,9 +147,9 @@ class SqliteStore(Store):
             descending=descending,
         )
         parameters = _equal(index, equal)
-        parameters += [sql.column(bound) for bound in (since, until) if bound is not None]
+        parameters += [column(bound) for bound in (since, until) if bound is not None]
         if after is not None:
-            behind = [sql.column(getattr(after, field)) for field in shape.order]
+            behind = [column(getattr(after, field)) for field in shape.order]
             if None in behind:
                 raise ValueError(f"{after.id} is not in {index}")
             parameters += behind
@@ -156,7 +157,7 @@ class SqliteStore(Store):
 
     async def count(self, index: Index[D], *equal: Value, since: Value = None, until: Value = None) -> int:
         query = sql.counting(index, len(equal), since=since is not None, until=until is not None)
-        parameters = _equal(index, equal) + [sql.column(bound) for bound in (since, until) if bound is not None]
+        parameters = _equal(index, equal) + [column(bound) for bound in (since, until) if bound is not None]
         counted = await self._read(partial(_row, query, parameters))
         return cast("int", counted[0])
 
@@ -227,7 +228,7 @@ class SqliteStore(Store):
         return await self._read(file.verify)
 
 
-def _row(query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> Any:
+def _row(query: str, parameters: Sequence[Column], connection: sqlite3.Connection) -> Any:
     return connection.execute(query, parameters).fetchone()
 
 
@@ -247,28 +248,26 @@ def _octets(blob_id: BlobId, connection: sqlite3.Connection) -> bytes | None:
         connection.execute("ROLLBACK")
 
 
-def _names(query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> list[BlobId]:
+def _names(query: str, parameters: Sequence[Column], connection: sqlite3.Connection) -> list[BlobId]:
     return [row[0] for row in connection.execute(query, parameters).fetchall()]
 
 
-def _first(
-    table: sql.Table[D], query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection
-) -> D | None:
+def _first(table: sql.Table[D], query: str, parameters: Sequence[Column], connection: sqlite3.Connection) -> D | None:
     row = connection.execute(query, parameters).fetchone()
     return None if row is None else table.decode(row[0])
 
 
-def _all(table: sql.Table[D], query: str, parameters: Sequence[sql.Column], connection: sqlite3.Connection) -> list[D]:
+def _all(table: sql.Table[D], query: str, parameters: Sequence[Column], connection: sqlite3.Connection) -> list[D]:
     # All rows at once: a half-read query would hold its snapshot, and the log could not start anew.
     rows = connection.execute(query, parameters).fetchall()
     decode = table.decode
     return [decode(row[0]) for row in rows]
 
 
-def _equal(index: Index[Any], equal: tuple[Value, ...]) -> list[sql.Column]:
+def _equal(index: Index[Any], equal: tuple[Value, ...]) -> list[Column]:
     if None in equal:
         raise ValueError(f"{index} holds nothing with None")
-    return [sql.column(value) for value in equal]
+    return [column(value) for value in equal]
 
 
 class _Watch(Watch):

@@ -9,8 +9,6 @@ declarations; every value is a parameter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from enum import Enum
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, cast
 
@@ -18,10 +16,8 @@ import msgspec
 
 from inbox.model import Document
 from inbox.store.base import Changes, D, Index
+from inbox.store.columns import Column, column
 from inbox.store.documents import INDEXES, KINDS
-
-Column = str | int | None
-"""What an index column holds."""
 
 BLOB_TABLE = "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL)"
 READ_SMALL_BLOB = "SELECT CASE WHEN length(data) < ? THEN data END FROM blob WHERE id = ?"
@@ -34,22 +30,7 @@ kept with the statement until the next; in a row it would be held twice."""
 DELETE_BLOB = "DELETE FROM blob WHERE id = ?"
 LIST_BLOBS = "SELECT id FROM blob WHERE id > ? ORDER BY id LIMIT ?"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
-
-
-def column(value: object) -> Column:
-    """A value as an index compares it: instants in microseconds, so that they sort; enumerations by value."""
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, datetime):
-        return (value - _EPOCH) // _MICROSECOND
-    if value is None or isinstance(value, str | int):
-        return value
-    raise TypeError(f"{type(value).__name__} cannot be indexed")
 
 
 class Table(Generic[D]):
