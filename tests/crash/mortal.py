@@ -31,7 +31,7 @@ from inbox.triage import Triage
 from tests.crash.boundaries import boundaries
 
 When = Literal["before", "after"]
-Plant = Literal["paced", "busy", "forgets", "stumbles", "hangs", "waits", "hasty", "shared", "unprivileged"]
+Plant = Literal["paced", "busy", "forgets", "stumbles", "hangs", "waits", "hasty", "shared", "unprivileged", "unhinted"]
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -191,6 +191,24 @@ def _unprivileged(life: Life) -> None:
         assert not failed, os.strerror(ctypes.get_errno())
 
 
+def _unhinted(_: Life) -> None:
+    """SecantusDB walks the whole of an index that is named to it, and plans well where none is: a test server's own."""
+    from pymongo.asynchronous.collection import AsyncCollection
+    from pymongo.asynchronous.cursor import AsyncCursor
+
+    find, count = AsyncCollection.find, AsyncCollection.count_documents
+
+    def find_unhinted(collection: Any, *arguments: Any, hint: str | None = None, **options: Any) -> Any:
+        return find(collection, *arguments, **options)
+
+    def count_unhinted(collection: Any, *arguments: Any, hint: str | None = None, **options: Any) -> Any:
+        return count(collection, *arguments, **options)
+
+    _put(AsyncCollection, "find", find_unhinted)
+    _put(AsyncCollection, "count_documents", count_unhinted)
+    _put(AsyncCursor, "hint", lambda cursor, name: cursor)
+
+
 PLANTS: dict[Plant, Callable[[Life], None]] = {
     "paced": lambda _: None,
     "busy": _busy,
@@ -201,6 +219,7 @@ PLANTS: dict[Plant, Callable[[Life], None]] = {
     "waits": _waits,
     "hasty": _hasty,
     "unprivileged": _unprivileged,
+    "unhinted": _unhinted,
 }
 
 

@@ -29,7 +29,8 @@ from inbox.model import (
 )
 from inbox.store.base import Store
 from inbox.store.documents import DELIVERIES_BY_STATE, MESSAGES_OF_CONVERSATION, RECEIPTS_BY_STATE
-from tests.contracts.backends import open_at
+from inbox.store.mongo import MongoStore
+from tests.contracts.backends import empty_database
 from tests.crash.nursery import Child, Nursery
 from tests.crash.test_worker_killed import SECRETARIES, Secretaries
 from tests.flow.running import mail
@@ -111,7 +112,7 @@ class Firm:
         self._nursery = nursery
         self._configs = configs
         self._chance = chance
-        self._workers: list[Child] = []
+        self.workers: list[Child] = []
         self._asleep: set[int] = set()
         self._starts = 0
         self._waking: list[asyncio.Task[None]] = []
@@ -119,17 +120,18 @@ class Firm:
         """When each of the dead fell silent, and its process id."""
 
     async def start(self) -> None:
-        self._workers = [await self._born(config) for config in self._configs]
+        self.workers = [await self._born(config) for config in self._configs]
 
     async def _born(self, config: Path) -> Child:
         self._starts += 1
         log = self._directory / f"worker{self._starts}.log"
-        return await self._nursery.start("run", "--config", config, log=log)
+        return await self._nursery.start("run", "--config", config, log=log, plants=("paced", "unhinted"))
 
     async def one_dies(self, *, asleep: bool) -> None:
         """Kill one of them, asleep or not, and start another; or stop it for longer than leases last, and wake it."""
         number = self._chance.randrange(WORKERS)
-        worker = self._workers[number]
+        worker = self.workers[number]
+        assert worker.alive, worker.last_words()
         if worker.pid not in self._asleep:
             self.killed.append((time.monotonic(), worker.pid))
         if asleep and worker.pid not in self._asleep:
@@ -139,7 +141,7 @@ class Firm:
             return
         self._asleep.discard(worker.pid)
         await worker.end(signal.SIGKILL)
-        self._workers[number] = await self._born(self._configs[number])
+        self.workers[number] = await self._born(self._configs[number])
 
     async def _wake(self, worker: Child) -> None:
         await asyncio.sleep(ASLEEP)
@@ -151,7 +153,7 @@ class Firm:
 
     async def stop(self) -> list[int]:
         """In order; how each ended."""
-        return list(await asyncio.gather(*(worker.end(signal.SIGTERM) for worker in self._workers)))
+        return list(await asyncio.gather(*(worker.end(signal.SIGTERM) for worker in self.workers)))
 
     @property
     def sleeping(self) -> int:
@@ -277,7 +279,7 @@ async def replies_left_as_they_say(store: Store, smtp: ScriptedSmtp) -> None:
 
 @pytest.mark.timeout(600)
 async def test_three_workers_that_die_and_sleep_in_turn_lose_double_and_disorder_nothing(
-    tmp_path: Path, dovecot: Dovecot, address: str
+    tmp_path: Path, dovecot: Dovecot, mongo_url: str
 ) -> None:
     chance = random.Random(20261127)
     ports = free_ports(WORKERS)
@@ -287,12 +289,11 @@ async def test_three_workers_that_die_and_sleep_in_turn_lose_double_and_disorder
         telegram.add_bot(SECOND_TOKEN, "second_bot", "Second")
         smtp = await stack.enter_async_context(ScriptedSmtp())
         nursery = await stack.enter_async_context(Nursery())
-        store = await stack.enter_async_context(open_at(address))
+        url = stack.enter_context(empty_database(mongo_url))
+        store = await stack.enter_async_context(MongoStore(url))
         configs = [tmp_path / f"config{n}.toml" for n in range(WORKERS)]
         for config, port in zip(configs, ports, strict=True):
-            config.write_text(
-                _config(address, dovecot, smtp, telegram, webhook=balancer.url, port=port), encoding="utf-8"
-            )
+            config.write_text(_config(url, dovecot, smtp, telegram, webhook=balancer.url, port=port), encoding="utf-8")
             config.chmod(0o600)
         secretaries = Secretaries(telegram)
         firm = Firm(tmp_path, nursery, configs, chance)
@@ -309,6 +310,7 @@ async def test_three_workers_that_die_and_sleep_in_turn_lose_double_and_disorder
             await firm.one_dies(asleep=death % 3 == 0 and not firm.sleeping)
         await asyncio.gather(*arriving)
         await firm.all_awake()
+        assert all(worker.alive for worker in firm.workers), [worker.last_words() for worker in firm.workers]
         async with asyncio.timeout(240):
             await all_ended(store)
         for task in (watching, working):
@@ -327,7 +329,7 @@ async def test_three_workers_that_die_and_sleep_in_turn_lose_double_and_disorder
 
 
 def _config(
-    address: str, dovecot: Dovecot, smtp: ScriptedSmtp, telegram: TelegramServer, *, webhook: str, port: int
+    url: str, dovecot: Dovecot, smtp: ScriptedSmtp, telegram: TelegramServer, *, webhook: str, port: int
 ) -> str:
     accounts = "".join(
         ACCOUNT.format(
@@ -342,7 +344,7 @@ def _config(
     owners = "".join(f'[[owners]]\nid = {5000 + n}\nname = "Secrétaire {n}"\n' for n in range(SECRETARIES))
     return (
         CONFIG.format(
-            store=address,
+            store=url,
             accounts=accounts,
             token=telegram.token,
             second=SECOND_TOKEN,
