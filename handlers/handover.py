@@ -26,6 +26,7 @@ from inbox import outbox
 from inbox.assignment import may_serve
 from inbox.conversations import last_said_at
 from inbox.drafts import last_inbound, reply_recipients
+from inbox.errors import StoreUnavailable
 from inbox.model import (
     Account,
     Address,
@@ -139,7 +140,11 @@ class Handover:
         because = Because(key="notice.sending_rejected", args={"channel": delivery.channel_id})
         everyone = await store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
         owners = [s for s in everyone if s.role is Role.OWNER]
-        await store.commit(Changes(inserts=[outbox.sentence_for(owner, because, now) for owner in owners]))
+        try:
+            await store.commit(Changes(inserts=[outbox.sentence_for(owner, because, now) for owner in owners]))
+        except StoreUnavailable:
+            self._locked_out.discard(delivery.channel_id)  # nobody was told: the next try does
+            raise
 
     def _require_lease(self, delivery: Delivery) -> None:
         """Asked last, once everything is read: nothing leaves on waking from a sleep longer than its lease.
