@@ -10,11 +10,12 @@ CODE := bot channels handlers inbox tests
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test bench format clean
+.PHONY: help setup demo check test soak bench format clean
 
 help: setup
 	@echo 'make demo    the whole desk on this machine, with one web page to try it'
 	@echo 'make test    format, lint, types, import contracts, all tests with coverage'
+	@echo 'make soak    the deaths of tests/crash ten times as often; make soak SOAK=50: fifty times'
 	@echo 'make check   only what needs no test to run'
 	@echo 'make format  what make check can mend by itself'
 	@echo 'make bench   measures, one a line: name value unit'
@@ -46,6 +47,11 @@ check: setup
 
 test: check
 	@$(BIN)/pytest --cov --cov-report=term
+
+# SOAK multiplies the rounds of every test in tests/crash that kills or stops at random moments.
+soak: export SOAK ?= 10
+soak: setup
+	@$(BIN)/pytest tests/crash
 
 bench: setup
 	@$(BIN)/python -m tests.bench
