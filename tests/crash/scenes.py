@@ -299,6 +299,12 @@ async def a_reply_that_was_refused_is_sent_again(day: Day) -> None:
     await day.until(lambda _: _arrived(day, "Oui, jeudi à 9 h."))
 
 
+async def the_mail_server_wants_a_password(day: Day) -> None:
+    """None is configured: the owners are told, and whoever dies telling them leaves a reply in doubt."""
+    day.smtp.scripts[0] = {"MAIL": "530 5.7.0 Authentication required"}
+    await a_mail_is_answered(day)
+
+
 async def _arrived(day: Day, words: str) -> int:
     return day.arrived(words)
 

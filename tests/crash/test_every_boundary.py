@@ -81,7 +81,10 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.conversations:place": [Scene(scenes.a_stranger_is_placed)],
     "handlers.conversations:show": [Scene(scenes.anne_wants_it_anew)],
     "handlers.crew:Crew._beat": [Scene(scenes.a_mail_comes, plants=("shared",))],
-    "handlers.crew:Crew._look": [
+    "handlers.crew:Crew._note": [
+        Scene(scenes.a_mail_comes, plants=("shared",), earlier=scenes.a_worker_died_among_others)
+    ],
+    "handlers.crew:Crew._note 2": [
         Scene(scenes.a_mail_comes, plants=("shared",), earlier=scenes.a_worker_died_among_others)
     ],
     "handlers.crew:Crew._share_out": [Scene(scenes.another_worker_comes, plants=("shared",))],
@@ -121,6 +124,9 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.drafts:send 3": [Scene(scenes.a_mail_is_answered, replies=((SENT, 1), (SENT, 1)))],
     "handlers.drafts:undo": [Scene(scenes.anne_takes_her_reply_back, undo=3600)],
     "handlers.drafts:unknown_command": [Scene(scenes.anne_mistypes_a_command)],
+    "handlers.handover:Handover._tell_owners": [
+        Scene(scenes.the_mail_server_wants_a_password, replies=((UNKNOWN, 0), (UNKNOWN, 0)))
+    ],
     "handlers.incoming:Incoming._count_deaths": [
         Scene(scenes.it_is_seen_at_last, earlier=scenes.a_message_waits_whose_worker_died)
     ],
