@@ -330,7 +330,7 @@ async def _inbound(store: Store) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(420 * SOAK)
+@pytest.mark.timeout(900 * SOAK)
 async def test_three_hundred_kills_lose_nothing_and_double_nothing(
     tmp_path: Path, dovecot: Dovecot, postfix: Postfix
 ) -> None:
@@ -347,7 +347,7 @@ async def test_three_hundred_kills_lose_nothing_and_double_nothing(
         assert desk.unknown < len(desk.replies) / 2
 
 
-@pytest.mark.timeout(300 * SOAK)
+@pytest.mark.timeout(600 * SOAK)
 async def test_fifty_stops_end_in_ten_seconds_lose_nothing_and_leave_nothing_in_doubt(
     tmp_path: Path, dovecot: Dovecot, postfix: Postfix
 ) -> None:
