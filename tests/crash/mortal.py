@@ -19,7 +19,6 @@ import msgspec
 
 from bot import worker
 from bot.clock import SteadyClock
-from bot.settings import StoreSettings
 from channels.telegram.bot import TelegramBot
 from channels.telegram.limits import Limits
 from handlers import crew, deliveries, incoming, start
@@ -158,7 +157,8 @@ def _shared(life: Life) -> None:
         opening(store, path, exclusive=False, **options)
 
     _put(SqliteStore, "__init__", __init__)
-    _put(StoreSettings, "shared", property(lambda _: True))
+    among_others = worker._among_others
+    _put(worker, "_among_others", lambda desk, **_: among_others(desk, shared=True))
     _put(worker, "Crew", partial(crew.Crew, beat=timedelta(seconds=0.25)))
     _put(deliveries, "RESCAN", 0.5)
     _put(incoming, "RESCAN", 0.5)
