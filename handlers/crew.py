@@ -102,8 +102,8 @@ class Crew:
                 with suppress(Conflict):  # a try whose outcome was not known stood
                     await self._store.commit(Changes(inserts=[joined(self.worker, self._host, self._clock())]))
                 break
-            except StoreUnavailable:
-                log.warning("store_unavailable", worker=self.worker)
+            except StoreUnavailable as failure:
+                log.warning("store_unavailable", worker=self.worker, detail=str(failure))
                 await asyncio.sleep(STORE_WAIT)
         self._beaten_at = began
         log.info("joined", worker=self.worker)
@@ -117,8 +117,10 @@ class Crew:
                     await self._store.commit(await let_go(self._store, me))
             except Conflict:
                 continue  # a claim of ours ended meanwhile
-            except StoreUnavailable:
-                log.warning("store_unavailable", worker=self.worker)  # then they find out by our silence
+            except StoreUnavailable as failure:
+                log.warning(
+                    "store_unavailable", worker=self.worker, detail=str(failure)
+                )  # then they find out by our silence
             log.info("left", worker=self.worker)
             return
 
@@ -138,8 +140,8 @@ class Crew:
                         await self._beat()
                         await self._look()
                         await self._share_out(duties, group)
-                    except StoreUnavailable:
-                        log.warning("store_unavailable", worker=self.worker)
+                    except StoreUnavailable as failure:
+                        log.warning("store_unavailable", worker=self.worker, detail=str(failure))
                     except Conflict:
                         continue  # somebody changed what we looked at: look again
                     with suppress(TimeoutError):

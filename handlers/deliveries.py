@@ -152,8 +152,8 @@ class Deliveries:
         claim = None
         try:
             claim = await crew.claim(post_claim(first.lane))
-        except StoreUnavailable:
-            log.warning("store_unavailable", lane=first.lane)
+        except StoreUnavailable as failure:
+            log.warning("store_unavailable", lane=first.lane, detail=str(failure))
         if claim is None:
             self._in_flight.difference_update(d.id for d in self._lanes.pop(first.lane))
             self._elsewhere[first.lane] = asyncio.get_running_loop().time() + RESCAN
@@ -272,8 +272,8 @@ class Deliveries:
                 # The commit that seemed to fail may have stood; then nobody else will hand it over.
                 current = await patiently(lambda: store.get(Delivery, delivery.id))
                 return current if (current.leased_by, current.attempts) == (leased.leased_by, leased.attempts) else None
-            except StoreUnavailable:
-                log.warning("store_unavailable", delivery=delivery.id)
+            except StoreUnavailable as failure:
+                log.warning("store_unavailable", delivery=delivery.id, detail=str(failure))
                 in_doubt = True
                 await asyncio.sleep(STORE_WAIT)
             else:
@@ -293,9 +293,9 @@ class Deliveries:
                 if back is None:
                     return
                 current = back
-            except StoreUnavailable:
+            except StoreUnavailable as failure:
                 # However long the disk is full: it is known what became of it, and given up it would be in doubt.
-                log.warning("store_unavailable", delivery=leased.id)
+                log.warning("store_unavailable", delivery=leased.id, detail=str(failure))
                 await asyncio.sleep(STORE_WAIT)
             else:
                 return

@@ -148,8 +148,8 @@ async def patiently(step: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await step()
-        except StoreUnavailable:
-            log.warning("store_unavailable")
+        except StoreUnavailable as failure:
+            log.warning("store_unavailable", detail=str(failure))
             await asyncio.sleep(STORE_WAIT)
 
 

@@ -227,8 +227,8 @@ class Incoming:
         claim = None
         try:
             claim = await crew.claim(lane_claim(self._channel_id, lane))
-        except StoreUnavailable:
-            log.warning("store_unavailable", channel=self._channel_id)
+        except StoreUnavailable as failure:
+            log.warning("store_unavailable", channel=self._channel_id, detail=str(failure))
         if claim is None:
             self._leave_to_others(lane)
             return
@@ -259,8 +259,8 @@ class Incoming:
                 first = waiting[0]
                 try:
                     await self._handle(first, await reads[first.id], claim)
-                except StoreUnavailable:
-                    log.warning("store_unavailable", channel=self._channel_id)
+                except StoreUnavailable as failure:
+                    log.warning("store_unavailable", channel=self._channel_id, detail=str(failure))
                     reads.pop(first.id).cancel()
                     await asyncio.sleep(STORE_WAIT)
                     continue
