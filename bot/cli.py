@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
@@ -571,8 +573,13 @@ def _facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
 def _headers(receipt: Receipt, raw: bytes) -> Iterable[str]:
     if receipt.channel_id.startswith("telegram:"):
         return _shape_of_update(raw)
-    head = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[0][:65536]
-    return [_printable(line.expandtabs()) for line in head.decode("utf-8", "replace").split("\n")]
+    head = raw[:65536].replace(b"\r\n", b"\n").decode("utf-8", "replace").split("\n")
+    # Up to the first line that is none: not every mail has an empty line before its text.
+    return [_printable(line.expandtabs()) for line in itertools.takewhile(_HEADER.match, head)]
+
+
+_HEADER = re.compile(r"[!-9;-~]+[ \t]*:|[ \t]+\S")
+"""A field of RFC 5322 §3.6.8, or the continuation of one."""
 
 
 def _shape_of_update(raw: bytes) -> Iterable[str]:

@@ -4,12 +4,14 @@ Everything the process logs, by structlog or by the standard library, ours or a
 library's, takes the same way to the same stream.
 """
 
+import base64
+import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TextIO
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -42,16 +44,21 @@ _URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 # pydantic and aiogram quote what they could not read, which is a client's message
 _QUOTED_INPUT = re.compile(r"(input_value=)[\s\S]*?(, input_type=)|^(Content: ).*$", re.MULTILINE)
 
+_LEAST_BASE64 = 6
+"""Shorter ones would be found in words that hold no secret."""
+
 _secrets: set[str] = set()
 _secrets_pattern: re.Pattern[str] | None = None
 
 
 def mask(secret: str) -> None:
-    """Keep this text out of every log line from now on, its URL-quoted form too."""
+    """Keep this text out of every log line from now on, and whatever it becomes on its way through URLs and logins."""
     global _secrets_pattern
     if not secret.strip():
         return
-    _secrets.update((secret, quote(secret, safe=""), repr(secret)[1:-1]))
+    _secrets.update((secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1], ascii(secret)[1:-1]))
+    _secrets.update(json.dumps(secret, ensure_ascii=known)[1:-1] for known in (True, False))
+    _secrets.update(_in_base64(secret.encode("utf-8", "surrogateescape")))
     # the longest first, or a secret that contains another would leave its end in sight; a very short
     # one only as a word of its own, or it would make every line unreadable
     _secrets_pattern = re.compile(
@@ -60,6 +67,20 @@ def mask(secret: str) -> None:
             for known in sorted(_secrets, key=len, reverse=True)
         )
     )
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """What of a secret shows in the base64 of a text that contains it, wherever it begins there.
+
+    Servers repeat in a refusal the login they refuse: AUTH PLAIN is user and password as one (RFC 4616).
+    """
+    for before in range(3):
+        # Six bits a character: those that also hold bits of a neighbour say nothing certain.
+        first, last = -(-before * 8 // 6), (before + len(secret)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            shown = encode(bytes(before) + secret).decode()[first:last]
+            if len(shown) >= _LEAST_BASE64:
+                yield shown
 
 
 def masked(text: str) -> str:

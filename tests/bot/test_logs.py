@@ -1,3 +1,4 @@
+import base64
 import io
 import json
 import logging
@@ -114,6 +115,19 @@ def test_a_registered_secret_is_masked_wherever_it_stands(format_: Any, out: io.
     assert "***" in written
     for part in ("p@ss", "p%40ss", "w/rd"):
         assert part not in written
+
+
+@pytest.mark.parametrize("before", ["", "\0cabinet\0", "x", "xy"])
+@pytest.mark.parametrize("after", ["", "z", "zz"])
+def test_a_login_a_server_repeats_in_its_refusal_shows_no_password(before: str, after: str) -> None:
+    logs.mask("hunter2-é-hunter2")
+
+    login = base64.b64encode(f"{before}hunter2-é-hunter2{after}".encode()).decode()
+    left = logs.masked(f"535 5.7.8 refused: {login}")
+
+    assert "***" in left
+    begins = -(-len(before) * 8 // 6)
+    assert all(login[place : place + 6] not in left for place in range(begins, begins + 16))
 
 
 def test_the_longer_of_two_secrets_is_masked_whole() -> None:
