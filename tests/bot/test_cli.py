@@ -285,6 +285,14 @@ def test_a_receipt_shows_its_headers_and_never_its_text(config: Path) -> None:
     assert "boiler" not in shown
 
 
+def test_of_a_mail_without_an_empty_line_no_text_is_taken_for_a_header(config: Path) -> None:
+    raw = b"Subject: Urgent\r\n folded\r\nThe boiler leaks: my code is 1234.\r\n"
+    [mail] = arrive(config, MAIL, raw, ReceiptState.PARKED)
+    shown = permanence("receipts", "show", mail.id, config=config).stdout
+    assert "Subject: Urgent\n folded\n" in shown
+    assert "boiler" not in shown
+
+
 def test_the_raw_form_is_saved_octet_for_octet_for_its_owner_alone_and_never_over_a_file(
     config: Path, tmp_path: Path
 ) -> None:
