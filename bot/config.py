@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import PydanticBaseSettingsSource
 
 from bot.references import find_mistakes
-from bot.settings import Origin, Problem, Settings, StoreSettings, Wrong, dotted, who_else_may
+from bot.settings import Origin, Problem, Settings, StoreSettings, Wrong, dotted, password_in, who_else_may
 from bot.toml_lines import Place, line_index
 
 __all__ = ["CONFIG_VARIABLE", "ConfigError", "Environment", "Problem", "Settings", "load"]
@@ -174,7 +174,7 @@ class _Loading:
             self.warnings.append(
                 Problem(variable, None, "", "names no setting and is ignored", _nearest_setting(variable))
             )
-        secrets_in_file = any(self._is_secret(place) for place in self.origin.lines)
+        secrets_in_file = any(self._is_secret(place) for place in self.origin.lines) or _holds_a_password(declared)
         values = _over(declared, said)
         self._resolve(values)
         settings = self._validated(values)
@@ -301,6 +301,15 @@ def _walk_raw(table: dict[str, Any], place: Place = ()) -> Iterator[tuple[Place,
             for position, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _walk_raw(item, (*place, name, position))
+
+
+def _holds_a_password(declared: Mapping[str, Any]) -> bool:
+    store = declared.get("store")
+    url = store.get("url") if isinstance(store, dict) else None
+    try:
+        return isinstance(url, str) and bool(password_in(url))
+    except ValueError:
+        return False  # no URL at all: a mistake of its own
 
 
 def _nearest_setting(variable: str) -> str:

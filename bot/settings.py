@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -482,9 +482,14 @@ class Settings(BaseSettings):
 
     def _open_store(self) -> Iterator[Problem]:
         """The store holds every mail and message: its file, and its place in its folder, are its owner's alone."""
+        place = ("store", "url")
         if self.store.shared:
+            strangers = [host for host in self._database_hosts() if not is_loopback(host)]
+            if strangers:
+                says = f"the login and all that is kept travel in clear to {', '.join(strangers)}"
+                yield self._origin.problem(place, says, 'Let the servers speak TLS, and end the URL with "?tls=true"')
             return
-        path, place = self.store.path, ("store", "url")
+        path = self.store.path
         for file in (path, Path(f"{path}-wal")):
             if file.is_file() and (who := who_else_may(file)):
                 yield self._origin.problem(place, f"{who} {file}", f"chmod 600 {file}")
@@ -494,6 +499,17 @@ class Settings(BaseSettings):
             if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
                 says = f"others can put another file in its place: the folder {folder} is open to them"
                 yield self._origin.problem(place, says, f"chmod go-w {folder}")
+
+    def _database_hosts(self) -> list[str]:
+        """The servers the store is reached at without TLS."""
+        parts = urlsplit(self.store.url)
+        options = {name.lower(): value.lower() for name, value in parse_qsl(parts.query)}
+        # mongodb+srv means TLS unless it says otherwise (the connection string's specification)
+        usual = "true" if parts.scheme == "mongodb+srv" else "false"
+        if options.get("tls", options.get("ssl", usual)) == "true":
+            return []
+        servers = parts.netloc.rpartition("@")[2].split(",")
+        return [server if server.endswith("]") else re.sub(r":\d*\Z", "", server) for server in servers]
 
 
 def who_else_may(path: Path) -> str:

@@ -501,6 +501,34 @@ def test_a_store_others_can_read_or_replace_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("mongodb://desk:x@db1.example:27017,127.0.0.1,db2.example/desk", "db1.example, db2.example"),
+        ("mongodb://db1.example/desk?tls=false", "db1.example"),
+        ("mongodb+srv://db.example/desk?tls=false", "db.example"),
+        ("mongodb://[2001:db8::7]:27017/desk", "[2001:db8::7]"),
+        ("mongodb+srv://db.example/desk", ""),
+        ("mongodb://db1.example,db2.example/desk?tls=true", ""),
+        ("mongodb://localhost:27018,[::1]:27019/desk", ""),
+    ],
+)
+def test_a_database_reached_in_clear_is_a_warning(tmp_path: Path, url: str, named: str) -> None:
+    path = written(tmp_path, f'[store]\nurl = "{url}"\n' + SMALL)
+    assert [str(warning).removeprefix(f"{path}") for warning in load(path, {}).warnings()] == [
+        f":2: store.url: the login and all that is kept travel in clear to {named}. "
+        'Let the servers speak TLS, and end the URL with "?tls=true"'
+    ] * bool(named)
+
+
+def test_a_password_in_the_stores_url_makes_the_config_a_secret(tmp_path: Path) -> None:
+    text = SMALL.replace('password = "hunter2-imap"\n', "").replace('token = "123:hunter2-token"\n', "")
+    environ = {"PERMANENCE_MAILBOXES__ACCUEIL__IMAP__PASSWORD": "x", "PERMANENCE_BOTS__DESK__TOKEN": "1:x"}
+    text = '[store]\nurl = "mongodb://desk:hunter2@localhost/desk"\n' + text
+    [warning] = load(written(tmp_path, text, 0o644), environ).warnings()
+    assert warning.says == "holds secrets and everybody on this machine can read it"
+
+
 def test_a_folder_where_nobody_can_replace_anothers_file_is_no_warning(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
