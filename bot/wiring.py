@@ -36,6 +36,9 @@ class Unobserved:
     def announced(self, channel: ChannelId) -> None:
         """Nobody listens."""
 
+    def owed(self, channel: ChannelId, something: bool) -> None:
+        """Nobody listens."""
+
 
 def mail_channel(name: str) -> ChannelId:
     """The channel of a declared mailbox."""

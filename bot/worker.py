@@ -89,6 +89,9 @@ class _Observer:
     def announced(self, channel: ChannelId) -> None:
         log.debug("announced", channel=channel)
 
+    def owed(self, channel: ChannelId, something: bool) -> None:
+        log.debug("owed", channel=channel, something=something)
+
 
 async def run(
     settings: Settings,

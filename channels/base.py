@@ -44,6 +44,9 @@ Accept = Callable[[Sequence[Arrival], str], Awaitable[None]]
 It tolerates what it has seen before, and an empty sequence (only the position moves).
 """
 
+Take = Callable[[Sequence[Arrival]], Awaitable[None]]
+"""Commits arrivals that an earlier position covers already; once it returns, they are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -135,6 +138,9 @@ class Observer(Protocol):
     def announced(self, channel: ChannelId) -> None:
         """The server just told us that something arrived (for latency measures)."""
 
+    def owed(self, channel: ChannelId, something: bool) -> None:
+        """Whether the server has something for us that it did not hand over yet. It may be said again."""
+
 
 class Channel(Protocol):
     """One way in and out for clients: a mailbox, a Telegram bot."""
@@ -151,6 +157,27 @@ class Channel(Protocol):
         Raises:
             LoginRejected: credentials refused; receiving has stopped.
         """
+
+    async def list_keys(self, position: str) -> list[str] | None:
+        """What the source has now of all that `position` says was received: the source keys, in any order.
+
+        What precedes the first start is not among them, nor what the position says is still to be had.
+        None: the source keeps no list to compare with (Telegram forgets what was taken).
+
+        Raises:
+            ChannelError: the source cannot be asked now.
+        """
+        ...
+
+    async def fetch(self, keys: Sequence[str], take: Take) -> None:
+        """Have `take` commit once more what the source calls so, in portions a memory holds, oldest first.
+
+        What was deleted at the source meanwhile is left out; what it has and does not deliver comes as a report.
+
+        Raises:
+            ChannelError: the source cannot be asked now. What was taken until then is kept.
+        """
+        ...
 
     def read(self, raw: bytes) -> Reading:
         """What one receipt says. Never raises on any content; may be slow: call it in a thread."""

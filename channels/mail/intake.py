@@ -27,6 +27,7 @@ BATCH_OCTETS = 16 * 2**20
 FATAL = 3
 """Connections a mail may end before it is left for later, and the others are fetched."""
 CLOCKS_DIFFER = timedelta(days=2)
+OFTEN_ASKED = "It was asked for several times."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """While a folder whose UIDs became void is gone through again: older mails than this are not fetched."""
     missing: dict[int, int] = {}
     """Mails the server has and did not deliver, and how often they were asked for."""
+    began: int | None = None
+    """Every mail from this UID on was to be received, whatever its date. None: a version wrote it that did not say."""
+    began_on: date | None = None
+    """Of those below `began`, the mails that reached the server on this day or later were; None: none were."""
 
     def to_text(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -94,11 +99,18 @@ class Intake:
         self._fatal: Counter[int] = Counter()
         self._due: dict[int, float] = {}
 
-    async def receive(self, imap: Imap, announced: Callable[[], None], received: Callable[[], None]) -> None:
+    async def receive(
+        self,
+        imap: Imap,
+        announced: Callable[[], None],
+        received: Callable[[], None],
+        owed: Callable[[bool], None],
+    ) -> None:
         """Receive over this connection until it ends, by an exception.
 
         Args:
             received: called each time something, or the fact that there is nothing, is safely known.
+            owed: told whether the server has mails that are not received yet.
         """
         folder = await imap.open_folder(self._name)
         position = await self._begin(folder)
@@ -107,12 +119,15 @@ class Intake:
             # Cleared before the search: what is announced from here on, the next search finds.
             imap.forget_news()
             if position.since is not None:
-                position = await self._catch_up(imap, position, received, below=folder.uidnext)
-                uid = max(position.uid, folder.uidnext - 1)
+                # What came since the folder was found replaced is received whatever its date: it may be moved mail.
+                began = position.began or folder.uidnext
+                position = await self._catch_up(imap, position, received, owed, below=began)
+                uid = max(position.uid, began - 1)
                 position = await self._commit([], msgspec.structs.replace(position, uid=uid, since=None))
-            position = await self._catch_up(imap, position, received)
+            position = await self._catch_up(imap, position, received, owed)
             received()
             position = await self._ask_again(imap, position)
+            owed(bool(position.missing))
             await imap.wait(self._until_next_try(position), self._pace.poll)
 
     async def _begin(self, folder: Folder) -> Position:
@@ -128,49 +143,45 @@ class Intake:
         """
         if self._position is None:
             uid = folder.uidnext - 1 if self._start_at == "now" else 0
-            return await self._commit([], Position(uidvalidity=folder.uidvalidity, uid=uid, at=datetime.now(UTC)))
+            first = Position(uidvalidity=folder.uidvalidity, uid=uid, at=datetime.now(UTC), began=uid + 1)
+            return await self._commit([], first)
         known = self._position
         if known.uidvalidity == folder.uidvalidity:
-            return known
+            # A version that did not say where it began: what nobody knows to be ours is not claimed.
+            began = known.uid + 1 if known.since is None else folder.uidnext
+            return known if known.began is not None else _begun(known, began)
         since = None if self._start_at == "beginning" else known.since or (known.at - CLOCKS_DIFFER).date()
         logger.warning("%s: the folder was replaced; fetching again what came since %s", self._channel, since or "ever")
         self._one_by_one_to = 0
         self._fatal.clear()
         self._due.clear()
-        return Position(uidvalidity=folder.uidvalidity, uid=0, at=known.at, since=since)
+        again = Position(uidvalidity=folder.uidvalidity, uid=0, at=known.at, since=since)
+        return _begun(again, 1 if since is None else folder.uidnext)
 
     async def _catch_up(
-        self, imap: Imap, position: Position, received: Callable[[], None], below: int | None = None
+        self,
+        imap: Imap,
+        position: Position,
+        received: Callable[[], None],
+        owed: Callable[[bool], None],
+        below: int | None = None,
     ) -> Position:
         uids = await imap.search_from(position.uid + 1, position.since)
         uids = [uid for uid in uids if below is None or uid < below]
+        if uids:
+            owed(True)
         for at in range(0, len(uids), 300):
             chunk = uids[at : at + 300]
             sizes = await imap.sizes(chunk)
-            for batch in self._batches(chunk, sizes):
+            for batch in batches(chunk, sizes, self._one_by_one_to):
                 position = await self._take(imap, position, batch, sizes)
                 received()
         return position
 
-    def _batches(self, uids: Sequence[int], sizes: dict[int, int]) -> Iterator[list[int]]:
-        batch: list[int] = []
-        octets = 0
-        for uid in uids:
-            size = sizes.get(uid, 2**20)
-            size = size if size <= LARGEST_MAIL else 0  # it is not fetched
-            alone = uid <= self._one_by_one_to
-            if batch and (alone or len(batch) == BATCH or octets + size > BATCH_OCTETS):
-                yield batch
-                batch, octets = [], 0
-            batch.append(uid)
-            octets += size
-        if batch:
-            yield batch
-
     async def _take(self, imap: Imap, position: Position, batch: list[int], sizes: dict[int, int]) -> Position:
-        too_large = {uid for uid in batch if sizes.get(uid, 0) > LARGEST_MAIL}
+        oversized = {uid for uid in batch if sizes.get(uid, 0) > LARGEST_MAIL}
         later = {uid for uid in batch if self._fatal[uid] >= FATAL}
-        wanted = [uid for uid in batch if uid not in too_large | later]
+        wanted = [uid for uid in batch if uid not in oversized | later]
         try:
             mails = await imap.fetch(wanted) if wanted else {}
         except TemporaryFailure:
@@ -186,10 +197,9 @@ class Intake:
         arrivals = []
         for uid in batch:
             if uid in mails:
-                arrivals.append(self._arrival(validity, uid, mails[uid]))
-            elif uid in too_large:
-                why = f"It is larger than this desk takes in ({sizes[uid]} octets)."
-                arrivals.append(self._arrival(validity, uid, self._placeholder(validity, uid, why)))
+                arrivals.append(arrival(self._channel, validity, uid, mails[uid]))
+            elif uid in oversized:
+                arrivals.append(report(self._channel, validity, uid, too_large(sizes[uid])))
         for uid in later:
             logger.warning("%s: the server announced UID %d and did not deliver it", self._channel, uid)
             self._due[uid] = monotonic() + self._pause_after(1)
@@ -211,13 +221,13 @@ class Intake:
                 missing = position.missing | {uid: tries + 1}
                 position = await self._commit([], msgspec.structs.replace(position, missing=missing))
                 self._due[uid] = monotonic() + self._pause_after(tries + 1)
-                arrivals = [self._arrival(position.uidvalidity, uid, raw) for raw in (await imap.fetch([uid])).values()]
+                mails = await imap.fetch([uid])
+                arrivals = [arrival(self._channel, position.uidvalidity, uid, raw) for raw in mails.values()]
             if not arrivals and await imap.still_there([uid]):
                 if tries < len(self._pace.undelivered):
                     continue
                 logger.error("%s: UID %d was never delivered; a report takes its place", self._channel, uid)
-                report = self._placeholder(position.uidvalidity, uid, "It was asked for several times.")
-                arrivals = [self._arrival(position.uidvalidity, uid, report)]
+                arrivals = [report(self._channel, position.uidvalidity, uid, OFTEN_ASKED)]
             missing = {other: count for other, count in position.missing.items() if other != uid}
             position = await self._commit(arrivals, msgspec.structs.replace(position, missing=missing))
         return position
@@ -239,22 +249,52 @@ class Intake:
         self._position = position
         return position
 
-    def _arrival(self, validity: int, uid: int, raw: bytes) -> Arrival:
-        return Arrival(source_key=f"{validity}:{uid}", lane=self._channel, raw=raw)
 
-    def _placeholder(self, validity: int, uid: int, why: str) -> bytes:
-        """A mail that says, by its header and in words, that another is still on the server."""
-        name = re.sub(r"[^\w.-]", "-", self._channel, flags=re.ASCII)
-        return (
-            f"From: Permanence <undelivered@permanence.invalid>\r\n"
-            f"Subject: A mail could not be fetched (UID {uid})\r\n"
-            f"Date: {format_datetime(datetime.now(UTC))}\r\n"
-            f"Message-ID: <{validity}.{uid}.{name}@permanence.invalid>\r\n"
-            "Auto-Submitted: auto-generated\r\n"
-            f"X-Permanence-Undelivered: uidvalidity={validity}; uid={uid}\r\n"
-            "MIME-Version: 1.0\r\n"
-            "Content-Type: text/plain; charset=utf-8\r\n"
-            "\r\n"
-            f"The mail server announced a mail (UID {uid}) and did not deliver it. {why}\r\n"
-            "It is still in the mailbox: please look there.\r\n"
-        ).encode()
+def _begun(position: Position, began: int) -> Position:
+    return msgspec.structs.replace(position, began=began, began_on=position.since)
+
+
+def batches(uids: Sequence[int], sizes: dict[int, int], one_by_one_to: int = 0) -> Iterator[list[int]]:
+    """The mails in portions a memory holds; those up to a UID each in one of its own."""
+    batch: list[int] = []
+    octets = 0
+    for uid in uids:
+        size = sizes.get(uid, 2**20)
+        size = size if size <= LARGEST_MAIL else 0  # it is not fetched
+        alone = uid <= one_by_one_to
+        if batch and (alone or len(batch) == BATCH or octets + size > BATCH_OCTETS):
+            yield batch
+            batch, octets = [], 0
+        batch.append(uid)
+        octets += size
+    if batch:
+        yield batch
+
+
+def arrival(channel: ChannelId, validity: int, uid: int, raw: bytes) -> Arrival:
+    """One mail of a folder; its key is its place in it."""
+    return Arrival(source_key=f"{validity}:{uid}", lane=channel, raw=raw)
+
+
+def report(channel: ChannelId, validity: int, uid: int, why: str) -> Arrival:
+    """What stands for a mail that cannot be had: it says so, by its header and in words."""
+    name = re.sub(r"[^\w.-]", "-", channel, flags=re.ASCII)
+    raw = (
+        f"From: Permanence <undelivered@permanence.invalid>\r\n"
+        f"Subject: A mail could not be fetched (UID {uid})\r\n"
+        f"Date: {format_datetime(datetime.now(UTC))}\r\n"
+        f"Message-ID: <{validity}.{uid}.{name}@permanence.invalid>\r\n"
+        "Auto-Submitted: auto-generated\r\n"
+        f"X-Permanence-Undelivered: uidvalidity={validity}; uid={uid}\r\n"
+        "MIME-Version: 1.0\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        "\r\n"
+        f"The mail server announced a mail (UID {uid}) and did not deliver it. {why}\r\n"
+        "It is still in the mailbox: please look there.\r\n"
+    ).encode()
+    return arrival(channel, validity, uid, raw)
+
+
+def too_large(size: int) -> str:
+    """Why a mail is not fetched."""
+    return f"It is larger than this desk takes in ({size} octets)."

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import random
 import ssl
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 from typing import Literal
 
-from channels.base import Accept, Finding, Observer, Parcel, Preview, Reply, SentAs
+from channels.base import Accept, Finding, Observer, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import ChannelError, LoginRejected, PermanentFailure
 from channels.mail import compose, parse
 from channels.mail.imap import Imap, ImapServer, Limits
-from channels.mail.intake import Intake, Pace
+from channels.mail.intake import Intake, Pace, Position
+from channels.mail.recount import Recount
 from channels.mail.smtp import Smtp, SmtpServer
 from inbox.envelope import Envelope
 from inbox.model import Attachment, ChannelId, Letter, Post
@@ -79,11 +81,14 @@ class Mailbox:
                     up_since = monotonic()
                     self._observer.up(self.id)
 
+            def owed(something: bool) -> None:
+                self._observer.owed(self.id, something)
+
             reason, login_refused = "unforeseen", False
             try:
                 async with Imap(self.id, self._imap, self._limits) as imap:
                     known_here = True
-                    await intake.receive(imap, announced, received)
+                    await intake.receive(imap, announced, received, owed)
             except LoginRejected as failure:
                 if not known_here:
                     self._observer.down(self.id, failure.detail, None)
@@ -101,6 +106,18 @@ class Mailbox:
             seconds = (self._pace.login_wait if login_refused else wait).total_seconds() * random.uniform(0.5, 1)
             self._observer.down(self.id, reason, seconds)
             await asyncio.sleep(seconds)
+
+    async def list_keys(self, position: str) -> list[str] | None:
+        return await self._recount().list_keys(Position.from_text(position))
+
+    async def fetch(self, keys: Sequence[str], take: Take) -> None:
+        await self._recount().fetch(keys, take)
+
+    def _recount(self) -> Recount:
+        def connect() -> Imap:
+            return Imap(self.id, self._imap, self._limits)
+
+        return Recount(self.id, self._imap.folder, connect, self._pace.undelivered[0])
 
     def read(self, raw: bytes) -> Envelope:
         return parse.read_mail(raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Any, Literal, TypeVar
@@ -38,7 +39,7 @@ from aiogram.types import (
 from aiogram.utils.token import TokenValidationError
 from aiohttp import ClientTimeout, web
 
-from channels.base import Accept, ChatFile, ChatMessage, Finding, Observer, Parcel, Preview, Reply, SentAs
+from channels.base import Accept, ChatFile, ChatMessage, Finding, Observer, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import ChannelError, LoginRejected, PermanentFailure, TemporaryFailure
 from channels.telegram.failures import FAILURES, failure_of
 from channels.telegram.files import read_file
@@ -122,6 +123,12 @@ class TelegramBot:
     def is_called(self) -> bool:
         """Whether Telegram calls (a webhook): then every worker may be called; else one at a time asks."""
         return self._webhook is not None
+
+    async def list_keys(self, position: str) -> list[str] | None:
+        return None
+
+    async def fetch(self, keys: Sequence[str], take: Take) -> None:
+        """Nothing: what was confirmed, Telegram has no longer (Bot API, getUpdates)."""
 
     async def _set_webhook(self) -> None:
         waits = Waits()

@@ -23,7 +23,7 @@ from typing import IO, NamedTuple
 from aiogram import Bot
 
 from bot.locales import Catalogue
-from channels.base import Accept, Arrival, ChatFile, ChatMessage, Finding, Parcel, Preview, Reply, SentAs
+from channels.base import Accept, Arrival, ChatFile, ChatMessage, Finding, Parcel, Preview, Reply, SentAs, Take
 from channels.telegram.parse import read_update
 from handlers.deliveries import Deliveries
 from handlers.desk import Desk
@@ -117,6 +117,11 @@ class _Bot:
 
     def link(self, payload: str) -> str:
         return payload
+
+    async def list_keys(self, position: str) -> list[str] | None:
+        return None
+
+    async def fetch(self, keys: Sequence[str], take: Take) -> None: ...
 
     async def check(self) -> list[Finding]:
         return []

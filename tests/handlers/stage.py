@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -19,7 +19,7 @@ from aiogram.filters.callback_data import CallbackData
 
 from bot.demo.telegram_server import TelegramServer
 from bot.locales import Catalogue
-from channels.base import Accept, Arrival, Channel, Chat, Finding, Parcel, Preview, Reply, SentAs
+from channels.base import Accept, Arrival, Channel, Chat, Finding, Parcel, Preview, Reply, SentAs, Take
 from channels.mail import compose, parse
 from channels.telegram.bot import TelegramBot
 from channels.telegram.limits import Limits
@@ -77,6 +77,8 @@ class Unobserved:
 
     def announced(self, channel: ChannelId) -> None: ...
 
+    def owed(self, channel: ChannelId, something: bool) -> None: ...
+
 
 class Uncounted:
     """A meter nobody reads."""
@@ -119,6 +121,11 @@ class Letterbox:
 
     async def run(self, position: str | None, accept: Accept) -> None:
         await asyncio.Event().wait()
+
+    async def list_keys(self, position: str) -> list[str] | None:
+        return None
+
+    async def fetch(self, keys: Sequence[str], take: Take) -> None: ...
 
     def read(self, raw: bytes) -> Envelope:
         return parse.read_mail(raw)

@@ -14,7 +14,7 @@ import itertools
 import json
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot.locales import Catalogue
-from channels.base import Accept, Arrival, ChatFile, ChatMessage, Finding, Parcel, Preview, Reply, SentAs
+from channels.base import Accept, Arrival, ChatFile, ChatMessage, Finding, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
 from channels.telegram.parse import read_update
 from handlers import callbacks
@@ -167,6 +167,11 @@ class Screen:
 
     def link(self, payload: str) -> str:
         return payload
+
+    async def list_keys(self, position: str) -> list[str] | None:
+        return None
+
+    async def fetch(self, keys: Sequence[str], take: Take) -> None: ...
 
     async def check(self) -> list[Finding]:
         return []

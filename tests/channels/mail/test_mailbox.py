@@ -25,6 +25,7 @@ from inbox.errors import StoreUnavailable
 from inbox.model import BlobId, ChannelId, Letter, Post
 from tests.servers.certificates import make_certificates
 from tests.servers.dovecot import Dovecot
+from tests.servers.line import Line
 from tests.servers.scripted_imap import ScriptedImap
 
 DESK = ChannelId("cabinet")
@@ -79,6 +80,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str, float | None]] = []
+        self.owes = False
         self._changed = asyncio.Event()
 
     def up(self, channel: ChannelId) -> None:
@@ -89,6 +91,9 @@ class Watcher:
 
     def announced(self, channel: ChannelId) -> None:
         self._note("announced")
+
+    def owed(self, channel: ChannelId, something: bool) -> None:
+        self.owes = something
 
     def _note(self, kind: str, reason: str = "", retry_in: float | None = None) -> None:
         self.events.append((kind, reason, retry_in))
@@ -276,59 +281,15 @@ async def test_a_server_that_says_goodbye_while_we_wait_is_come_back_to(dovecot:
     assert kept.subjects == ["after"]
 
 
-class Proxy:
-    """A line between us and the server that can go dead without a word."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._passes = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self.port = 0
-
-    async def __aenter__(self) -> Proxy:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._alive: list[bool] = []
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def go_silent(self) -> None:
-        """What is connected now hears nothing more, not even an end; what connects later passes."""
-        self._alive[:] = [False] * len(self._alive)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number = len(self._alive)
-        self._alive.append(True)
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        self._writers |= {writer, back}
-        for source, target in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._pass(source, target, number))
-            self._tasks.add(task)
-
-    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, number: int) -> None:
-        with suppress(ConnectionError):
-            while data := await source.read(65536):
-                if self._alive[number]:
-                    target.write(data)
-            if self._alive[number]:
-                target.close()
-
-
 async def test_a_line_that_went_dead_without_a_word_is_noticed(dovecot: Dovecot) -> None:
     kept, watcher = Kept(), Watcher()
     pace = replace(QUICK, idle_renewal=timedelta(seconds=0.3))
     limits = Limits(connect=timedelta(seconds=5), answer=timedelta(seconds=0.5))
-    async with Proxy(dovecot.imap_port) as proxy:
-        box = mailbox(server_of(dovecot, proxy.port), watcher, pace=pace, limits=limits)
+    async with Line(dovecot.imap_port) as line:
+        box = mailbox(server_of(dovecot, line.port), watcher, pace=pace, limits=limits)
         async with receiving(box, kept):
             await watcher.sees("up")
-            proxy.go_silent()
+            line.go_silent()
             await asyncio.to_thread(dovecot.deliver, "desk", mail("unheard"))
             await kept.holds(1)
             assert watcher.count("announced") == 0

@@ -30,6 +30,9 @@ class Listener:
     def announced(self, channel: ChannelId) -> None:
         pass
 
+    def owed(self, channel: ChannelId, something: bool) -> None:
+        pass
+
     async def hears(self, part: str, *, after: int = 0) -> int:
         """Wait until something with `part` was said, not counting the first `after`; returns how many were."""
         await until(lambda: any(part in said for said in self.said[after:]))

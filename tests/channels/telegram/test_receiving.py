@@ -242,6 +242,7 @@ class Silent:
     def up(self, channel): pass
     def down(self, channel, reason, retry_in): pass
     def announced(self, channel): pass
+    def owed(self, channel, something): pass
 
 def die(where):
     if dies == where:
