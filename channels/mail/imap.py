@@ -249,16 +249,16 @@ class Imap:
         """Whether the server tells us by itself when something arrives (RFC 2177)."""
         return "IDLE" in self.capabilities
 
-    def tell_arrivals(self, announced: Callable[[], None]) -> None:
-        """From now on call this whenever the server says that the folder grew."""
+    def tell_arrivals(self, announced: Callable[[], None] | None) -> None:
+        """From now on call this whenever the server says that the folder grew; None: nobody."""
         self._protocol.on_exists = announced
 
     def forget_news(self) -> None:
         """What was announced so far will be found by the search that follows: `wait` need not return for it."""
         self._protocol.news.clear()
 
-    async def wait(self, renewal: timedelta, poll: timedelta) -> None:
-        """Return as soon as something arrived since `forget_news`, and now and then without.
+    async def wait(self, renewal: timedelta, poll: timedelta) -> bool:
+        """Return as soon as something arrived since `forget_news`, and now and then without; whether it did.
 
         When nothing arrived, a round trip has proved the connection alive.
         """
@@ -275,6 +275,7 @@ class Imap:
                 await self._ask("NOOP")
         except Disconnected as error:
             raise self._failure(error) from None
+        return self._protocol.news.is_set()
 
     # ------------------------------------------------------------ keeping what we sent
 

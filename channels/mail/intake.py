@@ -112,23 +112,40 @@ class Intake:
             received: called each time something, or the fact that there is nothing, is safely known.
             owed: told whether the server has mails that are not received yet.
         """
-        folder = await imap.open_folder(self._name)
-        position = await self._begin(folder)
-        imap.tell_arrivals(announced)
         while True:
-            # Cleared before the search: what is announced from here on, the next search finds.
-            imap.forget_news()
-            if position.since is not None:
-                # What came since the folder was found replaced is received whatever its date: it may be moved mail.
-                began = position.began or folder.uidnext
-                position = await self._catch_up(imap, position, received, owed, below=began)
-                uid = max(position.uid, began - 1)
-                position = await self._commit([], msgspec.structs.replace(position, uid=uid, since=None))
-            position = await self._catch_up(imap, position, received, owed)
-            received()
-            position = await self._ask_again(imap, position)
-            owed(bool(position.missing))
-            await imap.wait(self._until_next_try(position), self._pace.poll)
+            # Opened anew after every quiet wait: a folder that was renamed or replaced under us stays open as it
+            # was, says nothing, and receives nothing any more.
+            imap.tell_arrivals(None)
+            folder = await imap.open_folder(self._name)
+            position = await self._begin(folder)
+            imap.tell_arrivals(announced)
+            while True:
+                position = await self._look(imap, folder, position, received, owed)
+                if not await imap.wait(self._until_next_try(position), self._pace.poll):
+                    break
+
+    async def _look(
+        self,
+        imap: Imap,
+        folder: Folder,
+        position: Position,
+        received: Callable[[], None],
+        owed: Callable[[bool], None],
+    ) -> Position:
+        """Receive what is there."""
+        # Cleared before the search: what is announced from here on, the next search finds.
+        imap.forget_news()
+        if position.since is not None:
+            # What came since the folder was found replaced is received whatever its date: it may be moved mail.
+            began = position.began or folder.uidnext
+            position = await self._catch_up(imap, position, received, owed, below=began)
+            uid = max(position.uid, began - 1)
+            position = await self._commit([], msgspec.structs.replace(position, uid=uid, since=None))
+        position = await self._catch_up(imap, position, received, owed)
+        received()
+        position = await self._ask_again(imap, position)
+        owed(bool(position.missing))
+        return position
 
     async def _begin(self, folder: Folder) -> Position:
         """Where to go on in the folder as it is now.
@@ -156,7 +173,7 @@ class Intake:
         self._fatal.clear()
         self._due.clear()
         again = Position(uidvalidity=folder.uidvalidity, uid=0, at=known.at, since=since)
-        return _begun(again, 1 if since is None else folder.uidnext)
+        return await self._commit([], _begun(again, 1 if since is None else folder.uidnext))
 
     async def _catch_up(
         self,

@@ -17,8 +17,12 @@ class Certificates:
     key: Path
 
 
-def make_certificates(directory: Path, *names: str) -> Certificates:
-    """A new authority and a certificate it signed for `names` (localhost and 127.0.0.1 unless told)."""
+def make_certificates(directory: Path, *names: str, days: int = 30) -> Certificates:
+    """A new authority and a certificate it signed for `names` (localhost and 127.0.0.1 unless told).
+
+    Args:
+        days: how long the certificate is valid; 0: it has expired.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     made = Certificates(directory / "ca.pem", directory / "certificate.pem", directory / "key.pem")
     ca_key, request, extensions = directory / "ca-key.pem", directory / "request.pem", directory / "extensions.cnf"
@@ -29,7 +33,7 @@ def make_certificates(directory: Path, *names: str) -> Certificates:
     wanted = ",".join(f"{'IP' if _is_address(name) else 'DNS'}:{name}" for name in names or ("localhost", "127.0.0.1"))
     extensions.write_text(f"subjectAltName={wanted}\nbasicConstraints=CA:FALSE\nauthorityKeyIdentifier=keyid\n")
     _openssl("x509", "-req", "-in", request, "-CA", made.ca_file, "-CAkey", ca_key, "-set_serial", "1",
-             "-days", "30", "-extfile", extensions, "-out", made.certificate)  # fmt: skip
+             "-days", str(days), "-extfile", extensions, "-out", made.certificate)  # fmt: skip
     return made
 
 

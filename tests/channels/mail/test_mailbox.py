@@ -330,7 +330,7 @@ async def test_a_login_refused_after_it_worked_is_tried_again(dovecot: Dovecot) 
         await asyncio.to_thread(dovecot.stop)
         right, dovecot.password = dovecot.password, "under maintenance"
         await asyncio.to_thread(dovecot.start)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not any("login refused" in reason for _, reason, _ in watcher.events):
                 await watcher.sees("down", watcher.count("down") + 1)
         await asyncio.to_thread(dovecot.stop)
