@@ -339,6 +339,8 @@ class MailboxSettings(_Section):
     start_at: Literal["now", "beginning"] = "now"
     sent_folder: str = ""
     idle_renewal_minutes: Annotated[int, Field(ge=1, le=29)] = 25
+    silent_after_hours: Annotated[int, Field(ge=0, le=24 * 366)] | None = None
+    """None: its own habit tells. 0: never."""
 
 
 class WebhookSettings(_Section):
@@ -372,6 +374,14 @@ class OwnerSettings(_Section):
     """None: the desk's."""
 
 
+class WatchSettings(_Section):
+    """When the owners are told that a channel is not well."""
+
+    down_after_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 10
+    behind_after_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
+    again_after_hours: Annotated[int, Field(ge=1, le=24 * 366)] = 24
+
+
 class LogSettings(_Section):
     """What is logged, and how."""
 
@@ -397,6 +407,7 @@ class Settings(BaseSettings):
     accounts: Annotated[dict[AccountKey, AccountSettings], Field(min_length=1)]
     mailboxes: dict[Slug, MailboxSettings] = {}
     bots: Annotated[dict[Slug, BotSettings], Field(min_length=1)]
+    watch: WatchSettings = WatchSettings()
     logs: LogSettings = LogSettings()
     web: WebSettings = WebSettings()
 

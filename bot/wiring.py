@@ -18,6 +18,7 @@ from inbox.invitations import DeclaredOwner
 from inbox.model import Account, AccountId, AssignmentMode, ChannelId, Identity
 from inbox.store.base import Store
 from inbox.store.sqlite import SqliteStore
+from inbox.watchkeeping import Patience
 
 if TYPE_CHECKING:
     # aiogram takes seconds to import: only who builds a bot waits for it, not every `permanence receipts`
@@ -143,6 +144,17 @@ async def routes(settings: Settings, channels: Mapping[ChannelId, Channel]) -> A
                 listening.push_async_callback(runner.cleanup)
                 await web.TCPSite(runner, bot.webhook.host, bot.webhook.port).start()
         yield
+
+
+def patience(settings: Settings) -> Patience:
+    """How long what may last before the owners are told."""
+    hours = {name: mailbox.silent_after_hours for name, mailbox in settings.mailboxes.items()}
+    return Patience(
+        down=timedelta(minutes=settings.watch.down_after_minutes),
+        behind=timedelta(minutes=settings.watch.behind_after_minutes),
+        again=timedelta(hours=settings.watch.again_after_hours),
+        silent={mail_channel(name): timedelta(hours=h) if h else None for name, h in hours.items() if h != 0},
+    )
 
 
 def channel_ids(settings: Settings) -> list[ChannelId]:

@@ -29,6 +29,7 @@ from bot.wiring import (
     desk_bots,
     open_store,
     own_accounts,
+    patience,
     routes,
 )
 from channels.base import Channel
@@ -40,14 +41,15 @@ from handlers.desk import Desk, patiently
 from handlers.incoming import Incoming, accepting, spare_the_waiting
 from handlers.start import build_dispatcher
 from handlers.timers import keep_dealing
+from handlers.watchkeeping import Pulses, keep_watch, tell_login_rejected
 from inbox.accounts import bring_in_line, list_accounts, unsorted_account
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.invitations import owners_in_line
 from inbox.ledger import Ledger
-from inbox.model import Because, ChannelId, Cursor, DeskKey, Lease, Role, new_id
-from inbox.outbox import sentence_for
+from inbox.model import ChannelId, Cursor, DeskKey, Lease, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CURSORS, RECEIPTS_WAITING, SECRETARIES
+from inbox.watchkeeping import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,19 +66,22 @@ _KEY = "message-ids"
 class _Observer:
     """Tells health, figures and log how the channels are doing."""
 
-    def __init__(self, health: Health, metrics: Metrics) -> None:
+    def __init__(self, health: Health, metrics: Metrics, pulses: Pulses) -> None:
         self._health = health
         self._metrics = metrics
+        self._pulses = pulses
 
     def up(self, channel: ChannelId) -> None:
         log.info("channel_up", channel=channel)
         self._health.up(channel)
         self._metrics.channel_up(channel)
+        self._pulses.up(channel)
 
     def down(self, channel: ChannelId, reason: str, retry_in: float | None) -> None:
         log.warning("channel_down", channel=channel, reason=reason, retry_in=retry_in)
         self._health.down(channel, reason)
         self._metrics.channel_down(channel)
+        self._pulses.down(channel)
 
     def expect(self, channel: ChannelId) -> None:
         """This worker begins to receive from it."""
@@ -85,12 +90,13 @@ class _Observer:
     def forget(self, channel: ChannelId) -> None:
         """Another worker receives from it now."""
         self._health.forget(channel)
+        self._pulses.down(channel)
 
     def announced(self, channel: ChannelId) -> None:
         log.debug("announced", channel=channel)
 
     def owed(self, channel: ChannelId, something: bool) -> None:
-        log.debug("owed", channel=channel, something=something)
+        self._pulses.owed(channel, something)
 
 
 async def run(
@@ -115,8 +121,8 @@ async def run(
     clock = clock or SteadyClock()
     for secret in settings.secrets():
         logs.mask(secret)
-    health, metrics = Health(), Metrics()
-    observer = _Observer(health, metrics)
+    health, metrics, pulses = Health(), Metrics(), Pulses()
+    observer = _Observer(health, metrics, pulses)
     async with open_store(
         settings, exclusive=True, on_commit=lambda _units, seconds: metrics.committed(seconds)
     ) as store:
@@ -135,7 +141,8 @@ async def run(
                 log.info("started", figures=served.url, channels=len(channels))
                 try:
                     while not asked_to_stop.is_set():
-                        await _work(_among_others(desk, shared=settings.store.shared), observer, asked_to_stop, started)
+                        ours = _among_others(desk, shared=settings.store.shared)
+                        await _work(ours, observer, pulses, patience(settings), asked_to_stop, started)
                 finally:
                     await asyncio.gather(*(channel.close() for channel in channels.values()))
     log.info("stopped")
@@ -165,7 +172,12 @@ def _stopping(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
 
 
 async def _work(
-    desk: Desk, observer: _Observer, asked_to_stop: asyncio.Event, started: Callable[[], None] | None
+    desk: Desk,
+    observer: _Observer,
+    pulses: Pulses,
+    patience: Patience,
+    asked_to_stop: asyncio.Event,
+    started: Callable[[], None] | None,
 ) -> None:
     """All loops, in one task group that owns their end; it ends when asked to stop, or when the others bury us."""
     dispatcher = build_dispatcher()
@@ -179,13 +191,14 @@ async def _work(
             if stopping.done():
                 joining.cancel()
                 return
-        duties = group.create_task(_keep(desk, _duties(desk, observer)), name="duties")
+        duties = group.create_task(_keep(desk, _duties(desk, observer, patience)), name="duties")
         loops: list[asyncio.Task[None]] = [duties]
+        loops.append(group.create_task(pulses.keep(desk, patience), name="pulses"))
         for channel_id, channel in desk.channels.items():
             incoming = Incoming(desk, channel_id, dispatcher, bots)
             loops.append(group.create_task(incoming.run(), name=f"incoming {channel_id}"))
             if not _is_one_workers(channel):
-                receiving = _receive(desk, channel, observer, None)
+                receiving = _receive(desk, channel, observer, patience, None)
                 loops.append(group.create_task(receiving, name=f"receiving {channel_id}"))
         delivering = group.create_task(deliveries.run(), name="delivering")
         if started is not None:
@@ -209,12 +222,12 @@ def _is_one_workers(channel: Channel) -> bool:
     return not (isinstance(channel, TelegramBot) and channel.is_called)
 
 
-def _duties(desk: Desk, observer: _Observer) -> dict[str, Duty]:
+def _duties(desk: Desk, observer: _Observer, patience: Patience) -> dict[str, Duty]:
     """What one worker does for all, by the name of its lease."""
-    duties: dict[str, Duty] = {"deal": partial(keep_dealing, desk)}
+    duties: dict[str, Duty] = {"deal": partial(keep_dealing, desk), "watch": partial(keep_watch, desk, patience)}
     for channel_id, channel in desk.channels.items():
         if _is_one_workers(channel):
-            duties[f"receive {channel_id}"] = partial(_receive, desk, channel, observer)
+            duties[f"receive {channel_id}"] = partial(_receive, desk, channel, observer, patience)
     return duties
 
 
@@ -229,7 +242,7 @@ async def _keep(desk: Desk, duties: Mapping[str, Duty]) -> None:
             group.create_task(duty(None), name=name)
 
 
-async def _receive(desk: Desk, channel: Channel, observer: _Observer, lease: Lease | None) -> None:
+async def _receive(desk: Desk, channel: Channel, observer: _Observer, patience: Patience, lease: Lease | None) -> None:
     """Receive from one channel; one that refuses our login stops alone, and the owners are told."""
     observer.expect(channel.id)
     try:
@@ -238,18 +251,11 @@ async def _receive(desk: Desk, channel: Channel, observer: _Observer, lease: Lea
     except LoginRejected as rejected:
         log.error("login_rejected", channel=channel.id, detail=rejected.detail)
         observer.down(channel.id, "login rejected", None)
-        await patiently(lambda: _tell_owners_of_rejection(desk, channel.id))
+        await patiently(lambda: tell_login_rejected(desk, channel.id, patience))
     except asyncio.CancelledError:
         if lease is not None:
             observer.forget(channel.id)  # another worker's now
         raise
-
-
-async def _tell_owners_of_rejection(desk: Desk, channel_id: ChannelId) -> None:
-    everyone = await desk.store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
-    because = Because(key="notice.login_rejected", args={"channel": channel_id})
-    notices = [sentence_for(s, because, desk.clock()) for s in everyone if s.role is Role.OWNER]
-    await desk.store.commit(Changes(inserts=notices))
 
 
 async def _last_known(store: Store, now: datetime) -> datetime:

@@ -575,6 +575,56 @@ class Shown(Document, frozen=True, kw_only=True):
     shown_at: datetime
 
 
+# ---------------------------------------------------------------- how the channels do
+
+
+class Pulse(Document, frozen=True, kw_only=True):
+    """When a channel was last known to receive, kept by whoever receives it. Its id is the channel's."""
+
+    id: ChannelId
+    heard_at: datetime
+    """Before it was ever heard: since when it is expected."""
+    owed_since_at: datetime | None = None
+    """Since when its server has had something for us that it did not hand over."""
+
+
+class Habit(Document, frozen=True, kw_only=True):
+    """What a mailbox receives from hour to hour: what its silence is measured against. Its id is the channel's."""
+
+    id: ChannelId
+    received: int
+    """The cursor's tally when it was last looked at."""
+    heard_at: datetime
+    """When something last arrived."""
+    hours: dict[str, int] = {}
+    """Arrivals by the hour on the desk's clocks (`2026-03-09T08`), for the last weeks."""
+
+
+class TroubleKind(StrEnum):
+    """What the owners are told about a channel."""
+
+    DOWN = "down"
+    BEHIND = "behind"
+    SILENT = "silent"
+
+
+class Trouble(Document, frozen=True, kw_only=True):
+    """Something about a channel that the owners were told and that is not over. Its id is `kind:channel`."""
+
+    channel_id: ChannelId
+    kind: TroubleKind
+    since_at: datetime
+    told_at: datetime
+    """When they were last told."""
+
+
+class Recount(Document, frozen=True, kw_only=True):
+    """When a channel's receipts were last compared with what its source holds. Its id is the channel's."""
+
+    id: ChannelId
+    counted_at: datetime
+
+
 # ---------------------------------------------------------------- the desk itself
 
 

@@ -20,13 +20,17 @@ from inbox.model import (
     Document,
     Draft,
     Event,
+    Habit,
     Invitation,
     Lease,
     Message,
     Presence,
+    Pulse,
     Receipt,
+    Recount,
     Secretary,
     Shown,
+    Trouble,
     Worker,
 )
 from inbox.store.base import Index
@@ -43,13 +47,17 @@ KINDS: Final[dict[type[Document], str]] = {
     DeskKey: "desk_key",
     Draft: "draft",
     Event: "event",
+    Habit: "habit",
     Invitation: "invitation",
     Lease: "lease",
     Message: "message",
     Presence: "presence",
+    Pulse: "pulse",
     Receipt: "receipt",
+    Recount: "recount",
     Secretary: "secretary",
     Shown: "shown",
+    Trouble: "trouble",
     Worker: "worker",
 }
 
@@ -58,6 +66,7 @@ RECEIPTS_WAITING = Index(Receipt, "waiting", ("waiting_in", "sequence"))
 RECEIPTS_BY_STATE = Index(Receipt, "by_state", ("channel_id", "state", "sequence"))
 
 CURSORS = Index(Cursor, "all", ("updated_at",))
+TROUBLES = Index(Trouble, "all", ("told_at",))
 ACCOUNTS = Index(Account, "all", ("retired",))
 
 ADDRESS_BY_VALUE = Index(Address, "by_value", ("account_id", "kind", "value"), unique=True)

@@ -108,6 +108,7 @@ def test_what_the_example_calls_the_default_is_the_default(tmp_path: Path) -> No
     settings = load(written(tmp_path, SMALL), {})
     example = load(EXAMPLE, SECRETS)
     assert settings.desk == example.desk
+    assert settings.watch == example.watch
     assert settings.logs == example.logs
     assert settings.web == example.web
     assert settings.store.path == tmp_path / "permanence.db"
@@ -262,7 +263,7 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_remedy(tmp_path: Pa
     said = mistakes(path)
     assert said == [
         "1: colour: there is no such setting. Remove it; here stand store, desk, owners, accounts, mailboxes, bots, "
-        "logs, web",
+        "watch, logs, web",
         "4: store.url: names a MongoDB server, and this version has only the embedded store. "
         'Use "sqlite:permanence.db"; MongoDB comes with a later version',
         "7: desk.langage: there is no such setting. Did you mean 'language'?",
