@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bot import wiring
+from bot import logs, wiring
 from bot.config import Settings
 from bot.terminal import (
     BAD_CONFIG,
@@ -32,6 +32,8 @@ from bot.terminal import (
     say,
     screen,
 )
+from channels.errors import ChannelError
+from handlers.reconciling import Reconciled, reconcile
 from inbox.errors import Conflict, InvalidTransition, NotFound
 from inbox.ledger import balance, list_channels, list_receipts, replay
 from inbox.model import ChannelId, Receipt, ReceiptState
@@ -53,26 +55,40 @@ class EndState(StrEnum):
 
 
 @receipts.callback(invoke_without_command=True)
-def show_ledger(context: typer.Context, config: ConfigPath = DEFAULT_CONFIG) -> None:
+def show_ledger(
+    context: typer.Context,
+    compare: Annotated[
+        bool,
+        typer.Option("--reconcile", help="Compare it with the mail servers' lists; take in what is missing."),
+    ] = False,
+    channel: ChannelName = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
     """Show how many receipts of each channel are in which state, and whether all are accounted for.
 
-    Works beside a running worker. Ends with 1 when a receipt is missing.
+    Works beside a running worker. Ends with 1 when a receipt is missing, or a
+    mail was (--reconcile).
     """
     if context.invoked_subcommand is not None:
         return
     with expected():
         settings = read_settings(config)
-        if not do(_show_ledger(settings)):
+        if compare:
+            _reconcile(settings, channel)
+        elif not do(_show_ledger(settings, channel)):
             fail(
                 "receipts are missing from the ledger",
-                "Keep a copy of the store (permanence backup) and report it: this must never happen",
+                "permanence receipts --reconcile takes in again what the mail server still has. Keep a copy of the "
+                "store (permanence backup) and report it: this must never happen",
             )
 
 
-async def _show_ledger(settings: Settings) -> bool:
+async def _show_ledger(settings: Settings, channel: str | None) -> bool:
     async with existing_store(settings) as store:
         declared = wiring.channel_ids(settings)
-        lines = await balance(store, sorted({*declared, *await list_channels(store)}))
+        one = await _known_channel(store, settings, channel)
+        shown = sorted({*declared, *await list_channels(store)}) if one is None else [one]
+        lines = await balance(store, shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("channel", no_wrap=True)
     for name in ("received", "waiting", "handled", "ignored", "parked"):
@@ -94,6 +110,74 @@ async def _show_ledger(settings: Settings) -> bool:
 
 def _off_by(missing: int) -> str:
     return f"{missing} missing" if missing > 0 else f"{-missing} more than received"
+
+
+# ---------------------------------------------------------------- compared with the servers
+
+
+def _reconcile(settings: Settings, channel: str | None) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("channel", no_wrap=True)
+    for name in ("on the server", "known", "gaps", "taken in"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    outcomes = do(_reconcile_all(settings, channel))
+    for name, outcome in outcomes:
+        table.add_row(name, *_reconciled(outcome))
+    screen().print(table)
+    if any(isinstance(outcome, ChannelError) for _, outcome in outcomes):
+        fail("not every mailbox could be asked", "permanence check says what is wrong with every channel")
+    if any(isinstance(outcome, Reconciled) and outcome.gaps for _, outcome in outcomes):
+        fail(
+            "mails were missing from the ledger",
+            "What was taken in is handled by the running worker, or the next. Please report it: this must never happen",
+        )
+
+
+async def _reconcile_all(settings: Settings, channel: str | None) -> list[tuple[ChannelId, Reconciled | ChannelError]]:
+    outcomes: list[tuple[ChannelId, Reconciled | ChannelError]] = []
+    async with existing_store(settings) as store:
+        wanted = await _known_channel(store, settings, channel)
+        channels = wiring.build_channels(settings, wiring.Unobserved())
+        try:
+            for name in sorted(channels) if wanted is None else [wanted]:
+                if name not in channels:
+                    fail(f"{name} is no longer in the config", "Without it nobody knows where to ask")
+                try:
+                    found: Reconciled | ChannelError = await reconcile(
+                        store,
+                        channels[name],
+                        desk_bots=wiring.desk_bots(settings),
+                        clock=now,
+                        patience=wiring.patience(settings),
+                    )
+                except ChannelError as failure:
+                    found = failure
+                outcomes.append((name, found))
+        finally:
+            for opened in channels.values():
+                await opened.close()
+    return outcomes
+
+
+def _reconciled(outcome: Reconciled | ChannelError) -> tuple[str, str, str, str, Text]:
+    if isinstance(outcome, ChannelError):
+        return "", "", "", "", Text(logs.masked(outcome.detail), style="red")
+    if outcome.on_server is None:
+        kept = outcome.channel.startswith("mail:")
+        return "", "", "", "", Text("nothing received yet" if kept else "Telegram keeps no list to compare with")
+    if not outcome.gaps:
+        verdict = Text("complete")
+    elif outcome.taken_in == outcome.gaps:
+        verdict = Text("was incomplete", style="red")
+    else:
+        verdict = Text("some were deleted at the server meanwhile, or taken in by a worker", style="red")
+    figures = (outcome.on_server, outcome.known, outcome.gaps, outcome.taken_in)
+    told, known, gaps, taken = (f"{figure:,}".replace(",", " ") for figure in figures)
+    return told, known, gaps, taken, verdict
+
+
+# ---------------------------------------------------------------- one by one
 
 
 @receipts.command("list")

@@ -39,6 +39,7 @@ from handlers.crew import Buried, Crew, Duty
 from handlers.deliveries import Deliveries
 from handlers.desk import Desk, patiently
 from handlers.incoming import Incoming, accepting, spare_the_waiting
+from handlers.reconciling import keep_reconciling
 from handlers.start import build_dispatcher
 from handlers.timers import keep_dealing
 from handlers.watchkeeping import Pulses, keep_watch, tell_login_rejected
@@ -224,7 +225,11 @@ def _is_one_workers(channel: Channel) -> bool:
 
 def _duties(desk: Desk, observer: _Observer, patience: Patience) -> dict[str, Duty]:
     """What one worker does for all, by the name of its lease."""
-    duties: dict[str, Duty] = {"deal": partial(keep_dealing, desk), "watch": partial(keep_watch, desk, patience)}
+    duties: dict[str, Duty] = {
+        "deal": partial(keep_dealing, desk),
+        "watch": partial(keep_watch, desk, patience),
+        "reconcile": partial(keep_reconciling, desk, patience),
+    }
     for channel_id, channel in desk.channels.items():
         if _is_one_workers(channel):
             duties[f"receive {channel_id}"] = partial(_receive, desk, channel, observer, patience)

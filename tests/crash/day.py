@@ -164,8 +164,12 @@ class Day:
         self._workers.append(self.worker)
         return self.worker
 
-    async def command(self, *arguments: str) -> str | None:
-        """What the command line says; None when it died at the boundary it was to die at, the first time."""
+    async def command(self, *arguments: str, ends: tuple[int, ...] = (0,)) -> str | None:
+        """What the command line says; None when it died at the boundary it was to die at, the first time.
+
+        Args:
+            ends: how it may end.
+        """
         death, self.of_the_command = self.of_the_command, None
         child = await self._nursery.start(*arguments, "--config", self.config, log=self._log(), death=death)
         status = await child.ended()
@@ -173,7 +177,7 @@ class Day:
             assert status == -signal.SIGKILL, f"{death.name} was not reached: {child.last_words()}"
             self.deaths += 1
             return None
-        assert status == 0, child.last_words()
+        assert status in ends, child.last_words()
         return child.last_words()
 
     def _log(self) -> Path:

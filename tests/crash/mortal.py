@@ -27,10 +27,15 @@ from inbox.model import ChannelId
 from inbox.store.base import Changes
 from inbox.store.sqlite import SqliteStore
 from inbox.triage import Triage
+from inbox.watchkeeping import Patience
 from tests.crash.boundaries import boundaries
 
 When = Literal["before", "after"]
-Plant = Literal["paced", "busy", "forgets", "stumbles", "hangs", "waits", "hasty", "shared", "unprivileged", "unhinted"]
+Plant = Literal[
+    "paced", "busy", "forgets", "stumbles", "hangs", "waits", "hasty", "shared", "unprivileged", "unhinted", "watchful"
+]
+
+CABINET = ChannelId("mail:cabinet")
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -209,6 +214,12 @@ def _unhinted(_: Life) -> None:
     _put(AsyncCursor, "hint", lambda cursor, name: cursor)
 
 
+def _watchful(life: Life) -> None:
+    """The owners are told after moments."""
+    soon = timedelta(seconds=1)
+    _put(worker, "patience", lambda _: Patience(down=soon, behind=timedelta(hours=1), silent={CABINET: None}))
+
+
 PLANTS: dict[Plant, Callable[[Life], None]] = {
     "paced": lambda _: None,
     "busy": _busy,
@@ -220,6 +231,7 @@ PLANTS: dict[Plant, Callable[[Life], None]] = {
     "hasty": _hasty,
     "unprivileged": _unprivileged,
     "unhinted": _unhinted,
+    "watchful": _watchful,
 }
 
 

@@ -14,8 +14,9 @@ from contextlib import suppress
 
 from handlers.callbacks import Duty, Next, Queue, Show
 from inbox.model import DeliveryState, Receipt, ReceiptState
-from inbox.store.base import Store
+from inbox.store.base import Changes, Store
 from inbox.store.documents import RECEIPTS_BY_STATE
+from inbox.store.sqlite import SqliteStore
 from tests.crash.day import CABINET, Day
 from tests.crash.mortal import Death
 from tests.flow.running import Json, find_button, mail
@@ -471,3 +472,26 @@ async def the_mailbox_refuses_our_password(day: Day) -> None:
     day.imap.scripts["LOGIN"] = lambda tag, _: f"{tag} NO [AUTHENTICATIONFAILED] no\r\n".encode()
     await day.sees(day.anne, "mail:cabinet")
     day.imap.scripts.clear()
+
+
+async def the_mailbox_is_down_for_a_while(day: Day) -> None:
+    """The server lets nobody in until the owner was told, and the owner is told once more when it does."""
+    await a_mail_comes(day)
+    day.imap.greeting = b"* BYE not now\r\n"
+    day.imap.say(b"* BYE not any more\r\n")
+    await day.sees(day.anne, "🔌 mail:cabinet", "pas de connexion depuis")
+    day.imap.greeting = b"* OK ready\r\n"
+    await day.sees(day.anne, "✅ mail:cabinet", "rétablie")
+
+
+async def a_receipt_that_vanished_is_found(day: Day) -> None:
+    """Whoever died comparing the ledger with the server does it again; the owner hears of it once."""
+    await a_mail_comes(day)
+    await day.settles()
+    async with SqliteStore(day.store) as store:
+        (receipt,) = await store.list(RECEIPTS_BY_STATE, CABINET, ReceiptState.HANDLED)
+        await store.commit(Changes(deletions=[receipt]))
+    while await day.command("receipts", "--reconcile", ends=(0, 1)) is None:
+        pass
+    await day.sees(day.anne, "🔎 mail:cabinet", "1 courriel")
+    await _ended(day, CABINET, ReceiptState.IGNORED)

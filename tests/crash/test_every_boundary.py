@@ -21,6 +21,8 @@ from tests.crash.mortal import Death, Plant, When
 from tests.crash.nursery import Nursery
 
 REPLY = "DeliveryKind.REPLY"
+HEREDITARY: tuple[Plant, ...] = ("shared", "watchful")
+"""What is planted in the next worker as well."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Scene:
     Attributes:
         act: what people do; it ends when they see its effect.
         holding: words the commit must hold, where the boundary serves several purposes.
-        plants: what is planted in the worker that dies; one that shares its store is followed by one that does.
+        plants: what is planted in the worker that dies, and in the next where it is hereditary.
         earlier: what happened before it was started.
         undo: seconds a reply can be taken back.
         fresh: the desk's very first start, nobody there yet.
@@ -58,11 +60,10 @@ SENT, UNKNOWN = DeliveryState.SENT, DeliveryState.UNKNOWN
 
 SCENES: dict[str, list[Scene]] = {
     "bot.cli:_invite": [Scene(scenes.paul_joins, by_command=True)],
-    "bot.cli:_replay_one": [
+    "bot.ledger_cli:_replay_one": [
         Scene(scenes.the_parked_mail_is_replayed, earlier=scenes.a_mail_met_a_bug, by_command=True)
     ],
     "bot.worker:_say_what_is_declared": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
-    "bot.worker:_tell_owners_of_rejection": [Scene(scenes.the_mailbox_refuses_our_password)],
     "bot.worker:_signing_key": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
     "handlers.client:_arrive": [Scene(scenes.somebody_comes_without_a_link)],
     "handlers.client:_arrive 2": [Scene(scenes.somebody_comes_through_a_link)],
@@ -161,7 +162,13 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.queue:show_queue": [Scene(scenes.anne_looks_at_the_queue)],
     "handlers.queue:take": [Scene(scenes.lise_takes_what_anne_has)],
     "handlers.queue:take 2": [Scene(scenes.anne_takes_one)],
+    "handlers.reconciling:_note": [Scene(scenes.a_receipt_that_vanished_is_found, by_command=True)],
+    "handlers.reconciling:_take_back": [Scene(scenes.a_receipt_that_vanished_is_found, by_command=True)],
     "handlers.start:show_help": [Scene(scenes.anne_asks_for_the_help)],
+    "handlers.watchkeeping:Pulses._write": [Scene(scenes.a_mail_comes)],
+    "handlers.watchkeeping:_Watch._habits": [Scene(scenes.a_mail_comes, plants=("watchful",))],
+    "handlers.watchkeeping:_Watch._tell": [Scene(scenes.the_mailbox_is_down_for_a_while, plants=("watchful",))],
+    "handlers.watchkeeping:tell_login_rejected": [Scene(scenes.the_mailbox_refuses_our_password)],
     "inbox.conversations:Numbers._take_block": [Scene(scenes.a_mail_comes)],
 }
 """One line a boundary: its name, and what is sure to pass it."""
@@ -225,7 +232,7 @@ async def _killed(day: Day, scene: Scene, death: Death) -> None:
         assert dying.done(), f"{death} was not reached: {worker.last_words()}"
         assert dying.result() == -signal.SIGKILL, worker.last_words()
         day.deaths += 1
-        await day.start(plants=("shared",) if "shared" in scene.plants else ())
+        await day.start(plants=tuple(plant for plant in scene.plants if plant in HEREDITARY))
         await acting
     finally:
         acting.cancel()

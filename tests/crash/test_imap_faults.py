@@ -24,12 +24,13 @@ from bot.settings import Settings
 from bot.wiring import open_store
 from inbox.model import Receipt
 from inbox.store.documents import RECEIPTS_BY_STATE
-from tests.crash.test_worker_killed import CONFIG, Worker, at_work
+from tests.crash.program import Worker, at_work
 from tests.flow.hurried import (
     LIMITS,
     MAILBOX,
     PACE,
     all_handled,
+    config,
     hurry,
     ledger,
     notices,
@@ -38,7 +39,7 @@ from tests.flow.hurried import (
     the_owner,
     until,
 )
-from tests.flow.running import ADDRESS, desk_settings, mail, running
+from tests.flow.running import desk_settings, mail, running
 from tests.servers.certificates import make_certificates
 from tests.servers.dovecot import Dovecot
 from tests.servers.line import Line
@@ -158,8 +159,7 @@ async def test_a_goodbye_in_idle_is_come_back_from_before_anybody_need_know(
 
 def peak(worker: Worker) -> int:
     """The most memory the worker ever held, in octets."""
-    assert worker._process is not None
-    status = Path(f"/proc/{worker._process.pid}/status").read_text()
+    status = Path(f"/proc/{worker.pid}/status").read_text()
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
 
@@ -167,17 +167,7 @@ async def test_two_days_of_outage_end_with_two_thousand_mails_in_order_once_and_
     tmp_path: Path, dovecot: Dovecot, telegram: TelegramServer
 ) -> None:
     count, padding = 2000, "\n" + ("x" * 70 + "\n") * 400
-    path = tmp_path / "config.toml"
-    config = CONFIG.format(
-        address=ADDRESS,
-        imap=dovecot.imap_port,
-        password=dovecot.password,
-        smtp=NOWHERE,
-        token=telegram.token,
-        api=telegram.url,
-    )
-    path.write_text(config)
-    path.chmod(0o600)
+    path = config(tmp_path, dovecot, telegram)
     dovecot.deliver("cabinet", letter(0))
     settings = load(path, {})
     async with at_work(path) as worker:

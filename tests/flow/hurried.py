@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from inbox.ledger import balance, list_channels
 from inbox.model import ChannelId, Message, Receipt, ReceiptState
 from inbox.store.base import Store
 from inbox.watchkeeping import Patience
-from tests.flow.running import PATIENCE, At
+from tests.flow.running import ADDRESS, PATIENCE, At
+from tests.servers.dovecot import Dovecot
 
 OWNER = 901
 MAILBOX = wiring.mail_channel("cabinet")
@@ -35,6 +37,30 @@ PACE = Pace(
 )
 LIMITS = Limits(connect=timedelta(seconds=2), answer=timedelta(seconds=2))
 LONG = timedelta(hours=1)
+
+
+CONFIG = """
+[store]
+url = "{store}"
+[[owners]]
+id = {owner}
+name = "Anne"
+[accounts.vasseur]
+name = "Dr Claire Vasseur"
+mailbox = "cabinet"
+identity = {{ display_name = "Cabinet du Dr Vasseur", from_address = "{address}" }}
+[accounts.garnier]
+name = "Plomberie Garnier"
+identity = {{ display_name = "Plomberie Garnier" }}
+[mailboxes.cabinet]
+account = "vasseur"
+start_at = "beginning"
+imap = {{ host = "127.0.0.1", port = {imap}, tls = "none", user = "cabinet", password = "{password}" }}
+smtp = {{ host = "127.0.0.1", port = 1, tls = "none", user = "" }}
+[bots.desk]
+token = "{token}"
+api_server = "{api}"
+"""
 
 
 def hurry(
@@ -69,6 +95,24 @@ def owned(settings: Settings, *, port: int | None = None, **imap: Any) -> Settin
     return settings.model_copy(
         update={"owners": (OwnerSettings(id=OWNER, name="Anne"),), "mailboxes": {"cabinet": box}}
     )
+
+
+def config(tmp_path: Path, dovecot: Dovecot, telegram: TelegramServer, port: int | None = None) -> Path:
+    """The same desk, as the command line reads it."""
+    path = tmp_path / "config.toml"
+    path.write_text(
+        CONFIG.format(
+            store=f"sqlite:{tmp_path / 'desk.db'}",
+            owner=OWNER,
+            address=ADDRESS,
+            imap=port or dovecot.imap_port,
+            password=dovecot.password,
+            token=telegram.token,
+            api=telegram.url,
+        )
+    )
+    path.chmod(0o600)
+    return path
 
 
 def the_owner(telegram: TelegramServer) -> At:
