@@ -126,6 +126,7 @@ async def _take_back(
             if await store.find_by(RECEIPT_BY_SOURCE, channel, arrival.source_key) is None
         ]
         if not unknown:
+            alert.needed = False  # whoever took them in meanwhile told the owners
             return 0
         try:
             await store.commit(taken_back(cursor, unknown, line, clock()) + await alert.changes())
@@ -163,29 +164,34 @@ async def _reconcile_daily(desk: Desk, channel_id: ChannelId, patience: Patience
     """The same for one channel; ends when its source keeps no list."""
     began = desk.clock()
     while True:
+        pause: float | None = AFTER_FAILURE
         try:
-            last = await desk.store.find(Recount, channel_id)
-            due_at = next_recount_at(channel_id, last.counted_at if last else began, desk.time_zone)
-            wait = (due_at - desk.clock()).total_seconds()
-            if wait > 0:
-                await asyncio.sleep(min(wait, LONGEST_SLEEP))
-                continue
-            found = await reconcile(
-                desk.store,
-                desk.channels[channel_id],
-                desk_bots=desk.desk_bots,
-                clock=desk.clock,
-                patience=patience,
-            )
+            pause = await _reconcile_when_due(desk, channel_id, began, patience)
         except (ChannelError, StoreUnavailable) as failure:
             log.warning("not_reconciled", channel=channel_id, error=str(failure))
-            await asyncio.sleep(AFTER_FAILURE)
-            continue
-        if found.on_server is None:
-            if await desk.store.find(Cursor, channel_id) is not None:
-                return
-            await asyncio.sleep(AFTER_FAILURE)  # it was never received yet
-            continue
-        desk.meter.arrivals(channel_id, found.taken_in)
-        say = log.error if found.gaps else log.info
-        say("reconciled", channel=channel_id, on_server=found.on_server, gaps=found.gaps, taken_in=found.taken_in)
+        except Exception:
+            # Whatever nobody foresaw in an answer of a server, receiving and answering go on beside it.
+            log.exception("not_reconciled", channel=channel_id)
+        if pause is None:
+            return
+        await asyncio.sleep(pause)
+
+
+async def _reconcile_when_due(desk: Desk, channel_id: ChannelId, began: datetime, patience: Patience) -> float | None:
+    """Compare one channel if it is due; the seconds until that is to be asked again. None: its source keeps no list."""
+    last = await desk.store.find(Recount, channel_id)
+    due_at = next_recount_at(channel_id, last.counted_at if last else began, desk.time_zone)
+    wait = (due_at - desk.clock()).total_seconds()
+    if wait > 0:
+        return min(wait, LONGEST_SLEEP)
+    if await desk.store.find(Cursor, channel_id) is None:
+        return AFTER_FAILURE  # it was never received yet
+    found = await reconcile(
+        desk.store, desk.channels[channel_id], desk_bots=desk.desk_bots, clock=desk.clock, patience=patience
+    )
+    if found.on_server is None:
+        return None
+    desk.meter.arrivals(channel_id, found.taken_in)
+    say = log.error if found.gaps else log.info
+    say("reconciled", channel=channel_id, on_server=found.on_server, gaps=found.gaps, taken_in=found.taken_in)
+    return 0.0

@@ -113,6 +113,9 @@ async def keep_watch(desk: Desk, patience: Patience, lease: Lease | None = None)
             await watch.look()
         except (StoreUnavailable, Conflict) as failure:
             log.warning("watch_interrupted", error=type(failure).__name__)
+        except Exception:
+            # A watch that stumbles must not take down what it watches.
+            log.exception("watch_interrupted")
         await asyncio.sleep(patience.look.total_seconds())
 
 

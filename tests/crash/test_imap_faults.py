@@ -163,6 +163,7 @@ def peak(worker: Worker) -> int:
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
 
+@pytest.mark.timeout(300)
 async def test_two_days_of_outage_end_with_two_thousand_mails_in_order_once_and_in_little_memory(
     tmp_path: Path, dovecot: Dovecot, telegram: TelegramServer
 ) -> None:
@@ -179,7 +180,7 @@ async def test_two_days_of_outage_end_with_two_thousand_mails_in_order_once_and_
         octets = sum(len(raw) for _, raw in waiting)
         before = peak(worker)
         await asyncio.to_thread(dovecot.start)
-        async with asyncio.timeout(90), open_store(settings, exclusive=False) as store:
+        async with asyncio.timeout(200), open_store(settings, exclusive=False) as store:
             watch = store.watch(Receipt)
             while await store.count(RECEIPTS_BY_STATE, MAILBOX, "handled") <= count:
                 await watch.wait(1)

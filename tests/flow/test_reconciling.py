@@ -143,6 +143,7 @@ async def test_mails_a_cursor_was_put_behind_are_taken_in_beside_the_running_wor
         found = await until(settings, all_handled(6))
         await anne.sees("mail 2", button="close")
         await anne.sees("🔎 mail:cabinet : 3 courriels présents sur le serveur manquaient ici")
+    assert len(notices(anne, "🔎")) == 1
     assert sorted(found.texts) == texts(6)
     assert found.states == {"handled": 6}
     assert found.balanced
