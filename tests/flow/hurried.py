@@ -35,7 +35,7 @@ PACE = Pace(
     login_wait=timedelta(seconds=0.3),
     undelivered=(timedelta(seconds=0.05), timedelta(seconds=0.05)),
 )
-LIMITS = Limits(connect=timedelta(seconds=2), answer=timedelta(seconds=2))
+LIMITS = Limits(connect=timedelta(seconds=15), answer=timedelta(seconds=15))
 LONG = timedelta(hours=1)
 
 
@@ -167,7 +167,7 @@ async def everything(store: Store, kind: Any) -> list[Any]:
     return found
 
 
-async def until(settings: Settings, reached: Callable[[Ledger], bool], *, seconds: float = PATIENCE) -> Ledger:
+async def until(settings: Settings, reached: Callable[[Ledger], bool], *, seconds: float = 3 * PATIENCE) -> Ledger:
     """The ledger, as soon as it is as expected."""
     async with open_store(settings, exclusive=False) as store:
         watch = store.watch(Receipt)
