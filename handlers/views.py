@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiogram.filters.callback_data import CallbackData
-from aiogram.utils.formatting import Bold, Italic, Text
+from aiogram.utils.formatting import BlockQuote, Bold, Italic, Text
 
 from channels.base import Preview
 from handlers import callbacks
 from handlers.desk import Texts
+from handlers.legible import (
+    legible,
+    mixes_alphabets,
+    names_another_address,
+    one_line,
+    person,
+    same_name,
+    shortened,
+    units,
+)
 from inbox.assignment import is_supervisor
 from inbox.model import (
     UNSORTED,
@@ -70,30 +80,6 @@ class Voice:
         return self.texts.when(self.language, self.time_zone, instant, self.now)
 
 
-def units(text: str) -> int:
-    """The length Telegram counts: UTF-16 code units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def shortened(text: str, most: int) -> str:
-    """The text, cut with an ellipsis when it is longer than `most` units; never inside a character.
-
-    Half a character (a lone surrogate) cannot be sent at all: it is left out.
-    """
-    encoded = text.encode("utf-16-le", "surrogatepass")
-    if len(encoded) <= most * 2:
-        return encoded.decode("utf-16-le", "ignore")
-    return encoded[: (most - 1) * 2].decode("utf-16-le", "ignore").rstrip() + "…"
-
-
-_BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
-
-
-def one_line(text: str, most: int = 120) -> str:
-    """A name or a subject that cannot break out of its line, nor turn the line around (Unicode TR 9)."""
-    return shortened(" ".join(text.translate(_BIDI).split()), most)
-
-
 def _screen(content: Text, keyboard: Sequence[Sequence[Button]] = ()) -> Screen:
     text, entities = content.render()
     return Screen(
@@ -134,7 +120,8 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
     head = [
         Bold(f"#{conversation.number} · {one_line(facts.account.name, 60)}"),
         "\n",
-        f"👤 {_who(facts)} {facts.channel_icon}",
+        f"👤 {_who(facts.contact.name, facts.contact_address)} {facts.channel_icon}",
+        *_doubts(facts, voice),
     ]
     subject = one_line(conversation.subject, 150)
     if subject and not _is_said(conversation, facts.messages):
@@ -155,10 +142,25 @@ def _is_said(conversation: Conversation, messages: Sequence[Message]) -> bool:
     return any(m.text.strip().startswith(first_words) for m in messages)
 
 
-def _who(facts: CardFacts) -> str:
-    name = one_line(facts.contact.name, 80)
-    address = one_line(facts.contact_address, 100)
+def _who(name: str, address: str) -> str:
+    name, address = person(name, 80), one_line(address, 100)
+    if not name:
+        return address or "?"
     return name if not address or address == name else f"{name} ({address})"
+
+
+def _doubts(facts: CardFacts, voice: Voice) -> list[Text | str]:
+    """What about a name or an address may be meant to deceive, as far as that is certain."""
+    name, address, account = facts.contact.name, facts.contact_address, facts.account
+    doubts = []
+    if mixes_alphabets(name) or mixes_alphabets(address):
+        doubts.append("card.mixed_alphabets")
+    if names_another_address(name, address):
+        doubts.append("card.another_address")
+    ours = account.identity.from_address or ""
+    if address != ours and (same_name(name, account.identity.display_name) or same_name(name, account.name)):
+        doubts.append("card.our_name")
+    return [part for doubt in doubts for part in ("\n", Bold(f"⚠️ {voice.say(doubt)}"))]
 
 
 def _standing(facts: CardFacts, voice: Voice) -> str:
@@ -204,7 +206,9 @@ def _talk(facts: CardFacts, voice: Voice, budget: int) -> list[Text | str]:
 def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[Text | str]:
     outward = message.direction is Direction.OUTBOUND
     arrow = "↩️" if outward else "💬"
-    head = f"{arrow} {one_line(message.author_name, 60) or '?'} · {voice.when(message.created_at)}"
+    # Whoever else writes in it is told by their address: a name says nothing about who they are.
+    address = "" if outward or message.author_id == facts.conversation.contact_id else message.author_address
+    head = f"{arrow} {_who(message.author_name, address)} · {voice.when(message.created_at)}"
     if message.revisions:
         head += f" · {voice.say('card.edited')}"
     if outward:
@@ -214,8 +218,9 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
     if message.truncated:
         rest = ["\n", Italic(voice.say("card.truncated")), *rest]
     room = most - 1 - units(Text(*said, *rest).render()[0])
-    if text := shortened(message.text.strip(), max(room, 1)):
-        said += ["\n", text]
+    if text := shortened(legible(message.text), max(room, 1)):
+        # Set apart by Telegram itself: no line of a client's can be taken for one of ours.
+        said += ["\n", text if outward else BlockQuote(text)]
     return said + rest
 
 
@@ -384,12 +389,9 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
     if draft.state is DraftState.OPEN and facts.unseen_count > 0:
         head += ["\n", Bold(say("preview.unseen", count=str(facts.unseen_count)))]
         for message in facts.unseen[-3:]:
-            head += [
-                "\n💬 ",
-                Italic(one_line(message.author_name, 60) or "?"),
-                "\n",
-                shortened(message.text.strip(), 500),
-            ]
+            head += ["\n💬 ", Italic(person(message.author_name, 60) or "?")]
+            if text := shortened(legible(message.text), 500):
+                head += ["\n", BlockQuote(text)]
     head += [line for label, value in facts.preview.headers for line in ("\n", f"{say(label)} ", one_line(value, 300))]
     tail: list[Text | str] = []
     if draft.state is DraftState.SENT:
@@ -397,7 +399,7 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
         if facts.undoable:
             tail += [" · ", Italic(say("preview.undo_hint"))]
     room = LONGEST - 100 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
-    body = shortened(facts.preview.text, room)
+    body = shortened(legible(facts.preview.text), room)
     return _screen(Text(*head, "\n\n", body, *tail), _preview_buttons(facts, voice))
 
 
@@ -465,10 +467,10 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
 
 def _queue_entry(conversation: Conversation, facts: QueueFacts, voice: Voice, *, why: bool) -> list[Text | str]:
     account = one_line(facts.account_names.get(conversation.account_id, conversation.account_id), 40)
-    contact = one_line(facts.contact_names.get(conversation.contact_id, "?"), 40)
+    contact = person(facts.contact_names.get(conversation.contact_id, ""), 40) or "?"
     waiting = conversation.waiting_since_at
     mark = f"⏳ {voice.when(waiting)}" if waiting is not None else "✓"
-    line = f"\n#{conversation.number} · {account} · {contact} · {one_line(conversation.subject, 50)} · {mark}"
+    line = f"\n#{conversation.number} · {account} · {contact} · {person(conversation.subject, 50)} · {mark}"
     if conversation.because is None or not why:
         return [line]
     return [line, "\n   ", Italic(voice.say(conversation.because.key, **conversation.because.args))]
@@ -493,7 +495,7 @@ def choose_conversation(conversations: Sequence[Conversation], names: Mapping[st
     return tuple(
         (
             _button(
-                f"#{c.number} · {one_line(names.get(c.contact_id, '?'), 30)} · {one_line(c.subject, 30)}",
+                f"#{c.number} · {person(names.get(c.contact_id, ''), 30) or '?'} · {person(c.subject, 30)}",
                 callbacks.DraftFor(conversation=c.id),
             ),
         )

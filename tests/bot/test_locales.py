@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po
 
 import bot
 from bot.locales import LANGUAGES, Catalogue
-from handlers.views import units
+from handlers.legible import units
 
 ROOT = Path(bot.__file__).parents[1]
 TOAST = 200

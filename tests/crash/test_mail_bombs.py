@@ -12,6 +12,7 @@ import pytest
 from bot.locales import Catalogue
 from channels.mail.parse import LONGEST_TEXT, MOST_ATTACHMENTS
 from handlers import views
+from handlers.legible import units
 from handlers.views import LONGEST, CardFacts, Voice
 from inbox.conversations import opened, received
 from inbox.model import AccountId
@@ -89,5 +90,5 @@ async def test_a_mail_bomb_costs_little_and_is_shown(name: str, tmp_path: Path) 
     assert len(msgspec.json.encode(envelope)) < 3_000_000
     assert envelope.truncated is (name not in WHOLE), envelope.defects
     card = card_of(report)
-    assert views.units(card) <= LONGEST
+    assert units(card) <= LONGEST
     assert (SHORTENED in card) is envelope.truncated

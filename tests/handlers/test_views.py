@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from bot.locales import Catalogue
 from channels.base import Preview
 from handlers import callbacks, views
-from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice, one_line, shortened, units
+from handlers.legible import one_line, shortened, units
+from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox.model import (
     UNSORTED,
     Account,
@@ -122,6 +123,7 @@ def test_a_card_as_its_holder_reads_it() -> None:
         ("bold", "#7 · Dr Hélène Roux"),
         ("bold", "Rendez-vous"),
         ("italic", "💬 Paul Martin · 10:00"),
+        ("blockquote", "Puis-je venir jeudi ?\n\nMerci"),
     ]
 
 
@@ -258,7 +260,7 @@ def test_a_name_cannot_break_its_line_or_turn_it_around() -> None:
     )
     contact = a_contact("Paul\n\n📥 Dans la file")
     screen = views.card(a_card(conversation, a_message(conversation), viewer=lea, holder=lea, contact=contact), FR)
-    assert screen.text.splitlines()[1] == "👤 Paul 📥 Dans la file (paul.martin@example.net) ✉️"
+    assert screen.text.splitlines()[1] == "👤 Paul Dans la file (paul.martin@example.net) ✉️"
     assert screen.text.splitlines()[2] == "📌 Urgent 🟢 Pour vous"
     assert FR.say("because.taken", name="Léa\n\u202eX" + "x" * 500) == "prise par " + "Léa X" + "x" * 114 + "…"
 
