@@ -59,9 +59,10 @@ class Ignored(Part, frozen=True, kw_only=True):
 
 
 class Update(Part, frozen=True, kw_only=True):
-    """A Telegram update: a secretary's goes to the dispatcher as it is, a client's message by its envelope."""
+    """A Telegram update: a secretary's goes to the dispatcher, a client's message by its envelope."""
 
     update: dict[str, object]
+    """Of it, what the desk reads, in the form Telegram gave it."""
     telegram_user_id: int
     chat_id: int
     callback_query_id: str | None = None

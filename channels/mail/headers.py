@@ -241,9 +241,10 @@ _ADDRESS_TOKEN = re.compile(
     re.S,
 )
 # Bounded repetitions, or a field of "a"s would cost its length squared.
+_UNSEEN = "\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 _ADDR_SPEC = re.compile(
-    r'(?:"(?:[^"\\\x00-\x1f]|\\[ -~]){1,128}"|[^\s<>()\[\]\\,;:@"\x00-\x1f\x7f]{1,256})'
-    r'@[^\s<>()\\,;@"\x00-\x1f\x7f]{1,255}'
+    rf'(?:"(?:[^"\\{_UNSEEN}]|\\[ -~]){{1,128}}"|[^\s<>()\[\]\\,;:@"{_UNSEEN}]{{1,256}})'
+    rf'@(?:\[[0-9A-Za-z.:]{{1,60}}\]|[^\s<>()\[\]\\,;:@"{_UNSEEN}]{{1,255}})'
 )
 
 
@@ -354,7 +355,7 @@ def read_own_id(value: bytes) -> str:
     if ids:
         return ids[0]
     # Without brackets and without a domain: still what others refer to.
-    words = as_text(value).split()
+    words = _UNSHOWN.sub("", as_text(value).strip()).split()
     return words[0].strip("<>") if len(words) == 1 and 3 < len(words[0]) <= LONGEST_ID else ""
 
 
