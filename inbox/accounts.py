@@ -69,6 +69,20 @@ def account_addressed(
     return found.pop() if len(found) == 1 else None
 
 
+def is_own_address(account: Account, address: str) -> bool:
+    """Whether mail from there is the account's own, however its domain is written (RFC 5890: in Unicode or ASCII)."""
+    own = {each.lower() for each in (account.identity.from_address or "", *account.addresses) if each}
+    return address in own or address in {_in_ascii(each) for each in own}
+
+
+def _in_ascii(address: str) -> str:
+    local, at, domain = address.rpartition("@")
+    try:
+        return f"{local}{at}{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return address
+
+
 def without_tag(address: str) -> str:
     """The address without its plus-tag (RFC 5233): mail to it arrives at the same person."""
     local, at, domain = address.rpartition("@")

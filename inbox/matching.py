@@ -149,14 +149,15 @@ async def match_chat(
     return Match()
 
 
-def distinguishing_id(envelope: Envelope) -> str:
-    """The id of a message whose Message-ID is already taken by a different one.
+def distinguishing_id(envelope: Envelope, taken: str) -> str:
+    """The id of a message whose id is already taken by a different one; the same each time it comes.
 
     Scanners and fax gateways reuse Message-IDs, and a forger can: another
     writer or other words make another message, never a silent drop.
     """
-    said = "\x00".join((envelope.sender.value, envelope.subject, envelope.text)).encode("utf-8", "surrogatepass")
-    return f"{envelope.external_id}#{hashlib.sha256(said).hexdigest()[:16]}"
+    words = (envelope.sender.value, envelope.subject, envelope.text)
+    said = words if taken == envelope.external_id else (taken, *words)
+    return f"{taken}#{hashlib.sha256(_octets(chr(0).join(said))).hexdigest()[:16]}"
 
 
 def is_same(message: Message, envelope: Envelope) -> bool:

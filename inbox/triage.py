@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from inbox.accounts import is_own_address
 from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
 from inbox.conversations import Numbers, edited, event, opened, received
@@ -63,17 +64,16 @@ class Triage:
         existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
         if existing is not None and envelope.edit:
             return await self._take_edit(existing, envelope, account_id, now)
-        if existing is not None:
-            if existing.direction is Direction.OUTBOUND:
-                return Taken(Changes(), account_id, existing.conversation_id, ignored="our own message, come back")
-            if is_same(existing, envelope):
-                return Taken(Changes(), account_id, existing.conversation_id, ignored="received before")
-            external_id = distinguishing_id(envelope)
-            again = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
-            if again is not None:
-                return Taken(Changes(), account_id, again.conversation_id, ignored="received before")
-
         account = self._accounts[account_id]
+        while existing is not None:
+            if existing.direction is Direction.OUTBOUND and is_own_address(account, envelope.sender.value):
+                return Taken(Changes(), account_id, existing.conversation_id, ignored="our own message, come back")
+            if existing.direction is Direction.INBOUND and is_same(existing, envelope):
+                return Taken(Changes(), account_id, existing.conversation_id, ignored="received before")
+            # Even the distinguishing id may be taken: by somebody who knew these words before they came.
+            external_id = distinguishing_id(envelope, external_id)
+            existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
+
         known = await know(store, account_id, receipt.channel_id, envelope.sender, now)
         match = await self._match(account, receipt, envelope, known, now)
         before = match.joins

@@ -170,7 +170,7 @@ def _encoded(text: str) -> str:
 
 _UNSAFE_IN_ID = re.compile(r"[^!-;=?-~]")
 _WIRE_ID = re.compile(r"[!-;=?-~]{1,900}")
-_OURS = re.compile(r"#[0-9a-f]{16}$")
+_OURS = re.compile(r"(?:#[0-9a-f]{16})+$")
 
 
 def _wire_id(external_id: str) -> str:

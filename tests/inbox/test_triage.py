@@ -4,6 +4,7 @@ import pytest
 from inbox.conversations import Numbers, closed
 from inbox.drafts import outgoing
 from inbox.envelope import Envelope
+from inbox.matching import distinguishing_id
 from inbox.model import (
     UNSORTED,
     Account,
@@ -150,7 +151,33 @@ async def test_our_own_mail_come_back_changes_nothing(desk: Arrivals) -> None:
     first = await desk.take(a_mail())
     conversation = await desk.conversation(first)
     ours = await _sent(desk, conversation, "Oui")
-    assert (await desk.take(a_mail("Oui", message_id=ours.external_id))).ignored == "our own message, come back"
+    come_back = a_mail("Oui", sender="cabinet@roux.example", message_id=ours.external_id)
+    assert (await desk.take(come_back)).ignored == "our own message, come back"
+
+
+async def test_a_mail_that_bears_our_message_id_and_is_not_ours_is_kept(desk: Arrivals) -> None:
+    first = await desk.take(a_mail())
+    ours = await _sent(desk, await desk.conversation(first), "Oui")
+    for sender in ("paul.martin@example.net", "x@stranger.example"):
+        theirs = a_mail("Non", sender=sender, message_id=ours.external_id)
+        taken = await desk.take(theirs)
+        assert taken.ignored is None
+        assert taken.conversation_id != first.conversation_id
+        assert (await desk.take(theirs)).ignored == "received before"
+
+
+async def test_nobody_takes_an_id_so_that_anothers_mail_vanishes(desk: Arrivals) -> None:
+    scan = a_mail("Page 1", sender="scanner@client.example", message_id="fax@gateway.example", subject="Fax")
+    # A forger who knows what will come takes its id, and the one it would then be given, and the next.
+    taken = scan.external_id
+    for number in range(3):
+        forged = a_mail(f"{number}", sender="x@stranger.example", message_id=taken)
+        assert (await desk.take(forged)).ignored is None
+        taken = distinguishing_id(scan, taken)
+    arrived = await desk.take(scan)
+    assert arrived.ignored is None
+    assert await desk.said(await desk.conversation(arrived)) == ["Page 1"]
+    assert (await desk.take(scan)).ignored == "received before"
 
 
 async def test_another_mail_under_a_message_id_that_is_taken_is_kept_all_the_same(desk: Arrivals) -> None:
