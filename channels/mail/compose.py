@@ -178,7 +178,8 @@ def _wire_id(external_id: str) -> str:
     if external_id.startswith("sha256:"):
         return ""
     wire = _OURS.sub("", external_id)  # inbox.matching.distinguishing_id
-    return wire if _WIRE_ID.fullmatch(wire) else ""
+    # An encoded word is no part of an id, but many a program would decode it there, line ends and all.
+    return wire if _WIRE_ID.fullmatch(wire) and "=?" not in wire else ""
 
 
 def _references(answers: Message | None) -> list[str]:

@@ -312,7 +312,10 @@ def _address(words: list[str], comment: list[str], angle: str | None) -> Address
 
 
 def _spec(text: str) -> str:
-    found = _ADDR_SPEC.search(decode_words(text[:2000])) if "@" in text or "=?" in text else None
+    written = decode_words(text[:2000])
+    if written != text[:2000] and _UNSHOWN.search(written):
+        return ""  # no program encodes a line end in an address; behind it stands whom a forger wants
+    found = _ADDR_SPEC.search(written) if "@" in written else None
     spec = found[0].rstrip(".").lower() if found else ""
     return spec if len(spec) <= LONGEST_ADDRESS else ""
 
