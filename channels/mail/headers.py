@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -307,7 +308,7 @@ def _address(words: list[str], comment: list[str], angle: str | None) -> Address
         if not spec and not said:
             return None
         return Address(_phrase(comment) if spec else _phrase(words), spec)
-    spec = _spec(angle.strip("<> \t\r\n").rpartition(":")[2]) or _spec(said)
+    spec = _spec(angle.strip("<> \t\r\n")) or _spec(said)
     return Address(_phrase(words) or _phrase(comment), spec)
 
 
@@ -316,8 +317,12 @@ def _spec(text: str) -> str:
     if written != text[:2000] and _UNSHOWN.search(written):
         return ""  # no program encodes a line end in an address; behind it stands whom a forger wants
     found = _ADDR_SPEC.search(written) if "@" in written else None
-    spec = found[0].rstrip(".").lower() if found else ""
-    return spec if len(spec) <= LONGEST_ADDRESS else ""
+    if found is None:
+        return ""
+    # RFC 3490 §4: whoever writes a domain in ASCII makes letters of its look-alikes first, and of a wide comma a comma.
+    local, _, domain = found[0].rpartition("@")
+    spec = f"{local}@{unicodedata.normalize('NFKC', domain)}".rstrip(".").lower()
+    return spec if is_address(spec) else ""
 
 
 def _phrase(words: list[str]) -> str:

@@ -42,7 +42,7 @@ from tests.crash.mutations import Json, mutated_mail, mutated_update, seed_mails
 
 MOST_SECONDS = 1.0
 """Of CPU for one mail or update, with all the checks."""
-THOROUGHLY = 5
+THOROUGHLY = 10
 """One in so many is also answered and shown, and the answer read by others."""
 OURS = sign_message_id(KEY, MessageId("0190a3c1-0000-7000-8000-000000000001"), "roux.example")
 # Whatever could end a line, for whoever reads it: header, log, card (Unicode TR 14, BK, CR, LF, NL; and NUL).
@@ -261,4 +261,4 @@ def run(kind: str, seed: int, count: int, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
+    sys.exit(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])) or None)

@@ -143,6 +143,28 @@ def test_an_address_is_read_as_it_was_meant(field: str, name: str, address: str)
 
 
 @pytest.mark.parametrize(
+    ("field", "address"),
+    [
+        ("jean@x.test]", "jean@x.test"),
+        ("jean@[192.0.2.1]", "jean@[192.0.2.1]"),
+        ("jean@x.test\u2026", "jean@x.test"),
+        ("jean@\uff58.test", "jean@x.test"),
+        # Made ASCII, these would be two addresses, a name with another address, a header line of its own.
+        ("jean@x.test\uff0cvictim\uff20y.test", ""),
+        ("jean@x.test\uff1cvictim@y.test\uff1e", ""),
+        ("=?utf-8?q?jean=0D=0ABcc:_victim=40y.test?=", ""),
+        ("<jean=?utf-8?q?=0D=0ABcc:_victim=40y.test?=@x.test>", ""),
+        ("jean=?utf-8?q?=E2=80=A8victim=40y.test?=", ""),
+        ("jean\u202e@x.test", ""),
+        ("jean\x85@x.test", ""),
+        ("=?utf-8?q?jean=40x.test?=", "jean@x.test"),
+    ],
+)
+def test_nothing_hidden_in_an_address_makes_it_another(field: str, address: str) -> None:
+    assert read_mail(mail(head=f"From: {field}\n")).sender.value == address
+
+
+@pytest.mark.parametrize(
     ("field", "subject"),
     [
         (b"=?utf-8?q?Caf=C3=A9?=", "Café"),
