@@ -39,7 +39,10 @@ class OneSentence(BaseMiddleware):
                 return None
             if unit.committed:
                 raise
-            await self._say(error, event, unit, data["secretary"], data["voice"])
+            try:
+                await self._say(error, event, unit, data["secretary"], data["voice"])
+            except Conflict as conflict:
+                unit.conflict = conflict
             return None
 
     async def _say(
