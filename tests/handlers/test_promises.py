@@ -617,7 +617,7 @@ class Desktop(RuleBasedStateMachine):
         return True
 
     async def writes_to_nobody(self, pick: int, flag: bool) -> bool:
-        await self._updates(self._text(self._one(pick).telegram_user_id, "à qui ?"))
+        await self._updates(self._text(self._one(pick).telegram_user_id, f"à qui ? {next(self.update_ids)}"))
         return True
 
     async def sends(self, pick: int, flag: bool) -> bool:
@@ -931,10 +931,12 @@ class Desktop(RuleBasedStateMachine):
             await self._quiet()
             seen = self.commits
             try:
-                return await self._look()
+                await self._look()
             except AssertionError:
                 if not looks_left or (not self.under_way and self.commits == seen):
                     raise
+            else:
+                return
 
     async def _look(self) -> None:
         conversations = await self._conversations()
