@@ -76,7 +76,7 @@ class Deliveries:
 
     async def run(self) -> None:
         """Deliver until stopped or cancelled. Sleeps exactly until something is due."""
-        watch = self._desk.store.watch(Delivery)
+        watch = self._desk.store.watch(Delivery, field="due_at")
         try:
             async with asyncio.TaskGroup() as lanes:
                 if self._desk.crew is None:

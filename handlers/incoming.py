@@ -153,6 +153,8 @@ class Incoming:
         self._lanes: dict[str, deque[Receipt]] = {}
         self._in_flight: set[ReceiptId] = set()
         self._newest: Receipt | None = None
+        self._more = False
+        """Whether more wait than may be in flight at once."""
         self._scanned_at = 0.0
         self._look = asyncio.Event()
         """Set when there may be something to do that no commit says."""
@@ -162,7 +164,7 @@ class Incoming:
     async def run(self) -> None:
         """Handle until cancelled; the commit of a receipt wakes it."""
         alone = self._desk.crew is None
-        watch = self._desk.store.watch(Receipt)
+        watch = self._desk.store.watch(Receipt, field="waiting_in", equal=self._channel_id)
         try:
             async with asyncio.TaskGroup() as lanes:
                 if alone:
@@ -215,8 +217,11 @@ class Incoming:
                 self._lanes[receipt.lane] = deque([receipt])
                 group.create_task(self._lane(receipt.lane))
             if len(page) < PAGE:
+                self._more = False
                 break
             after = page[-1]
+        else:
+            self._more = True
 
     async def _lane(self, lane: str) -> None:
         """Handle a lane; among other workers, under a claim to it."""
@@ -266,6 +271,8 @@ class Incoming:
                     continue
                 waiting.popleft()
                 self._in_flight.discard(first.id)
+                if self._more and len(self._in_flight) < MOST_IN_FLIGHT // 2:
+                    self._look.set()
                 del reads[first.id]
         finally:
             for task in reads.values():

@@ -209,8 +209,13 @@ class Store(Protocol):
         """
         ...
 
-    def watch(self, *kinds: type[Document]) -> Watch:
-        """Wake on commits to these kinds, by this or any other process on the store."""
+    def watch(self, *kinds: type[Document], field: str | None = None, equal: Value = None) -> Watch:
+        """Wake on commits to these kinds, by this or any other process on the store.
+
+        Args:
+            field: an indexed field: only documents wake that a commit leaves with something in it.
+            equal: … and with just this.
+        """
         ...
 
     async def __aenter__(self) -> Self: ...

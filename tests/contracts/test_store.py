@@ -652,6 +652,35 @@ async def test_a_commit_wakes_everybody_who_watches_its_kind_and_they_can_read_i
         watch.close()
 
 
+async def test_who_watches_a_field_is_woken_only_by_what_a_commit_leaves_in_it(store: Store) -> None:
+    arrival, elsewhere, ended = make(Receipt), make(Receipt), make(Receipt, waiting_in=None)
+    mine = store.watch(Receipt, field="waiting_in", equal=arrival.waiting_in)
+    anything = store.watch(Receipt, field="waiting_in")
+    while await mine.wait(1.5):  # a stream that was only just opened wakes everybody
+        pass
+    await anything.wait(0)
+    await store.commit(Changes(inserts=[ended]))
+    assert not await anything.wait(0.2)
+    await store.commit(Changes(inserts=[elsewhere]))
+    assert await anything.wait(30)
+    assert not await mine.wait(0.2)
+    await store.commit(Changes(replacements=[replace(stored(ended), waiting_in=arrival.waiting_in)]))
+    assert await mine.wait(30)
+    mine.close()
+    anything.close()
+
+
+async def test_who_watches_a_field_hears_of_another_openings_commit(store: Store, open_store: OpenStore) -> None:
+    receipt = make(Receipt)
+    watch = store.watch(Receipt, field="waiting_in", equal=receipt.waiting_in)
+    async with open_store() as other:
+        waiting = asyncio.ensure_future(watch.wait(30))
+        await asyncio.sleep(0)
+        await other.commit(Changes(inserts=[receipt]))
+        assert await waiting
+    watch.close()
+
+
 @pytest.mark.parametrize("how", ["inserts", "replacements", "deletions"])
 async def test_a_commit_between_two_waits_is_not_missed(store: Store, how: str) -> None:
     counter = make(Counter)

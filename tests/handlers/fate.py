@@ -170,8 +170,8 @@ class Fated(Store):
     async def read_blob(self, blob_id: BlobId) -> bytes:
         return await self._read(lambda: self._store.read_blob(blob_id))
 
-    def watch(self, *kinds: type[Document]) -> Watch:
-        return self._store.watch(*kinds)
+    def watch(self, *kinds: type[Document], field: str | None = None, equal: Value = None) -> Watch:
+        return self._store.watch(*kinds, field=field, equal=equal)
 
     async def __aenter__(self) -> Self:
         return self

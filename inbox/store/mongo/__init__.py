@@ -30,7 +30,8 @@ from inbox.store.mongo.commits import commit
 from inbox.store.mongo.layout import bring_in_line, read_header, refuse_newer
 from inbox.store.mongo.link import IN_FLIGHT, DriverName, Link, heeding_cancellation, in_words, shown
 from inbox.store.mongo.shapes import Selection, Unit, collection
-from inbox.store.mongo.watching import Watches, listen
+from inbox.store.mongo.watching import listen
+from inbox.store.watching import Watches
 
 IDS_AT_ONCE = 2000
 """Documents asked for by one command."""
@@ -231,7 +232,7 @@ class MongoStore(Store):
         if not unit:
             return
         # A task of its own: whoever is cancelled leaves no transaction half-way, and closing waits for it.
-        task = asyncio.create_task(self._commit(link, unit))
+        task = asyncio.create_task(self._commit(link, unit, changes))
         self._commits.add(task)
         task.add_done_callback(self._ended)
         try:
@@ -246,11 +247,11 @@ class MongoStore(Store):
         if not task.cancelled():
             task.exception()  # its caller may be gone; then nobody asks
 
-    async def _commit(self, link: Link, unit: Unit) -> None:
+    async def _commit(self, link: Link, unit: Unit, changes: Changes) -> None:
         began = time.perf_counter()
         async with self._using(link):
             await commit(link, unit)
-        self._watches.wake(unit.kinds)
+        self._watches.wake(changes)
         self._report(time.perf_counter() - began)
 
     def _report(self, seconds: float) -> None:
@@ -263,9 +264,9 @@ class MongoStore(Store):
 
     # ------------------------------------------------------------ watching
 
-    def watch(self, *kinds: type[Document]) -> Watch:
+    def watch(self, *kinds: type[Document], field: str | None = None, equal: Value = None) -> Watch:
         """Wake on commits to these kinds: at once on our own, through the server's change stream on others'."""
-        return self._watches.add(frozenset(kinds))
+        return self._watches.add(frozenset(kinds), field, equal)
 
 
 def _columns(equal: tuple[Value, ...]) -> tuple[Column, ...]:

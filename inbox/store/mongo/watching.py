@@ -10,10 +10,10 @@ from typing import Any
 from pymongo.errors import OperationFailure, PyMongoError
 
 from inbox.model import Document
-from inbox.store.base import Watch
 from inbox.store.mongo.layout import HEADER
 from inbox.store.mongo.link import Link, heeding_cancellation, in_words
 from inbox.store.mongo.shapes import COLLECTIONS
+from inbox.store.watching import Watches
 
 AWAIT_MS = 1000
 """How long the server holds a question about commits before it answers that there was none."""
@@ -28,48 +28,6 @@ _REFUSED = {13, 20, 59, 115, 303, 40324, 40573}
 _log = logging.getLogger(__name__)
 
 
-class Watches:
-    """Everybody who waits, by kind."""
-
-    def __init__(self) -> None:
-        self._all: set[_Watch] = set()
-
-    def add(self, kinds: frozenset[type[Document]]) -> Watch:
-        watch = _Watch(self._all, kinds)
-        self._all.add(watch)
-        return watch
-
-    def wake(self, kinds: frozenset[type[Document]]) -> None:
-        """Something of these kinds was committed."""
-        for watch in self._all:
-            if watch.kinds & kinds:
-                watch.event.set()
-
-    def wake_all(self) -> None:
-        """Something may have been committed."""
-        for watch in self._all:
-            watch.event.set()
-
-
-class _Watch(Watch):
-    def __init__(self, watches: set[_Watch], kinds: frozenset[type[Document]]) -> None:
-        self._watches = watches
-        self.kinds = kinds
-        self.event = asyncio.Event()
-
-    async def wait(self, timeout: float | None = None) -> bool:
-        try:
-            async with asyncio.timeout(timeout):
-                await self.event.wait()
-        except TimeoutError:
-            return False
-        self.event.clear()
-        return True
-
-    def close(self) -> None:
-        self._watches.discard(self)
-
-
 async def listen(
     link: Link, watches: Watches, opened: asyncio.Event, header_changed: Callable[[], Awaitable[None]]
 ) -> None:
@@ -79,8 +37,12 @@ async def listen(
     what was committed in between is made good by waking everybody once the
     new one stands, for a watch may wake without a commit but never miss one.
     """
-    by_name: dict[str, frozenset[type[Document]]] = {kept.name: frozenset([kind]) for kind, kept in COLLECTIONS.items()}
-    wanted: list[dict[str, Any]] = [{"$match": {"ns.coll": {"$in": [*by_name, HEADER]}}}, {"$project": {"ns": 1}}]
+    by_name: dict[str, type[Document]] = {kept.name: kind for kind, kept in COLLECTIONS.items()}
+    # A document is written whole, so its change carries all of its indexed fields; the body stays behind.
+    wanted: list[dict[str, Any]] = [
+        {"$match": {"ns.coll": {"$in": [*by_name, HEADER]}}},
+        {"$project": {"fullDocument.body": 0}},
+    ]
     while True:
         try:
             with heeding_cancellation():
@@ -97,7 +59,7 @@ async def listen(
                     if first:  # with Motor the stream stands only now
                         watches.wake_all()
                     elif name in by_name:
-                        watches.wake(by_name[name])
+                        watches.wake_elsewhere(by_name[name], change.get("fullDocument"))
                     first = False
         except PyMongoError as failure:
             if isinstance(failure, OperationFailure) and failure.code in _REFUSED:

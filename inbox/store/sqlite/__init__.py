@@ -21,6 +21,7 @@ from inbox.store.documents import KINDS
 from inbox.store.sqlite import file, sql
 from inbox.store.sqlite.layout import bring_in_line
 from inbox.store.sqlite.threads import Readers, Unit, Work, Writer, settle
+from inbox.store.watching import Watches
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class SqliteStore(Store):
         self._exclusive = exclusive
         self._on_commit = on_commit
         self._lock: int | None = None
-        self._watches: set[_Watch] = set()
+        self._watches = Watches()
         self._writer: Writer | None = None
         self._readers: Readers | None = None
 
@@ -84,7 +85,7 @@ class SqliteStore(Store):
             connection = file.connect_to_write(self.path, checkpoints=self._exclusive)
             try:
                 bring_in_line(self.path, connection, alone=self._exclusive)
-                writer = Writer(self.path, connection, loop, self._settled, self._wake_all, self._on_commit)
+                writer = Writer(self.path, connection, loop, self._settled, self._watches.wake_all, self._on_commit)
             except BaseException:
                 connection.close()
                 raise
@@ -180,29 +181,19 @@ class SqliteStore(Store):
         if self._writer is None:
             raise StoreUnavailable(f"{self.path} is not open")
         if steps:
-            await self._writer.commit(Unit(steps, changes.kinds(), asyncio.get_running_loop().create_future()))
+            await self._writer.commit(Unit(steps, changes, asyncio.get_running_loop().create_future()))
 
     def _settled(self, units: Sequence[Unit], outcomes: Sequence[Exception | None]) -> None:
-        touched: set[type[Document]] = set()
         for unit, error in zip(units, outcomes, strict=True):
-            if error is None:
-                touched |= unit.kinds
             settle(unit.future, None, error)
-        for watch in self._watches:
-            if watch.kinds & touched:
-                watch.event.set()
+            if error is None:
+                self._watches.wake(unit.changes)
 
     # ------------------------------------------------------------ watching
 
-    def watch(self, *kinds: type[Document]) -> Watch:
+    def watch(self, *kinds: type[Document], field: str | None = None, equal: Value = None) -> Watch:
         """Wake on commits to these kinds; within about a second on another process's, whatever it touched."""
-        watch = _Watch(self._watches, frozenset(kinds))
-        self._watches.add(watch)
-        return watch
-
-    def _wake_all(self) -> None:
-        for watch in self._watches:
-            watch.event.set()
+        return self._watches.add(frozenset(kinds), field, equal)
 
     # ------------------------------------------------------------ looking after the file
 
@@ -268,22 +259,3 @@ def _equal(index: Index[Any], equal: tuple[Value, ...]) -> list[Column]:
     if None in equal:
         raise ValueError(f"{index} holds nothing with None")
     return [column(value) for value in equal]
-
-
-class _Watch(Watch):
-    def __init__(self, watches: set[_Watch], kinds: frozenset[type[Document]]) -> None:
-        self._watches = watches
-        self.kinds = kinds
-        self.event = asyncio.Event()
-
-    async def wait(self, timeout: float | None = None) -> bool:
-        try:
-            async with asyncio.timeout(timeout):
-                await self.event.wait()
-        except TimeoutError:
-            return False
-        self.event.clear()
-        return True
-
-    def close(self) -> None:
-        self._watches.discard(self)

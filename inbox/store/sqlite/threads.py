@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from inbox.errors import Conflict, Duplicate, StoreUnavailable
-from inbox.model import Document
+from inbox.store.base import Changes
 from inbox.store.sqlite.file import connect_to_read, failure, unavailable
 from inbox.store.sqlite.sql import Step
 
@@ -125,11 +125,11 @@ class Readers:
 class Unit:
     """One commit on its way through the writer."""
 
-    __slots__ = ("future", "kinds", "steps")
+    __slots__ = ("changes", "future", "steps")
 
-    def __init__(self, steps: tuple[Step, ...], kinds: frozenset[type[Document]], future: asyncio.Future[None]) -> None:
+    def __init__(self, steps: tuple[Step, ...], changes: Changes, future: asyncio.Future[None]) -> None:
         self.steps = steps
-        self.kinds = kinds
+        self.changes = changes
         self.future = future
 
 
