@@ -95,6 +95,10 @@ class Receipt(Document, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     account_id: AccountId | None = None
     conversation_id: ConversationId | None = None
+    erased_at: datetime | None = None
+    """When its raw form was erased; the receipt itself stays, for the ledger."""
+    erased_key: str | None = None
+    """What the erased message is known by should it come again: a keyed hash that tells nothing."""
 
 
 class Cursor(Document, frozen=True, kw_only=True):
@@ -141,6 +145,8 @@ class Account(Document, frozen=True, kw_only=True):
     assignment: AssignmentMode = AssignmentMode.AUTOMATIC
     reopen_days: int = 14
     """A closed Telegram conversation reopens when its contact writes again within this many days."""
+    retention_days: int | None = None
+    """Closed conversations older than this are erased; None: they are kept."""
     retired: bool = False
     """No longer in the config; its history stays."""
 
@@ -667,3 +673,53 @@ class DeskKey(Document, frozen=True, kw_only=True):
     """A secret made once by this store: it signs our Message-IDs."""
 
     secret: bytes
+
+
+class Forgotten(Document, frozen=True, kw_only=True):
+    """A contact who was, or is being, erased everywhere. Its id is the contact's, and nothing else of them is here.
+
+    It is committed before anything is erased: whoever comes after a crash
+    goes on.
+    """
+
+    id: ContactId
+    account_id: AccountId
+    asked_at: datetime
+    erased_at: datetime | None = None
+    """When no document and no blob held anything of them any more."""
+    scrubbed_at: datetime | None = None
+    """When the store's files held nothing of them either."""
+
+
+class Progress(Document, frozen=True, kw_only=True):
+    """How far a loop has come that goes once through everything, a little at a time. Its id says which loop."""
+
+    behind: str
+    """The id of the last document it looked at."""
+
+
+class Backup(Document, frozen=True, kw_only=True):
+    """Says in a copy of a store that it is one: a worker that starts on it knows that it is in the past.
+
+    The store it was made from has none.
+    """
+
+    taken_at: datetime
+    settled_at: datetime | None = None
+    """When a worker had put before people whatever may have happened since; from then on it is the desk's store."""
+    held: int = 0
+    """How many deliveries were put before a person."""
+
+
+class Transfer(Document, frozen=True, kw_only=True):
+    """That a firm moves or moved: `in`, on the store it moves into; `out`, on the one it left."""
+
+    peer: str
+    """The other store's address, without its secrets."""
+    fingerprint: str
+    """Of the store the firm comes from, whatever address it has."""
+    began_at: datetime
+    finished_at: datetime | None = None
+    """None: half of it may be missing here, and no worker runs on it."""
+    blobs_compared: str = ""
+    """Every blob up to this id was read back and compared with its original."""

@@ -209,6 +209,14 @@ class Store(Protocol):
         """
         ...
 
+    async def scrub(self) -> None:
+        """Make what was deleted or replaced before unreadable in the store's own files too, as far as it can.
+
+        Raises:
+            StoreUnavailable: not now (something still reads it, or another process looks after the files).
+        """
+        ...
+
     def watch(self, *kinds: type[Document], field: str | None = None, equal: Value = None) -> Watch:
         """Wake on commits to these kinds, by this or any other process on the store.
 

@@ -10,6 +10,7 @@ from typing import Final
 from inbox.model import (
     Account,
     Address,
+    Backup,
     Claim,
     Contact,
     Conversation,
@@ -20,16 +21,19 @@ from inbox.model import (
     Document,
     Draft,
     Event,
+    Forgotten,
     Habit,
     Invitation,
     Lease,
     Message,
     Presence,
+    Progress,
     Pulse,
     Receipt,
     Recount,
     Secretary,
     Shown,
+    Transfer,
     Trouble,
     Worker,
 )
@@ -38,6 +42,7 @@ from inbox.store.base import Index
 KINDS: Final[dict[type[Document], str]] = {
     Account: "account",
     Address: "address",
+    Backup: "backup",
     Claim: "claim",
     Contact: "contact",
     Conversation: "conversation",
@@ -47,16 +52,19 @@ KINDS: Final[dict[type[Document], str]] = {
     DeskKey: "desk_key",
     Draft: "draft",
     Event: "event",
+    Forgotten: "forgotten",
     Habit: "habit",
     Invitation: "invitation",
     Lease: "lease",
     Message: "message",
     Presence: "presence",
+    Progress: "progress",
     Pulse: "pulse",
     Receipt: "receipt",
     Recount: "recount",
     Secretary: "secretary",
     Shown: "shown",
+    Transfer: "transfer",
     Trouble: "trouble",
     Worker: "worker",
 }
@@ -64,6 +72,8 @@ KINDS: Final[dict[type[Document], str]] = {
 RECEIPT_BY_SOURCE = Index(Receipt, "by_source", ("channel_id", "source_key"), unique=True)
 RECEIPTS_WAITING = Index(Receipt, "waiting", ("waiting_in", "sequence"))
 RECEIPTS_BY_STATE = Index(Receipt, "by_state", ("channel_id", "state", "sequence"))
+RECEIPTS_OF_CONVERSATION = Index(Receipt, "of_conversation", ("conversation_id",))
+RECEIPT_ERASED = Index(Receipt, "erased", ("erased_key",))
 
 CURSORS = Index(Cursor, "all", ("updated_at",))
 TROUBLES = Index(Trouble, "all", ("told_at",))
@@ -85,6 +95,7 @@ CONVERSATIONS_QUEUED_ANYWHERE = Index(Conversation, "queued_anywhere", ("queued_
 """Across accounts: only to learn whether there is anything to deal, never to show anything."""
 CONVERSATIONS_HELD = Index(Conversation, "held", ("assignee_id", "status", "last_message_at"))
 CONVERSATION_IN_CHAT = Index(Conversation, "in_chat", ("open_chat",), unique=True)
+CONVERSATIONS_CLOSED = Index(Conversation, "closed", ("account_id", "closed_at"))
 CONVERSATIONS_OF_CONTACT = Index(Conversation, "of_contact", ("contact_id", "last_message_at"))
 
 MESSAGE_BY_EXTERNAL_ID = Index(Message, "by_external_id", ("account_id", "external_id"), unique=True)
@@ -92,6 +103,7 @@ MESSAGES_OF_CONVERSATION = Index(Message, "of_conversation", ("conversation_id",
 
 DRAFT_OPEN = Index(Draft, "open", ("open_key",), unique=True)
 DRAFT_BY_SOURCE = Index(Draft, "by_source", ("source_key",))
+DRAFTS_OF_CONVERSATION = Index(Draft, "of_conversation", ("conversation_id",))
 DRAFT_OF_MESSAGE = Index(Draft, "of_message", ("message_id",))
 
 EVENTS_OF_CONVERSATION = Index(Event, "of_conversation", ("conversation_id", "at"))

@@ -170,6 +170,9 @@ class Fated(Store):
     async def read_blob(self, blob_id: BlobId) -> bytes:
         return await self._read(lambda: self._store.read_blob(blob_id))
 
+    async def scrub(self) -> None:
+        await self._store.scrub()
+
     def watch(self, *kinds: type[Document], field: str | None = None, equal: Value = None) -> Watch:
         return self._store.watch(*kinds, field=field, equal=equal)
 

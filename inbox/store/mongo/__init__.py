@@ -264,6 +264,9 @@ class MongoStore(Store):
 
     # ------------------------------------------------------------ watching
 
+    async def scrub(self) -> None:
+        """The server's own files are the server's: what is deleted there is overwritten as it needs the room."""
+
     def watch(self, *kinds: type[Document], field: str | None = None, equal: Value = None) -> Watch:
         """Wake on commits to these kinds: at once on our own, through the server's change stream on others'."""
         return self._watches.add(frozenset(kinds), field, equal)

@@ -6,15 +6,16 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
 import msgspec
 
-from inbox.errors import NotFound, StoreUnavailable
-from inbox.model import BlobId, Document
+from inbox.errors import NotFound, StoreTooNew, StoreUnavailable
+from inbox.model import Backup, BlobId, Document, Transfer
 from inbox.store.base import Changes, D, Index, Store, Value, Watch
 from inbox.store.columns import Column, column
 from inbox.store.documents import KINDS
@@ -183,6 +184,12 @@ class SqliteStore(Store):
         if steps:
             await self._writer.commit(Unit(steps, changes, asyncio.get_running_loop().create_future()))
 
+    async def scrub(self) -> None:
+        """Empty the log into the file, where what was deleted is overwritten (`secure_delete`); only the worker can."""
+        if self._writer is None or not self._exclusive:
+            raise StoreUnavailable(f"{self.path} is looked after by its worker")
+        await self._writer.commit(Unit((), frozenset(), asyncio.get_running_loop().create_future(), scrubs=True))
+
     def _settled(self, units: Sequence[Unit], outcomes: Sequence[Exception | None]) -> None:
         for unit, error in zip(units, outcomes, strict=True):
             settle(unit.future, None, error)
@@ -197,18 +204,21 @@ class SqliteStore(Store):
 
     # ------------------------------------------------------------ looking after the file
 
-    async def backup(self, target: Path, *, overwrite: bool = False) -> None:
+    async def backup(self, target: Path, *, overwrite: bool = False, mark: Document | None = None) -> None:
         """Copy the whole store, as it was at one moment, while it is in use.
 
         The copy is one file, readable by its owner alone; it is at `target`
         whole, or not at all. Commits made meanwhile wait for nothing.
+
+        Args:
+            mark: a document the copy holds and the store does not: the only one of its kind there.
 
         Raises:
             FileExistsError: there is something at `target`, or it is the store itself.
             OSError: nothing can be written there.
             StoreUnavailable: the copy could not be made (the disk is full).
         """
-        await asyncio.to_thread(file.backup, self.path, target, overwrite=overwrite)
+        await asyncio.to_thread(file.backup, self.path, target, overwrite=overwrite, mark=mark)
 
     async def verify(self) -> Sequence[str]:
         """What is wrong with the file, up to a hundred findings; empty when it is whole.
@@ -217,6 +227,54 @@ class SqliteStore(Store):
         compared with the documents. It reads everything: minutes for a large store.
         """
         return await self._read(file.verify)
+
+
+async def restore(copy: Path, path: Path, aside: Path, backup: Backup) -> tuple[datetime, Sequence[str]]:
+    """Put a copy of a store in the place of one; what is there stands aside. The copy itself stays as it is.
+
+    Killed at any moment, the old store is whole, or the new one, or the next call ends it.
+
+    Args:
+        aside: what the store's file is called from now on.
+        backup: the mark the restored store gets, unless the copy has one that says its moment.
+
+    Returns:
+        The moment the store is of, and what is wrong with the copy: then nothing was changed.
+
+    Raises:
+        StoreUnavailable: a worker runs on the store, or the copy cannot be read.
+    """
+    with file.unavailable(path):
+        held = file.lock(path, f"{path} is in use by a worker; stop it first")
+    part = path.with_name(f"{path.name}.restoring")
+    try:
+        await asyncio.to_thread(file.backup, copy, part, overwrite=True, mark=None)
+        async with SqliteStore(part) as store:
+            if wrong := await store.verify():
+                return backup.taken_at, wrong
+            backup = await _marked(store, backup)
+        if await asyncio.to_thread(path.exists):
+            with suppress(StoreUnavailable, StoreTooNew):  # then it stands aside as it is
+                async with SqliteStore(path):
+                    pass  # the last to close it copies its log into the file
+        with file.unavailable(path):
+            await asyncio.to_thread(file.put_in_place, part, path, aside)
+        return backup.taken_at, ()
+    finally:
+        os.close(held)
+        file.remove(part)
+
+
+async def _marked(store: SqliteStore, backup: Backup) -> Backup:
+    earlier = await store.find(Backup, backup.id)
+    if earlier is not None and earlier.settled_at is None:
+        backup = earlier
+    else:
+        marked = msgspec.structs.replace(backup, version=earlier.version if earlier else 0)
+        await store.commit(Changes(replacements=[marked]) if earlier else Changes(inserts=[marked]))
+    # Whoever puts it back means to go on with it, even if its firm was moved away meanwhile.
+    await store.commit(Changes(deletions=[t for t in await store.scan(Transfer) if t.finished_at is not None]))
+    return backup
 
 
 def _row(query: str, parameters: Sequence[Column], connection: sqlite3.Connection) -> Any:

@@ -16,6 +16,7 @@ from typing import cast
 import msgspec
 
 from inbox.errors import StoreDamaged, StoreTooNew, StoreUnavailable
+from inbox.model import Document
 from inbox.store import migrations
 from inbox.store.sqlite.sql import TABLES
 
@@ -105,6 +106,8 @@ def connect_to_write(path: Path, *, checkpoints: bool) -> sqlite3.Connection:
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES if checkpoints else 0}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT}")
         connection.execute("PRAGMA synchronous = FULL")
+        # What is deleted is overwritten: somebody who is forgotten must not be found in the file's free pages.
+        connection.execute("PRAGMA secure_delete = ON")
         # macOS: fsync() leaves the data in the drive's cache. sqlite.org/pragma.html#pragma_fullfsync
         connection.execute("PRAGMA fullfsync = 1")
         connection.execute("PRAGMA cache_size = -16000")
@@ -168,7 +171,7 @@ def verify(connection: sqlite3.Connection) -> list[str]:
     return problems
 
 
-def backup(path: Path, target: Path, *, overwrite: bool) -> None:
+def backup(path: Path, target: Path, *, overwrite: bool, mark: Document | None) -> None:
     """See `SqliteStore.backup`."""
     beside = [Path(f"{target}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
     taken = next((file for file in (target, *beside) if file.exists()), None)
@@ -182,6 +185,8 @@ def backup(path: Path, target: Path, *, overwrite: bool) -> None:
             # In one step: one moment of the store, which other processes' commits cannot make it start again.
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
+            if mark is not None:
+                _stamp(copy, mark)
         _sync(part)
         if overwrite:
             for file in beside:  # the log of what was there before would be read into the copy
@@ -193,6 +198,36 @@ def backup(path: Path, target: Path, *, overwrite: bool) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _stamp(copy: sqlite3.Connection, mark: Document) -> None:
+    kept = TABLES[type(mark)]
+    first = msgspec.structs.replace(mark, version=1)
+    with copy:
+        copy.execute(f"DELETE FROM {kept.name}")  # noqa: S608 - a name of our own
+        copy.execute(kept.insert, (*kept.row(first), first.id))
+
+
+def put_in_place(part: Path, path: Path, aside: Path) -> None:
+    """Let a finished file take the store's place; what was there is found aside, with its log where it has one.
+
+    Killed anywhere in it, there is a store in that place: the old one or the new one.
+    """
+    if Path(f"{part}-wal").exists():
+        raise OSError(errno.EBUSY, f"{part} is still open")
+    if path.exists():
+        os.link(path, aside)
+        for suffix in ("-wal", "-shm"):  # only a file that could not be opened has them: nobody can start on it
+            if Path(f"{path}{suffix}").exists():
+                Path(f"{path}{suffix}").replace(f"{aside}{suffix}")
+    part.replace(path)
+    _sync(path.absolute().parent)
+
+
+def remove(path: Path) -> None:
+    """Leave nothing of a file that was on its way, if it is still there."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -125,12 +125,16 @@ class Readers:
 class Unit:
     """One commit on its way through the writer."""
 
-    __slots__ = ("changes", "future", "steps")
+    __slots__ = ("changes", "future", "scrubs", "steps")
 
-    def __init__(self, steps: tuple[Step, ...], changes: Changes, future: asyncio.Future[None]) -> None:
+    def __init__(
+        self, steps: tuple[Step, ...], changes: Changes, future: asyncio.Future[None], *, scrubs: bool = False
+    ) -> None:
         self.steps = steps
         self.changes = changes
         self.future = future
+        self.scrubs = scrubs
+        """Once it stands, the log is emptied into the file."""
 
 
 class Writer:
@@ -176,6 +180,8 @@ class Writer:
                 began = time.perf_counter()
                 outcomes = self._commit(units)
                 self._note(outcomes)
+                if any(unit.scrubs for unit in units):
+                    outcomes = self._scrub(units, outcomes)
                 _tell(self._loop, self._settled, units, outcomes)
                 self._report(len(units), time.perf_counter() - began)
                 del units, outcomes
@@ -235,6 +241,15 @@ class Writer:
                 connection.execute("ROLLBACK")
             return [self._failure(error) for _ in units]
         return outcomes
+
+    def _scrub(self, units: Sequence[Unit], outcomes: Sequence[Exception | None]) -> Sequence[Exception | None]:
+        """Empty the log into the file; nobody may be reading what is only in the log, a backup neither."""
+        try:
+            [busy] = {row[0] for row in self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()}
+            failure = StoreUnavailable(f"{self._path} is being read") if busy else None
+        except sqlite3.Error as error:
+            failure = self._failure(error)
+        return [failure if unit.scrubs else outcome for unit, outcome in zip(units, outcomes, strict=True)]
 
     def _apply(self, unit: Unit) -> Exception | None:
         """Do all of a unit, or nothing and say why; raise only when that cannot be kept."""

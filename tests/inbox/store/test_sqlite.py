@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pytest
 from inbox.errors import Conflict, Duplicate, NotFound, StoreTooNew, StoreUnavailable
 from inbox.model import (
     Address,
+    Backup,
     BlobId,
     Contact,
     Conversation,
@@ -789,3 +791,36 @@ async def test_missing_columns_and_indexes_are_added_and_filled_and_undeclared_i
         await store.commit(Changes(inserts=[make(Counter), make(Counter), make(Event)]))
         with pytest.raises(Conflict):
             await store.commit(Changes(inserts=[make(Shown, current_key=shown.current_key)]))
+
+
+# ---------------------------------------------------------------- what is deleted
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+async def test_only_the_worker_empties_the_log_and_not_while_somebody_reads_it(path: Path) -> None:
+    contact = make(Contact, name="zqzq")
+    async with SqliteStore(path, exclusive=True) as worker, SqliteStore(path) as other:
+        await worker.commit(Changes(inserts=[contact]))
+        await worker.commit(Changes(deletions=[await worker.get(Contact, contact.id)]))
+        log = Path(f"{path}-wal")
+        assert b"zqzq" in log.read_bytes()
+        with pytest.raises(StoreUnavailable, match="looked after by its worker"):
+            await other.scrub()
+        await worker.scrub()
+        assert (log.stat().st_size, b"zqzq" in path.read_bytes()) == (0, False)
+        await worker.commit(Changes(inserts=[make(Contact)]))
+        assert await worker.verify() == []
+
+
+async def test_a_backup_bears_its_mark_and_only_the_newest(tmp_path: Path, store: SqliteStore) -> None:
+    first = Backup(id="backup", taken_at=NOON)
+    await store.backup(tmp_path / "one.db", mark=first)
+    assert await store.scan(Backup) == []
+    async with SqliteStore(tmp_path / "one.db") as copy:
+        assert [b.taken_at for b in await copy.scan(Backup)] == [NOON]
+        later = Backup(id="backup", taken_at=NOON + timedelta(days=1))
+        await copy.backup(tmp_path / "two.db", mark=later)
+    async with SqliteStore(tmp_path / "two.db") as copy:
+        assert [(b.taken_at, b.version) for b in await copy.scan(Backup)] == [(later.taken_at, 1)]
+        assert await copy.verify() == []

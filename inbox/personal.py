@@ -1,0 +1,134 @@
+"""Whose personal data stands in which field of what is stored.
+
+Every field of every kind of document, and of the parts they are made of, is
+here: a test fails on one that nobody decided about. Whoever adds a field
+that says something of a client must also see that erasing and exporting a
+client reaches it (`inbox.forgetting`, `inbox.holdings`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from inbox import model
+
+
+class Holds(StrEnum):
+    """What stands in a field."""
+
+    CLIENT = "client"
+    """Something of a client: who they are, what they wrote, what was written to or about them."""
+    POINTER = "pointer"
+    """The id of something of a client: it tells nothing once that is gone, and goes with what it stands in."""
+    DESK = "desk"
+    """Something of those who work at the desk, or of whom it works for."""
+    NOTHING = "nothing"
+    """Nothing of a person: states, instants, counts, octets' sizes."""
+    PARTS = "parts"
+    """Parts that have fields of their own."""
+
+
+def _fields(**by: str) -> dict[str, Holds]:
+    return {name: Holds(what) for what, names in by.items() for name in names.split()}
+
+
+FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
+    # ------------------------------------------------------------ what arrives
+    model.Receipt: _fields(
+        client="lane",  # in Telegram the chat's number, which is its user's
+        pointer="blob_id conversation_id",
+        nothing="id version channel_id source_key size sequence arrived_at state waiting_in deaths reason error "
+        "ended_at account_id erased_at erased_key",
+    ),
+    model.Cursor: _fields(nothing="id version position received updated_at"),
+    # ------------------------------------------------------------ whom we work for
+    model.Account: _fields(
+        desk="name identity addresses",
+        nothing="id version language time_zone mailbox assignment reopen_days retention_days retired",
+    ),
+    model.Identity: _fields(desk="display_name from_address signature"),
+    model.Contact: _fields(client="name language", nothing="id version account_id created_at"),
+    model.Address: _fields(
+        client="value chat_id blocked_at last_used_at",
+        pointer="contact_id",
+        nothing="id version account_id kind channel_id",
+    ),
+    # ------------------------------------------------------------ who answers
+    model.Secretary: _fields(
+        desk="name role language telegram_user_id chat_id channel_id accounts active capacity joined_at",
+        nothing="id version",
+    ),
+    model.Presence: _fields(desk="on_duty since_at open_count last_assigned_at", nothing="id version"),
+    model.Invitation: _fields(
+        desk="role name accounts used_by", nothing="id version token_hash created_at expires_at used_at"
+    ),
+    # ------------------------------------------------------------ what is talked about
+    model.Conversation: _fields(
+        client="subject participants chat_id open_chat",
+        pointer="contact_id related_to related_number",
+        desk="assignee_id declined_by",
+        parts="because",
+        nothing="id version number account_id channel_id status assigned_at queued_at waiting_since_at opened_at "
+        "last_message_at closed_at message_count inbound_count",
+    ),
+    model.Because: _fields(desk="args", nothing="key"),
+    model.Message: _fields(
+        client="author_name author_address reply_to subject text external_id references recipients written_at",
+        pointer="conversation_id author_id receipt_id blob_id",
+        parts="attachments revisions",
+        nothing="id version account_id position direction channel_id created_at seen_inbound truncated",
+    ),
+    model.Attachment: _fields(client="name path", nothing="media_type size kind"),
+    model.Revision: _fields(client="text", nothing="until_at"),
+    model.Draft: _fields(
+        client="text",
+        pointer="conversation_id message_id open_key",
+        desk="author_id source_key",
+        parts="attachments",
+        nothing="id version account_id seen_inbound state created_at updated_at",
+    ),
+    model.Event: _fields(
+        client="actor_name detail", pointer="conversation_id actor", nothing="id version account_id at kind"
+    ),
+    # ------------------------------------------------------------ what leaves
+    model.Delivery: _fields(
+        client="lane sent_as",
+        pointer="conversation_id message_id after",
+        parts="payload",
+        nothing="id version account_id kind channel_id state due_at lease_until_at leased_by earliest_at irrevocable "
+        "attempts created_at ended_at error",
+    ),
+    model.Letter: _fields(client="recipients message_id", pointer="blob_id", desk="sender", nothing="copy"),
+    model.Post: _fields(client="chat_id text reply_to", parts="attachment"),
+    model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh"),
+    model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh"),
+    model.QueueNotice: _fields(desk="secretary_id"),
+    model.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons"),
+    model.Button: _fields(desk="text data url"),
+    model.FileNotice: _fields(pointer="message_id", desk="secretary_id", nothing="index"),
+    model.Shown: _fields(
+        pointer="conversation_id draft_id",
+        desk="secretary_id message_key telegram_message_id current_key",
+        nothing="id version kind shown_inbound fingerprint shown_at",
+    ),
+    # ------------------------------------------------------------ how the channels are doing
+    model.Pulse: _fields(nothing="id version heard_at owed_since_at"),
+    model.Habit: _fields(nothing="id version received heard_at hours"),
+    model.Trouble: _fields(nothing="id version channel_id kind since_at told_at"),
+    model.Recount: _fields(nothing="id version counted_at"),
+    # ------------------------------------------------------------ the desk itself
+    model.Worker: _fields(nothing="id version host started_at beat_at silence"),
+    model.Lease: _fields(nothing="id version worker_id taken_at"),
+    # A lane of Telegram is a chat's number; a claim is gone as soon as its lane is empty.
+    model.Claim: _fields(client="id", nothing="version worker_id taken_at"),
+    model.Counter: _fields(nothing="id version next"),
+    model.DeskKey: _fields(nothing="id version secret"),
+    model.Forgotten: _fields(pointer="id", nothing="version account_id asked_at erased_at scrubbed_at"),
+    model.Progress: _fields(nothing="id version behind"),
+    model.Backup: _fields(nothing="id version taken_at settled_at held"),
+    model.Transfer: _fields(nothing="id version peer fingerprint began_at finished_at blobs_compared"),
+}
+"""What stands where."""
