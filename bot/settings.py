@@ -172,7 +172,8 @@ def _webhook_secret(value: SecretStr) -> SecretStr:
 _DATABASE = re.compile(r"[A-Za-z0-9_-]{1,60}\Z")
 
 
-def _store_url(value: str) -> str:
+def store_url(value: str) -> str:
+    """The address of a store, if it is one."""
     scheme, _, rest = value.partition(":")
     if scheme in ("mongodb", "mongodb+srv"):
         _mongo_url(value)
@@ -226,7 +227,7 @@ class _Section(BaseModel):
 class StoreSettings(_Section):
     """Where the desk's truth is kept."""
 
-    url: Annotated[str, Field(repr=False), AfterValidator(_store_url)] = "sqlite:permanence.db"
+    url: Annotated[str, Field(repr=False), AfterValidator(store_url)] = "sqlite:permanence.db"
     """May hold a server's password: show it by `shown` only."""
     password: SecretStr | None = None
     """None: the one in the URL."""
@@ -259,6 +260,8 @@ class DeskSettings(_Section):
     time_zone: TimeZone = "Europe/Paris"
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 15
     invitation_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 48
+    retention_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+    """None: what was closed is kept."""
 
 
 class IdentitySettings(_Section):
@@ -282,6 +285,8 @@ class AccountSettings(_Section):
     addresses: tuple[MailAddress, ...] = ()
     assignment: Literal["automatic", "manual"] = "automatic"
     reopen_days: Annotated[int, Field(ge=0, le=3650)] = 14
+    retention_days: Annotated[int, Field(ge=0, le=36500)] | None = None
+    """None: the desk's. 0: what was closed is kept."""
 
 
 class ServerSettings(_Section):

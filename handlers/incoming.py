@@ -122,7 +122,7 @@ class _Kept:
             return False
         if self._desk.clock() - earlier.arrived_at < receipts.KEY_LIFETIME:
             return True
-        if await store.read_blob(earlier.blob_id) == arrival.raw:
+        if earlier.erased_at is not None or await store.read_blob(earlier.blob_id) == arrival.raw:
             return True
         changes.replacements[(Receipt, earlier.id)] = msgspec.structs.replace(earlier, source_key=None)
         return False

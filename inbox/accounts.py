@@ -13,9 +13,16 @@ from inbox.store.documents import ACCOUNTS
 MOST_ACCOUNTS = 10_000
 
 
-def unsorted_account(name: str, language: str, time_zone: str) -> Account:
+def unsorted_account(name: str, language: str, time_zone: str, retention_days: int | None = None) -> Account:
     """The lane of requests whose account is not known yet; it answers in nobody's name."""
-    return Account(id=UNSORTED, name=name, language=language, time_zone=time_zone, identity=Identity(display_name=name))
+    return Account(
+        id=UNSORTED,
+        name=name,
+        language=language,
+        time_zone=time_zone,
+        identity=Identity(display_name=name),
+        retention_days=retention_days,
+    )
 
 
 async def list_accounts(store: Store) -> list[Account]:

@@ -71,8 +71,9 @@ async def know(
     fresh = msgspec.structs.replace(address, channel_id=channel_id, chat_id=sender.chat_id, blocked_at=None)
     if chosen or fresh != address or now - address.last_used_at > REFRESH_AFTER:
         fresh = msgspec.structs.replace(fresh, last_used_at=now)
-        return Known(contact, False, Changes(replacements=[fresh]))
-    return Known(contact, False, Changes())
+        return Known(contact, False, Changes(replacements=[fresh], expectations=[contact]))
+    # Whoever is forgotten at this moment is decided anew, as somebody we do not know.
+    return Known(contact, False, Changes(expectations=[contact]))
 
 
 async def account_last_chosen(store: Store, channel_id: ChannelId, telegram_user_id: int) -> AccountId | None:

@@ -36,7 +36,7 @@ from inbox.store.base import Changes, Store
 
 NUMBER_BLOCK = 16
 LONGEST_SUBJECT = 200
-_NUMBERS = "conversation-number"
+NUMBERS = "conversation-number"
 _ANSWER_PREFIX = re.compile(r"^\s*(?:(?:re|ré|rép|aw|sv|tr|fw|fwd|antw|odp|r)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE)
 
 
@@ -58,9 +58,9 @@ class Numbers:
             return number
 
     async def _take_block(self) -> None:
-        counter = await self._store.find(Counter, _NUMBERS)
+        counter = await self._store.find(Counter, NUMBERS)
         start = counter.next if counter else 1
-        after = Counter(id=_NUMBERS, version=counter.version if counter else 0, next=start + NUMBER_BLOCK)
+        after = Counter(id=NUMBERS, version=counter.version if counter else 0, next=start + NUMBER_BLOCK)
         try:
             await self._store.commit(
                 Changes(replacements=[after]) if counter else Changes(inserts=[after]),

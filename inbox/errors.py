@@ -4,6 +4,7 @@ InboxError            its text is safe to show a secretary
 ├── NotFound          no such thing, or not in an account she serves
 ├── NotAllowed        her role does not permit it
 ├── InvalidTransition it is not in a state where that can be done
+│   └── StillInUse    a reply leaves, or a receipt waits: it cannot be erased yet
 └── Conflict          someone else changed it first: read again, decide again
     ├── Duplicate     a unique key already exists
     ├── AlreadyAssigned
@@ -45,6 +46,17 @@ class InvalidTransition(InboxError):
     def __init__(self, key: str = "error.invalid_transition", **args: str) -> None:
         super().__init__(key, **args)
         self.key = key
+
+
+class StillInUse(InvalidTransition):
+    """A reply is about to leave, or a receipt waits to be handled: nothing was erased. The text says which."""
+
+    def __init__(self, says: str) -> None:
+        super().__init__()
+        self.says = says
+
+    def __str__(self) -> str:
+        return self.says
 
 
 class Conflict(InboxError):

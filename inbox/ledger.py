@@ -175,8 +175,10 @@ def replay(receipt: Receipt, now: datetime) -> Changes:
     Repeating it does no harm: what it caused already is known by its message id.
 
     Raises:
-        InvalidTransition: it waits already, or was handled.
+        InvalidTransition: it waits already, was handled, or its raw form was erased.
     """
+    if receipt.erased_at is not None:
+        raise InvalidTransition("error.raw_erased")
     if receipt.state not in (ReceiptState.PARKED, ReceiptState.IGNORED):
         raise InvalidTransition(state=receipt.state.value)
     again = msgspec.structs.replace(

@@ -28,6 +28,8 @@ from inbox.store.documents import (
     MESSAGE_BY_EXTERNAL_ID,
 )
 
+THE_KEY = "message-ids"
+"""The id of the desk's one key."""
 MOST_REFERENCES = 30
 """A forged header of ten thousand references costs thirty look-ups."""
 
@@ -155,9 +157,30 @@ def distinguishing_id(envelope: Envelope, taken: str) -> str:
     Scanners and fax gateways reuse Message-IDs, and a forger can: another
     writer or other words make another message, never a silent drop.
     """
-    words = (envelope.sender.value, envelope.subject, envelope.text)
-    said = words if taken == envelope.external_id else (taken, *words)
-    return f"{taken}#{hashlib.sha256(_octets(chr(0).join(said))).hexdigest()[:16]}"
+    return (
+        f"{taken}#{_said(*_words(envelope))}"
+        if taken == envelope.external_id
+        else f"{taken}#{_said(taken, *_words(envelope))}"
+    )
+
+
+def _words(envelope: Envelope) -> tuple[str, str, str]:
+    return envelope.sender.value, envelope.subject, envelope.text
+
+
+def _said(*words: str) -> str:
+    return hashlib.sha256(_octets("\x00".join(words))).hexdigest()[:16]
+
+
+def full_id(message: Message) -> str:
+    """What `distinguishing_id` makes of the envelope this message came in, whatever it is known by."""
+    words = (message.author_address, message.subject, message.text)
+    known_as = message.external_id
+    while True:
+        rest, _, last = known_as.rpartition("#")
+        if not rest or last not in (_said(*words), _said(rest, *words)):
+            return f"{known_as}#{_said(*words)}"
+        known_as = rest
 
 
 def is_same(message: Message, envelope: Envelope) -> bool:

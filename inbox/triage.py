@@ -14,6 +14,7 @@ from inbox.contacts import Known, know
 from inbox.conversations import Numbers, edited, event, opened, received
 from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
+from inbox.erasure import erased_key
 from inbox.matching import Match, distinguishing_id, is_same, match_chat, match_mail, message_id_of
 from inbox.model import (
     Account,
@@ -36,7 +37,7 @@ from inbox.model import (
 )
 from inbox.outbox import card_for, preview_for
 from inbox.store.base import Changes, Store
-from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID
+from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID, RECEIPT_ERASED
 
 
 class Taken(NamedTuple):
@@ -74,6 +75,8 @@ class Triage:
             external_id = distinguishing_id(envelope, external_id)
             existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
 
+        if envelope.sender.kind is AddressKind.MAIL and await self._was_erased(account_id, envelope):
+            return Taken(Changes(), account_id, ignored="received before, and erased since")
         known = await know(store, account_id, receipt.channel_id, envelope.sender, now)
         match = await self._match(account, receipt, envelope, known, now)
         before = match.joins
@@ -96,6 +99,11 @@ class Triage:
         if before is None:
             changes += Changes(inserts=[event("opened", conversation, now, actor=known.contact)])
         return await self._placed(changes, before, conversation, now)
+
+    async def _was_erased(self, account_id: AccountId, envelope: Envelope) -> bool:
+        """Whether we had this mail and erased it: a mailbox whose UIDs begin anew hands all of it over again."""
+        known_as = erased_key(self._key, account_id, distinguishing_id(envelope, envelope.external_id))
+        return await self._store.find_by(RECEIPT_ERASED, known_as) is not None
 
     async def _match(
         self, account: Account, receipt: Receipt, envelope: Envelope, known: Known, now: datetime

@@ -1,0 +1,368 @@
+"""How a person is erased everywhere, and what of a conversation is a colleague's and stays.
+
+A contact is one person under one account; the same person under another
+account is another contact, and stays. What somebody else wrote stays too,
+with the person's address and name blotted out; what others tell of them in
+their own words cannot be known, and stays theirs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple, Self
+
+import msgspec
+
+from inbox.blots import Blots
+from inbox.conversations import bare_subject, subject_from_text
+from inbox.erasure import Belongings, Erasure, belongings, erase, gone, require_unused, without_raw, writers
+from inbox.model import (
+    UNSORTED,
+    AccountId,
+    Address,
+    AddressKind,
+    BlobId,
+    Contact,
+    ContactId,
+    Conversation,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    DeskKey,
+    Direction,
+    Draft,
+    Event,
+    Forgotten,
+    Letter,
+    Message,
+    Receipt,
+    ReceiptState,
+    TextNotice,
+    new_id,
+)
+from inbox.retention import is_secretarys
+from inbox.store.base import Blob, Changes, Store
+from inbox.store.documents import (
+    ACCOUNTS,
+    ADDRESS_BY_VALUE,
+    ADDRESSES_OF_CONTACT,
+    CONVERSATIONS_OF_CONTACT,
+    DELIVERIES_BY_STATE,
+    SECRETARIES,
+)
+
+MOST_ADDRESSES = 1000
+MOST_OF_SEVERAL = 10_000
+"""Documents of a kind in a conversation of several people, which is changed in one commit."""
+MOST_ACCOUNTS = 10_000
+
+
+class Traces(NamedTuple):
+    """By what a person is recognised in what is stored."""
+
+    contact: Contact
+    addresses: Sequence[Address]
+    elsewhere: bool
+    """They are a contact of another account too: what is not this account's alone stays theirs there."""
+
+    @property
+    def mail(self) -> frozenset[str]:
+        """Their mail addresses, lower case."""
+        return frozenset(a.value for a in self.addresses if a.kind is AddressKind.MAIL)
+
+    @property
+    def chats(self) -> frozenset[int]:
+        """Their Telegram chats."""
+        return frozenset(a.chat_id for a in self.addresses if a.chat_id is not None)
+
+    def wrote(self, message: Message) -> bool:
+        """Whether the message is theirs."""
+        return message.direction is Direction.INBOUND and (
+            message.author_id == self.contact.id or message.author_address in self.mail
+        )
+
+    def was_told(self, message: Message) -> bool:
+        """Whether the message was written to them alone."""
+        to = {recipient.lower() for recipient in message.recipients}
+        return message.direction is Direction.OUTBOUND and bool(to) and to <= self.mail
+
+
+async def trace(store: Store, contact: Contact) -> Traces:
+    """By what this person is recognised."""
+    addresses = await store.list(ADDRESSES_OF_CONTACT, contact.id, limit=MOST_ADDRESSES)
+    elsewhere = False
+    for account in await store.list(ACCOUNTS, limit=MOST_ACCOUNTS):
+        if account.id in (contact.account_id, UNSORTED):
+            continue
+        for address in addresses:
+            elsewhere |= await store.find_by(ADDRESS_BY_VALUE, account.id, address.kind, address.value) is not None
+    return Traces(contact, addresses, elsewhere)
+
+
+async def find_contacts(store: Store, named: str, account_id: AccountId | None) -> list[Contact]:
+    """The contacts an id, a mail address or a Telegram user id names; in one account, or in all there are."""
+    contact = await store.find(Contact, named)
+    if contact is not None:
+        return [contact] if account_id in (None, contact.account_id) else []
+    value = named.strip().lower()
+    kind = AddressKind.TELEGRAM if value.isdigit() else AddressKind.MAIL
+    found: list[Contact] = []
+    for account in await store.list(ACCOUNTS, limit=MOST_ACCOUNTS):
+        if account_id in (None, account.id):
+            address = await store.find_by(ADDRESS_BY_VALUE, account.id, kind, value)
+            if address is not None:
+                found.append(await store.get(Contact, address.contact_id))
+    return found
+
+
+# ---------------------------------------------------------------- beginning and end
+
+
+def begin(contact: Contact, now: datetime) -> Changes:
+    """That this contact is to be erased: committed before anything is."""
+    return Changes(inserts=[Forgotten(id=contact.id, account_id=contact.account_id, asked_at=now)])
+
+
+async def list_unfinished(store: Store) -> list[Forgotten]:
+    """Everyone whose erasing was begun and not ended."""
+    return [person async for person in everyone_forgotten(store) if person.erased_at is None]
+
+
+async def everyone_forgotten(store: Store) -> AsyncIterator[Forgotten]:
+    """Everyone who was ever forgotten here."""
+    after = ""
+    while page := await store.scan(Forgotten, after=after):
+        for person in page:
+            yield person
+        after = page[-1].id
+
+
+async def missing_here(store: Store, contact_id: ContactId, now: datetime) -> Changes | None:
+    """That someone who was forgotten after this store was copied is to be forgotten here too; None when they are."""
+    contact = await store.find(Contact, contact_id)
+    if await store.find(Forgotten, contact_id) is not None or contact is None:
+        return None
+    return begin(contact, now)
+
+
+async def unknown_again(store: Store, traces: Traces) -> Changes:
+    """The contact and its addresses gone; an arrival decided before meets a Conflict, and is decided anew."""
+    contact = await store.find(Contact, traces.contact.id)
+    addresses = await store.list(ADDRESSES_OF_CONTACT, traces.contact.id, limit=MOST_ADDRESSES)
+    changes = Changes(deletions=[*([contact] if contact else []), *addresses])
+    return changes if traces.contact.account_id == UNSORTED else changes + await _left_unsorted(store, traces)
+
+
+async def end(store: Store, contact_id: ContactId, now: datetime) -> Changes:
+    """The last commit: it is done, and one line of history without a word about them."""
+    forgotten = await store.get(Forgotten, contact_id)
+    if forgotten.erased_at is not None:
+        return Changes()
+    return Changes(
+        replacements=[msgspec.structs.replace(forgotten, erased_at=now)],
+        inserts=[Event(id=new_id(), account_id=forgotten.account_id, at=now, kind="forgotten")],
+    )
+
+
+async def _left_unsorted(store: Store, traces: Traces) -> Changes:
+    """What placing a request leaves behind in the unsorted lane: the person as they were known there."""
+    changes = Changes()
+    for address in traces.addresses:
+        found = await store.find_by(ADDRESS_BY_VALUE, UNSORTED, address.kind, address.value)
+        if found is None or await store.list(CONVERSATIONS_OF_CONTACT, found.contact_id, limit=1):
+            continue
+        left = await store.find(Contact, found.contact_id)
+        others = await store.list(ADDRESSES_OF_CONTACT, found.contact_id, limit=MOST_ADDRESSES)
+        changes += Changes(deletions=[*([left] if left else []), *others])
+    return changes
+
+
+def scrubbed(forgotten: Forgotten, now: datetime) -> Changes:
+    """That the store's files hold nothing of them either."""
+    return Changes(replacements=[msgspec.structs.replace(forgotten, scrubbed_at=now)])
+
+
+# ---------------------------------------------------------------- conversations
+
+
+def takes_part(traces: Traces, conversation: Conversation) -> bool:
+    """Whether a conversation may hold anything of this person; one of another account never does."""
+    return conversation.account_id == traces.contact.account_id and (
+        conversation.contact_id == traces.contact.id or not traces.mail.isdisjoint(conversation.participants)
+    )
+
+
+async def require_nothing_leaving(store: Store, traces: Traces, conversation: Conversation) -> None:
+    """Hold that no reply to this person is about to leave.
+
+    Raises:
+        StillInUse: one is.
+    """
+    found = await belongings(store, conversation)
+    require_unused(_to_them(traces, conversation, found.deliveries), undecided=True)
+
+
+def _to_them(traces: Traces, conversation: Conversation, deliveries: Iterable[Delivery]) -> list[Delivery]:
+    def reaches(delivery: Delivery) -> bool:
+        if isinstance(delivery.payload, Letter):
+            return not traces.mail.isdisjoint(recipient.lower() for recipient in delivery.payload.recipients)
+        return conversation.contact_id == traces.contact.id
+
+    return [d for d in deliveries if reaches(d)]
+
+
+async def erase_from(store: Store, key: DeskKey, traces: Traces, conversation: Conversation, now: datetime) -> Erasure:
+    """The next commit that takes this person out of a conversation; whole, where nobody else wrote in it.
+
+    Raises:
+        StillInUse: a reply to them is about to leave, or a receipt waits.
+    """
+    found = await belongings(store, conversation, MOST_OF_SEVERAL)
+    heir = await _heir(store, traces, conversation, found)
+    if heir is None:
+        return await erase(store, key, conversation, now, undecided=True)
+    require_unused(_to_them(traces, conversation, found.deliveries), undecided=True)
+    theirs = [m for m in found.messages if traces.wrote(m) or traces.was_told(m)]
+    named = {m.id for m in theirs}
+    kept = [m for m in found.messages if m.id not in named]
+
+    def falls(document: Draft | Delivery | Event) -> bool:
+        match document:
+            case Draft(message_id=None):
+                return conversation.contact_id == traces.contact.id  # it was to be a reply to them
+            case Draft() | Delivery():
+                return document.message_id in named
+            case Event():
+                return document.actor == traces.contact.id or not named.isdisjoint(document.detail.values())
+
+    changes = gone(
+        key,
+        now,
+        messages=theirs,
+        drafts=[d for d in found.drafts if falls(d)],
+        deliveries=[d for d in found.deliveries if falls(d)],
+        events=[e for e in found.events if falls(e)],
+        # Whatever else came: a secretary's press shows the card she pressed on.
+        receipts=[r for r in found.receipts if r.id not in {m.receipt_id for m in kept}],
+    )
+    blots = Blots(traces.mail, traces.contact.name, {m.external_id for m in theirs})
+    raw = await _raw_blotted(store, blots, kept)
+    changes += Changes(blobs=raw.values(), blob_deletions=raw)
+    staying = (*kept, *found.drafts, *found.deliveries, *found.events, *found.receipts)
+    for document in staying:
+        if (type(document), document.id) in changes.deletions or (type(document), document.id) in changes.replacements:
+            continue
+        after = blots.document(document, {old: new.id for old, new in raw.items()})
+        if after != document:
+            changes += Changes(replacements=[after])
+    subject = conversation.subject
+    if conversation.contact_id == traces.contact.id:
+        first = next((m for m in kept if m.direction is Direction.INBOUND), None)
+        subject = bare_subject(first.subject) or subject_from_text(first.text) if first else ""
+    after = msgspec.structs.replace(
+        conversation,
+        contact_id=heir,
+        subject=blots.text(subject),
+        participants=tuple(p for p in conversation.participants if p not in traces.mail),
+    )
+    return Erasure(changes + Changes(replacements=[after]), done=found.whole)
+
+
+async def _heir(store: Store, traces: Traces, conversation: Conversation, found: Belongings) -> ContactId | None:
+    """Whose the conversation is once this person is out of it; None: nobody's."""
+    if conversation.contact_id != traces.contact.id:
+        return conversation.contact_id
+    others = [m for m in found.messages if m.direction is Direction.INBOUND and not traces.wrote(m)]
+    known = await store.find_many(Contact, writers(others))
+    return next((ContactId(m.author_id) for m in others if m.author_id in known), None)
+
+
+async def _raw_blotted(store: Store, blots: Blots, messages: Iterable[Message]) -> dict[BlobId, Blob]:
+    """The raw forms of these in which the person stands, each with what takes its place."""
+    fresh: dict[BlobId, Blob] = {}
+    for message in messages:
+        if message.blob_id is not None:
+            raw = await store.read_blob(message.blob_id)
+            if (blotted := blots.octets(raw)) != raw:
+                fresh[message.blob_id] = Blob(BlobId(new_id()), blotted)
+    return fresh
+
+
+# ---------------------------------------------------------------- what belongs to no conversation
+
+
+class Whose(NamedTuple):
+    """What tells, of a receipt that led to no conversation, whether it may show this person."""
+
+    traces: Traces
+    secretaries: frozenset[str]
+    """Their lanes."""
+
+    @classmethod
+    async def of(cls, store: Store, traces: Traces) -> Self:
+        """Made once for all receipts."""
+        everyone = [s for active in (True, False) for s in await store.list(SECRETARIES, active, limit=MOST_ACCOUNTS)]
+        return cls(traces, frozenset(str(s.chat_id) for s in everyone))
+
+
+async def erase_raw(store: Store, whose: Whose, page: Iterable[Receipt], now: datetime) -> Changes:
+    """The receipts of a page that may show this person and led to no conversation, without their raw forms.
+
+    What a secretary pressed or wrote while the person was known goes whether
+    it shows them or not: a press on the queue shows ten clients.
+
+    Raises:
+        StillInUse: one waits to be handled.
+    """
+    changes = Changes()
+    for receipt in page:
+        if receipt.erased_at is None and await _may_show(store, whose, receipt):
+            changes += without_raw(receipt, now)
+    return changes
+
+
+async def _may_show(store: Store, whose: Whose, receipt: Receipt) -> bool:
+    traces, contact = whose.traces, whose.traces.contact
+    if is_secretarys(receipt, whose.secretaries):
+        if receipt.arrived_at < contact.created_at:
+            return False
+        return receipt.state is not ReceiptState.PARKED or await _mentions(store, traces, receipt)
+    return await is_theirs(store, whose, receipt)
+
+
+async def is_theirs(store: Store, whose: Whose, receipt: Receipt) -> bool:
+    """Whether they sent a receipt that led to no conversation."""
+    traces, contact = whose.traces, whose.traces.contact
+    if is_secretarys(receipt, whose.secretaries):
+        return False
+    if receipt.conversation_id is not None or receipt.account_id not in (None, contact.account_id):
+        return False
+    if receipt.account_id is None and traces.elsewhere:
+        return False
+    if receipt.channel_id.startswith("telegram:"):
+        return receipt.lane in {str(chat) for chat in traces.chats}
+    return bool(traces.mail) and await _mentions(store, traces, receipt)
+
+
+async def _mentions(store: Store, traces: Traces, receipt: Receipt) -> bool:
+    raw = (await store.read_blob(receipt.blob_id)).lower()
+    # In the JSON of an update letters beyond ASCII may be escaped.
+    words = [*traces.mail, *map(str, traces.chats), traces.contact.name.lower()]
+    forms = [form for word in words if word for form in (word.encode(), json.dumps(word)[1:-1].lower().encode())]
+    return any(form in raw for form in forms)
+
+
+async def greetings(store: Store, traces: Traces) -> Changes:
+    """What the desk said to this person by itself."""
+    found: list[Delivery] = []
+    for channel in {a.channel_id for a in traces.addresses if a.chat_id is not None}:
+        for state in DeliveryState:
+            last: Delivery | None = None
+            while page := await store.list(
+                DELIVERIES_BY_STATE, channel, DeliveryKind.ACKNOWLEDGEMENT, state, after=last, limit=500
+            ):
+                found += [d for d in page if isinstance(d.payload, TextNotice) and d.payload.chat_id in traces.chats]
+                last = page[-1]
+    return Changes() if traces.elsewhere else Changes(deletions=found)

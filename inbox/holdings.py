@@ -1,0 +1,102 @@
+"""All we hold about a person: what `forget` erases and `export` hands out. Never another's, nor another account's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from inbox.erasure import belongings
+from inbox.forgetting import MOST_OF_SEVERAL, Traces, Whose, is_theirs, takes_part
+from inbox.model import Conversation, Delivery, Direction, Draft, Event, Message, Receipt
+from inbox.personal import FIELDS, Holds
+from inbox.store.base import Store
+from inbox.store.documents import CONVERSATIONS_OF_CONTACT
+
+PAGE = 500
+MOST_CONVERSATIONS = 100_000
+
+
+class Share(NamedTuple):
+    """What of one conversation is about a person."""
+
+    conversation: Conversation
+    messages: list[Message]
+    drafts: list[Draft]
+    deliveries: list[Delivery]
+    events: list[Event]
+    others: int
+    """Messages of other people in it, which are not theirs to have."""
+
+
+async def conversations_of(store: Store, traces: Traces) -> AsyncIterator[Conversation]:
+    """Every conversation a person takes part in: their own first, then those of others."""
+    own = await store.list(CONVERSATIONS_OF_CONTACT, traces.contact.id, limit=MOST_CONVERSATIONS)
+    for conversation in own:
+        yield conversation
+    after, seen = "", {conversation.id for conversation in own}
+    while page := await store.scan(Conversation, after=after, limit=PAGE):
+        for conversation in page:
+            if conversation.id not in seen and takes_part(traces, conversation):
+                yield conversation
+        after = page[-1].id
+
+
+async def share_of(store: Store, traces: Traces, conversation: Conversation) -> Share:
+    """What of this conversation is about the person; all of it, where nobody else wrote."""
+    found = await belongings(store, conversation, MOST_OF_SEVERAL)
+    own = conversation.contact_id == traces.contact.id
+    alone = own and all(traces.wrote(m) for m in found.messages if m.direction is Direction.INBOUND)
+    messages = [m for m in found.messages if alone or traces.wrote(m) or traces.was_told(m)]
+    named = {m.id for m in messages}
+    return Share(
+        conversation,
+        messages,
+        drafts=[d for d in found.drafts if alone or d.message_id in named or (own and d.message_id is None)],
+        deliveries=[d for d in found.deliveries if d.message_id in named],
+        events=[e for e in found.events if alone or e.actor == traces.contact.id],
+        others=len(found.messages) - len(messages),
+    )
+
+
+async def other_receipts(store: Store, traces: Traces) -> AsyncIterator[Receipt]:
+    """What they sent that led to no conversation: a start, a press, what could not be read."""
+    whose, after = await Whose.of(store, traces), ""
+    while page := await store.scan(Receipt, after=after, limit=PAGE):
+        for receipt in page:
+            if receipt.erased_at is None and await is_theirs(store, whose, receipt):
+                yield receipt
+        after = page[-1].id
+
+
+def plain(struct: msgspec.Struct, traces: Traces) -> dict[str, Any]:
+    """A document for its subject to read: nothing of those who work at the desk, or of anybody else."""
+    shown: dict[str, Any] = {}
+    for field, holds in FIELDS[type(struct)].items():
+        if holds is not Holds.DESK and field != "version":
+            shown[field] = _plain(getattr(struct, field), traces)
+    match struct:
+        case Conversation():
+            shown["participants"] = [p for p in struct.participants if p in traces.mail]
+        case Message(direction=Direction.INBOUND):
+            pass
+        case Message():
+            del shown["author_name"], shown["author_id"]
+        case Event():
+            del shown["detail"]
+            if struct.actor != traces.contact.id:
+                del shown["actor_name"], shown["actor"]
+    return shown
+
+
+def _plain(value: Any, traces: Traces) -> Any:
+    match value:
+        case msgspec.Struct():
+            return plain(value, traces)
+        case tuple():
+            return [_plain(v, traces) for v in value]
+        case datetime():
+            return value.isoformat()
+    return msgspec.to_builtins(value)

@@ -1,0 +1,158 @@
+"""What is kept for how long: closed conversations as the account says, and what is of no use any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from inbox.erasure import Erasure, belongings, erase, without_raw, writers
+from inbox.errors import StillInUse
+from inbox.model import (
+    Account,
+    Address,
+    ChannelId,
+    Contact,
+    ContactId,
+    Conversation,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    DeskKey,
+    Invitation,
+    Progress,
+    Receipt,
+    ReceiptState,
+    Shown,
+    Status,
+)
+from inbox.store.base import Changes, Store
+from inbox.store.documents import (
+    ADDRESSES_OF_CONTACT,
+    CONVERSATIONS_CLOSED,
+    CONVERSATIONS_OF_CONTACT,
+    DELIVERIES_BY_STATE,
+)
+
+KEEP_NOTICES = timedelta(days=14)
+"""What a secretary was shown is in her chat; its delivery only helps to find out why something did not come."""
+KEEP_SHOWN = timedelta(days=90)
+"""So long a reply to an old card or preview still finds its conversation."""
+KEEP_INVITATIONS = timedelta(days=30)
+"""So long a link that was used or has expired says so, instead of being unknown."""
+KEEP_PRESSES = timedelta(days=30)
+"""So long the raw form of what a secretary pressed or wrote can be looked at; it shows what clients wrote."""
+PAGE = 100
+
+_ENDED = (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.UNKNOWN)
+
+
+# ---------------------------------------------------------------- closed conversations
+
+
+async def list_outdated(
+    store: Store, account: Account, now: datetime, after: Conversation | None = None
+) -> list[Conversation]:
+    """The closed conversations that are older than the account keeps them, oldest first, a page at a time."""
+    if account.retention_days is None:
+        return []
+    until = now - timedelta(days=account.retention_days)
+    return await store.list(CONVERSATIONS_CLOSED, account.id, until=until, after=after, limit=PAGE)
+
+
+async def erase_outdated(
+    store: Store, key: DeskKey, conversation: Conversation, account: Account, now: datetime
+) -> Erasure | None:
+    """The next commit that erases a conversation, and with it whoever wrote nothing else to us since.
+
+    None when it stays: it is open again, or a reply waits for a person.
+    """
+    if account.retention_days is None or conversation.status is not Status.CLOSED or conversation.closed_at is None:
+        return None
+    cutoff = now - timedelta(days=account.retention_days)
+    if conversation.closed_at > cutoff:
+        return None
+    wrote = writers((await belongings(store, conversation)).messages) | {conversation.contact_id}
+    try:
+        erasure = await erase(store, key, conversation, now, undecided=False)
+    except StillInUse:
+        return None
+    if erasure.done:
+        for contact_id in sorted(wrote):
+            erasure = Erasure(erasure.changes + await _contact_gone(store, contact_id, conversation, cutoff), done=True)
+    return erasure
+
+
+async def _contact_gone(store: Store, contact_id: ContactId, but: Conversation, cutoff: datetime) -> Changes:
+    contact = await store.find(Contact, contact_id)
+    addresses: Sequence[Address] = await store.list(ADDRESSES_OF_CONTACT, contact_id, limit=PAGE)
+    others = await store.list(CONVERSATIONS_OF_CONTACT, contact_id, limit=2)
+    # A day more: what was written since may have left the address as it was (`inbox.contacts.REFRESH_AFTER`).
+    recent = any(address.last_used_at > cutoff - timedelta(days=1) for address in addresses)
+    if contact is None or recent or any(other.id != but.id for other in others):
+        return Changes()
+    return Changes(deletions=[contact, *addresses])
+
+
+# ---------------------------------------------------------------- what is of no use any more
+
+
+async def outdated_deliveries(store: Store, channel: ChannelId, now: datetime) -> Changes:
+    """Some of the notices and greetings that ended long ago. Replies stay as long as their conversation."""
+    found: list[Delivery] = []
+    for kind in (DeliveryKind.NOTICE, DeliveryKind.ACKNOWLEDGEMENT):
+        for state in _ENDED:
+            page = await store.list(DELIVERIES_BY_STATE, channel, kind, state, limit=PAGE)
+            found += [d for d in page if d.ended_at is not None and now - d.ended_at > KEEP_NOTICES]
+    return Changes(deletions=found)
+
+
+async def outdated_invitations(store: Store, now: datetime) -> Changes:
+    """The invitations that nobody can use any more, and that nobody asks about."""
+    found = [i for i in await store.scan(Invitation) if now - (i.used_at or i.expires_at) > KEEP_INVITATIONS]
+    return Changes(deletions=found)
+
+
+async def outdated_screens(store: Store, page: Sequence[Shown], now: datetime) -> Changes:
+    """Those of a page of screens that nobody replies to any more: superseded, or of a closed conversation."""
+    old = [shown for shown in page if now - shown.shown_at > KEEP_SHOWN]
+    conversations = await store.find_many(Conversation, {shown.conversation_id for shown in old})
+
+    def is_done(shown: Shown) -> bool:
+        about = conversations.get(shown.conversation_id)
+        return shown.current_key is None or about is None or about.status is Status.CLOSED
+
+    return Changes(deletions=[shown for shown in old if is_done(shown)])
+
+
+def outdated_presses(page: Sequence[Receipt], chats: Collection[str], now: datetime) -> Changes:
+    """The raw forms of what secretaries pressed and wrote, of a page of receipts older than they are kept.
+
+    What is parked stays, for it can still be replayed.
+
+    Args:
+        chats: the lanes of the secretaries.
+    """
+    changes = Changes()
+    for receipt in page:
+        ended = receipt.state in (ReceiptState.HANDLED, ReceiptState.IGNORED)
+        if ended and receipt.erased_at is None and is_secretarys(receipt, chats):
+            changes += without_raw(receipt, now)
+    return changes
+
+
+def is_secretarys(receipt: Receipt, chats: Collection[str]) -> bool:
+    """Whether a secretary pressed or wrote it. What she replied to stands in it: a card, with a client's words."""
+    return receipt.channel_id.startswith("telegram:") and receipt.lane in chats
+
+
+def older_than(instant: datetime) -> str:
+    """An id no document made before that instant exceeds: ids are UUIDv7, whose first 48 bits are milliseconds."""
+    milliseconds = f"{max(int(instant.timestamp() * 1000), 0):012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-0"
+
+
+def come_to(progress: Progress | None, loop: str, behind: str) -> Changes:
+    """That the loop has looked at everything up to this id."""
+    if progress is None:
+        return Changes(inserts=[Progress(id=loop, behind=behind)])
+    return Changes(replacements=[Progress(id=loop, version=progress.version, behind=behind)])
