@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bot.settings import BotSettings, MailboxSettings, Settings
+from bot.settings import BotSettings, MailboxSettings, Settings, store_url
 from channels.base import Channel, Observer
 from channels.mail.imap import ImapServer
 from channels.mail.mailbox import Mailbox
@@ -62,6 +63,24 @@ def open_store(settings: Settings, *, exclusive: bool, on_commit: Callable[[int,
     from inbox.store.mongo import MongoStore
 
     return MongoStore(settings.store.server_url(), driver=settings.store.driver, on_commit=on_commit)
+
+
+def file_at(url: str) -> Path:
+    """The file of an embedded store's address."""
+    return Path(url.removeprefix("sqlite:"))
+
+
+def open_at(url: str, *, exclusive: bool) -> Store:
+    """The store at an address, to be entered.
+
+    Raises:
+        Wrong: it is no store's address.
+    """
+    if store_url(url).startswith("sqlite:"):
+        return SqliteStore(file_at(url), exclusive=exclusive)
+    from inbox.store.mongo import MongoStore
+
+    return MongoStore(url)
 
 
 def build_channels(settings: Settings, observer: Observer) -> dict[ChannelId, Channel]:
@@ -197,6 +216,10 @@ def declared_accounts(settings: Settings) -> list[Account]:
                 addresses=tuple(dict.fromkeys(address.lower() for address in addresses)),
                 assignment=AssignmentMode(account.assignment),
                 reopen_days=account.reopen_days,
+                retention_days=(
+                    settings.desk.retention_days if account.retention_days is None else account.retention_days
+                )
+                or None,
             )
         )
     return accounts

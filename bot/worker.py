@@ -21,6 +21,7 @@ from bot import logs
 from bot.clock import SteadyClock
 from bot.health import Health, Metrics, Standing, serve
 from bot.locales import Catalogue
+from bot.memory import memory_of, remembered
 from bot.settings import Settings
 from bot.wiring import (
     build_channels,
@@ -40,16 +41,20 @@ from handlers.deliveries import Deliveries
 from handlers.desk import Desk, patiently
 from handlers.incoming import Incoming, accepting, spare_the_waiting
 from handlers.reconciling import keep_reconciling
+from handlers.restored import settle_the_past
 from handlers.start import build_dispatcher
 from handlers.timers import keep_dealing
+from handlers.upkeep import keep_tidy
 from handlers.watchkeeping import Pulses, keep_watch, tell_login_rejected
 from inbox.accounts import bring_in_line, list_accounts, unsorted_account
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.invitations import owners_in_line
 from inbox.ledger import Ledger
+from inbox.matching import THE_KEY
 from inbox.model import ChannelId, Cursor, DeskKey, Lease, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CURSORS, RECEIPTS_WAITING, SECRETARIES
+from inbox.transfer import refuse_half_a_store
 from inbox.watchkeeping import Patience
 
 if TYPE_CHECKING:
@@ -61,7 +66,6 @@ GRACE = timedelta(seconds=7)
 """How long what is being handed over may take to end once we are asked to stop; the whole stop takes ten seconds."""
 MOST_SECRETARIES = 10_000
 MOST_TRIES = 20
-_KEY = "message-ids"
 
 
 class _Observer:
@@ -127,11 +131,13 @@ async def run(
     async with open_store(
         settings, exclusive=True, on_commit=lambda _units, seconds: metrics.committed(seconds)
     ) as store:
+        await refuse_half_a_store(store)
         if isinstance(clock, SteadyClock):
             clock.not_before(await _last_known(store, clock()))
         await _bring_in_line(store, settings, clock)
         channels = build_channels(settings, observer)
         desk = await _desk(settings, store, channels, metrics, clock)
+        await settle_the_past(desk, remembered(memory_of(settings)))
         ledger = Ledger(store)
         metrics.ask_at_each_scrape(lambda: _standing(desk, ledger))
         with _stopping(stop) as asked_to_stop:
@@ -227,6 +233,7 @@ def _duties(desk: Desk, observer: _Observer, patience: Patience) -> dict[str, Du
     """What one worker does for all, by the name of its lease."""
     duties: dict[str, Duty] = {
         "deal": partial(keep_dealing, desk),
+        "tidy": partial(keep_tidy, desk),
         "watch": partial(keep_watch, desk, patience),
         "reconcile": partial(keep_reconciling, desk, patience),
     }
@@ -281,7 +288,10 @@ async def _bring_in_line(store: Store, settings: Settings, clock: Callable[[], d
 
 async def _say_what_is_declared(store: Store, settings: Settings, now: datetime) -> None:
     unsorted = unsorted_account(
-        Catalogue().say(settings.desk.language, "account.unsorted"), settings.desk.language, settings.desk.time_zone
+        Catalogue().say(settings.desk.language, "account.unsorted"),
+        settings.desk.language,
+        settings.desk.time_zone,
+        settings.desk.retention_days,
     )
     declared = [*declared_accounts(settings), unsorted]
     changes = bring_in_line(declared, await list_accounts(store))
@@ -320,11 +330,11 @@ async def _desk(
 async def _signing_key(store: Store) -> DeskKey:
     """The secret that signs our Message-IDs: made once, by whichever worker starts first."""
     while True:
-        key = await store.find(DeskKey, _KEY)
+        key = await store.find(DeskKey, THE_KEY)
         if key is not None:
             return key
         try:
-            await store.commit(Changes(inserts=[DeskKey(id=_KEY, secret=secrets.token_bytes(32))]))
+            await store.commit(Changes(inserts=[DeskKey(id=THE_KEY, secret=secrets.token_bytes(32))]))
         except Conflict:
             continue
 

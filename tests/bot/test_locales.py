@@ -60,7 +60,8 @@ def modules() -> Iterator[ast.Module]:
     for package in ("inbox", "handlers", "channels"):
         for path in sorted((ROOT / package).rglob("*.py")):
             yield ast.parse(path.read_text(encoding="utf-8"), str(path))
-    yield ast.parse((ROOT / "bot" / "worker.py").read_text(encoding="utf-8"), "worker.py")
+    for name in ("worker.py", "export.py"):
+        yield ast.parse((ROOT / "bot" / name).read_text(encoding="utf-8"), name)
 
 
 NODES = [node for module in modules() for node in ast.walk(module)]

@@ -65,6 +65,12 @@ def test_accounts_are_as_declared_and_the_from_address_is_one_of_theirs() -> Non
     assert (plumber.mailbox, plumber.reopen_days) == ("mail:permanence", 14)
 
 
+def test_closed_conversations_are_kept_as_long_as_the_account_says_else_the_desk() -> None:
+    assert [a.retention_days for a in declared_accounts(example())] == [365, None, None]
+    by_the_desk = example(PERMANENCE_DESK__RETENTION_DAYS="90", PERMANENCE_ACCOUNTS__MAITRE_LEFEVRE__RETENTION_DAYS="0")
+    assert [a.retention_days for a in declared_accounts(by_the_desk)] == [365, None, 90]
+
+
 def test_an_account_answers_from_the_mailbox_that_serves_it_alone() -> None:
     settings = example()
     roux = settings.accounts["docteur-roux"].model_copy(update={"mailbox": None})
