@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -20,7 +19,9 @@ from rich.text import Text
 from bot import logs, wiring
 from bot.config import ConfigError, Settings
 from bot.ledger_cli import receipts
+from bot.people_cli import export, forget
 from bot.settings import of_the_process
+from bot.store_cli import backup, copy, findings, restore
 from bot.terminal import (
     DAMAGED,
     DEFAULT_CONFIG,
@@ -62,6 +63,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(receipts, name="receipts")
+for command in (backup, restore, copy, forget, export):
+    app.command()(command)
 
 
 def main() -> None:
@@ -167,6 +170,7 @@ async def _check_store(settings: Settings) -> list[Finding]:
     try:
         async with SqliteStore(path) as store:
             wrong = await store.verify()
+            found += await findings(store, settings)
             owned = await _is_owned(settings, store)
     except StoreTooNew as failure:
         return [*found, Finding("error", "store", str(failure))]
@@ -192,6 +196,7 @@ async def _check_server(settings: Settings) -> list[Finding]:
         return found
     try:
         async with wiring.open_store(settings, exclusive=False) as store:
+            found += await findings(store, settings)
             owned = await _is_owned(settings, store)
     except (StoreTooNew, StoreUnavailable) as failure:
         return [
@@ -290,42 +295,3 @@ async def _invite(
     async with wiring.open_store(settings, exclusive=False) as store:
         await store.commit(Changes(inserts=[invitation]))
     return link, invitation.expires_at
-
-
-# ---------------------------------------------------------------- backup
-
-
-@app.command()
-def backup(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="The copy: a new file.")],
-    config: ConfigPath = DEFAULT_CONFIG,
-) -> None:
-    """Copy the whole store to a new file, and verify the copy. Works beside a running worker."""
-    with expected():
-        settings = read_settings(config)
-        if settings.store.shared:
-            fail(
-                "the store is on a MongoDB server, whose own tool copies it",
-                "mongodump --uri=URL --archive=FILE --gzip, on a replica set with --oplog for one moment of all of it "
-                "(without a database in the URL); permanence check names the server",
-            )
-        if path.exists():
-            fail(f"{path} exists already", "Name a new file; a backup never overwrites")
-        if not path.absolute().parent.is_dir():
-            fail(f"there is no folder {path.absolute().parent}", "Create it first")
-        do(_backup(settings, path))
-        say(f"✓ {path}: {path.stat().st_size:,} octets, verified".replace(",", " "))
-
-
-async def _backup(settings: Settings, path: Path) -> None:
-    if not settings.store.path.exists():
-        fail(f"there is no store {settings.store.path} yet", "permanence run makes it")
-    async with SqliteStore(settings.store.path) as store:
-        try:
-            await store.backup(path)
-        except OSError as failure:
-            fail(f"{path} cannot be written: {failure.strerror}", "Name a file in a folder you may write to")
-    async with SqliteStore(path) as copy:
-        wrong = await copy.verify()
-    if wrong:
-        fail(f"{path} is damaged: {wrong[0]}", "permanence check tells whether the store is whole; try another disk")

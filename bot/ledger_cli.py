@@ -244,6 +244,8 @@ def show_one(
         receipt, raw = do(_read_one(settings, receipt_id))
         for name, value in _facts(receipt):
             say(f"{name:<12} {printable(value)}")
+        if receipt.erased_at is not None:
+            return
         if save is not None:
             _write_new(save, raw)
             say(f"{'saved':<12} {save}, {len(raw)} octets")
@@ -254,7 +256,7 @@ def show_one(
 async def _read_one(settings: Settings, receipt_id: str) -> tuple[Receipt, bytes]:
     async with existing_store(settings) as store:
         receipt = await _get_receipt(store, receipt_id)
-        return receipt, await store.read_blob(receipt.blob_id)
+        return receipt, b"" if receipt.erased_at else await store.read_blob(receipt.blob_id)
 
 
 async def _get_receipt(store: Store, receipt_id: str) -> Receipt:
@@ -278,6 +280,10 @@ def _facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
         ("error", receipt.error),
         ("account", receipt.account_id),
         ("conversation", receipt.conversation_id),
+        (
+            "erased",
+            receipt.erased_at and f"{receipt.erased_at:%Y-%m-%d %H:%M:%S} UTC; only its line in the ledger is left",
+        ),
     ):
         if value:
             yield name, value
@@ -371,6 +377,10 @@ async def _replay_one(store: Store, receipt: Receipt) -> bool:
         await store.commit(replay(receipt, now()))
     except (InvalidTransition, Conflict):
         newest = await store.get(Receipt, receipt.id)
+        if newest.erased_at is not None:
+            says = f"its raw form was erased on {newest.erased_at:%Y-%m-%d}: there is nothing left to handle"
+            say(f"! {receipt.id}: {says}")
+            return False
         say(f"! {receipt.id} is {newest.state.value}: only what is parked or ignored is replayed")
         return False
     say(f"✓ {receipt.id} waits again; it was {receipt.state.value}: {_why(receipt)}")

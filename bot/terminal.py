@@ -22,7 +22,7 @@ from inbox.store.base import Store
 
 FAILED = 1
 BAD_CONFIG = 2
-DAMAGED = "Stop the desk, keep a copy of the file and of those beside it, and put the last backup in its place"
+DAMAGED = "Stop the desk; permanence restore puts the last backup in its place, and keeps what is there beside it"
 
 T = TypeVar("T")
 

@@ -532,5 +532,5 @@ def test_check_of_an_existing_store_says_it_is_whole_and_that_nobody_owns_the_de
 
 def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).stdout
-    for command in ("run", "check", "demo", "invite", "receipts", "backup"):
+    for command in ("run", "check", "demo", "invite", "receipts", "backup", "restore", "copy", "forget", "export"):
         assert re.search(rf"\b{command}\b", shown)

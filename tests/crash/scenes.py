@@ -11,15 +11,17 @@ import asyncio
 import re
 import signal
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from handlers.callbacks import Duty, Next, Queue, Show
-from inbox.model import DeliveryState, Receipt, ReceiptState
+from inbox.model import DeliveryState, Forgotten, Receipt, ReceiptState
+from inbox.restored import mark
 from inbox.store.base import Changes, Store
 from inbox.store.documents import RECEIPTS_BY_STATE
 from inbox.store.sqlite import SqliteStore
 from tests.crash.day import CABINET, Day
 from tests.crash.mortal import Death
-from tests.flow.running import Json, find_button, mail
+from tests.flow.running import SOPHIE, Json, find_button, mail
 
 TELEGRAM = "telegram:desk"
 NOTHING = {"message_id": 1}
@@ -495,3 +497,31 @@ async def a_receipt_that_vanished_is_found(day: Day) -> None:
         pass
     await day.sees(day.anne, "🔎 mail:cabinet", "1 courriel")
     await _ended(day, CABINET, ReceiptState.IGNORED)
+
+
+# ---------------------------------------------------------------- what is kept, and what is not
+
+
+async def sophie_is_forgotten(day: Day) -> None:
+    """Beside the worker, which then empties its log; whoever was interrupted types the same again."""
+    await a_mail_comes(day)
+    await day.settles()
+    while await day.command("forget", SOPHIE, "--yes") is None:
+        pass
+    day.said.clear()
+
+    async def look(store: Store) -> bool:
+        return all(person.scrubbed_at is not None for person in await store.scan(Forgotten))
+
+    assert await day.until(look)
+    files = [file for suffix in ("", "-wal") if (file := day.store.with_name(f"{day.store.name}{suffix}")).exists()]
+    assert not any(SOPHIE.encode() in file.read_bytes() for file in files)
+
+
+async def the_store_comes_from_a_backup(day: Day) -> None:
+    async with SqliteStore(day.store) as store:
+        await store.commit(Changes(inserts=[mark(datetime.now(UTC))]))
+
+
+async def the_desk_is_told_of_its_backup(day: Day) -> None:
+    await day.sees(day.anne, "Le bureau a été rétabli depuis une sauvegarde")

@@ -335,7 +335,7 @@ async def test_a_damaged_file_is_refused_at_the_start_by_name_with_the_remedy_an
         refused = await day.start()
         assert await refused.ended() == 1
         assert f"{day.store} is damaged: " in refused.last_words()
-        assert "put the last backup in its place" in refused.last_words()
+        assert "puts the last backup in its place" in refused.last_words()
         assert day.store.read_bytes() == damaged
         # With the backup in its place the day goes on: what it does not have is fetched again.
         for path in day.directory.glob("desk.db*"):
