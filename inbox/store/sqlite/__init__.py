@@ -188,7 +188,7 @@ class SqliteStore(Store):
         """Empty the log into the file, where what was deleted is overwritten (`secure_delete`); only the worker can."""
         if self._writer is None or not self._exclusive:
             raise StoreUnavailable(f"{self.path} is looked after by its worker")
-        await self._writer.commit(Unit((), frozenset(), asyncio.get_running_loop().create_future(), scrubs=True))
+        await self._writer.commit(Unit((), Changes(), asyncio.get_running_loop().create_future(), scrubs=True))
 
     def _settled(self, units: Sequence[Unit], outcomes: Sequence[Exception | None]) -> None:
         for unit, error in zip(units, outcomes, strict=True):
