@@ -47,7 +47,7 @@ from inbox.model import (
     Secretary,
     TextNotice,
 )
-from inbox.outbox import notice
+from inbox.outbox import leased, notice
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     CONVERSATION_BY_NUMBER,
@@ -207,7 +207,7 @@ class _Running:
         screen = notice(QueueNotice(secretary_id=secretary.id), DESK, secretary.chat_id, self.desk.clock())
         began = time.perf_counter()
         waiting = await list_queued(self.desk, secretary, limit=1)
-        await self._handover.hand_over(screen)
+        await self._handover.hand_over(leased(screen, self.desk.worker, self.desk.clock()))
         await deal_waiting(self.desk)
         took = time.perf_counter() - began
         if not waiting:
@@ -225,7 +225,7 @@ class _Running:
             self.desk.clock(),
         )
         began = time.perf_counter()
-        reference, beside = await self._handover.hand_over(card)
+        reference, beside = await self._handover.hand_over(leased(card, self.desk.worker, self.desk.clock()))
         took = time.perf_counter() - began
         if not reference or not beside:
             raise RuntimeError("no card was shown")
