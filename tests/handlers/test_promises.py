@@ -66,6 +66,7 @@ from inbox.model import (
     Message,
     Post,
     Presence,
+    Receipt,
     Role,
     Secretary,
     Status,
@@ -97,7 +98,7 @@ T = TypeVar("T")
 
 SOAK = int(os.environ.get("SOAK", "1"))
 """So many times more examples."""
-EXAMPLES = 10
+EXAMPLES = 8
 MOST = 500
 PATIENCE = 30.0
 BEAT = timedelta(milliseconds=30)
@@ -960,6 +961,9 @@ class Desktop(RuleBasedStateMachine):
         for channel in CHANNELS:
             parked = await self.store.list(RECEIPTS_BY_STATE, channel, "parked")
             assert parked == [], [r.error for r in parked]
+        receipts = await self.store.scan(Receipt, limit=20 * MOST)
+        sources = Counter((r.channel_id, r.source_key) for r in receipts if r.source_key)
+        assert [source for source, times in sources.items() if times > 1] == [], "received twice, and kept twice"
         inbound = Counter(
             "chat" if m.channel_id == DESK else "mail" for m in messages if m.direction is Direction.INBOUND
         )
