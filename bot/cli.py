@@ -186,14 +186,14 @@ async def _check_store(settings: Settings) -> list[Finding]:
 
 
 async def _check_server(settings: Settings) -> list[Finding]:
-    from inbox.store.mongo.look import look
-
-    found = [
-        Finding(level, "store", says, remedy)
-        for level, says, remedy in await look(settings.store.server_url(), settings.store.driver)
-    ]
-    if any(finding.level == "error" for finding in found):
-        return found
+    try:
+        from inbox.store.mongo.look import look
+    except StoreUnavailable as missing:
+        return [Finding("error", "store", str(missing))]
+    seen, there = await look(settings.store.server_url(), settings.store.driver)
+    found = [Finding(level, "store", says, remedy) for level, says, remedy in seen]
+    if not there or any(finding.level == "error" for finding in found):
+        return found  # to open it would make it
     try:
         async with wiring.open_store(settings, exclusive=False) as store:
             found += await findings(store, settings)

@@ -306,10 +306,7 @@ def _walk_raw(table: dict[str, Any], place: Place = ()) -> Iterator[tuple[Place,
 def _holds_a_password(declared: Mapping[str, Any]) -> bool:
     store = declared.get("store")
     url = store.get("url") if isinstance(store, dict) else None
-    try:
-        return isinstance(url, str) and bool(password_in(url))
-    except ValueError:
-        return False  # no URL at all: a mistake of its own
+    return isinstance(url, str) and bool(password_in(url))
 
 
 def _nearest_setting(variable: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
@@ -230,9 +230,19 @@ class StoreSettings(_Section):
     url: Annotated[str, Field(repr=False), AfterValidator(store_url)] = "sqlite:permanence.db"
     """May hold a server's password: show it by `shown` only."""
     password: SecretStr | None = None
-    """None: the one in the URL."""
+    """Of the user in the URL. None: the one in the URL."""
     password_file: Path | None = None
     driver: Literal["pymongo", "motor"] = "pymongo"
+
+    @model_validator(mode="after")
+    def _password_is_somebodys(self) -> Self:
+        login = urlsplit(self.url).netloc.rpartition("@")[0]
+        if self.password is not None and (not login or ":" in login):
+            raise Wrong(
+                "has a password and no user for it, or two passwords",
+                'Name the user alone in url, like "mongodb://desk@db1,db2,db3/permanence"',
+            )
+        return self
 
     @property
     def path(self) -> Path:
@@ -504,6 +514,9 @@ class Settings(BaseSettings):
             if strangers:
                 says = f"the login and all that is kept travel in clear to {', '.join(strangers)}"
                 yield self._origin.problem(place, says, 'Let the servers speak TLS, and end the URL with "?tls=true"')
+            if self._takes_any_certificate():
+                says = "whoever stands between can pretend to be the server: its certificate is not verified"
+                yield self._origin.problem(place, says, "Name its authority instead: tlsCAFile=/path/ca.pem")
             return
         path = self.store.path
         for file in (path, Path(f"{path}-wal")):
@@ -515,6 +528,11 @@ class Settings(BaseSettings):
             if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
                 says = f"others can put another file in its place: the folder {folder} is open to them"
                 yield self._origin.problem(place, says, f"chmod go-w {folder}")
+
+    def _takes_any_certificate(self) -> bool:
+        loose = {"tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"}
+        options = parse_qsl(urlsplit(self.store.url).query)
+        return any(name.lower() in loose and value.lower() == "true" for name, value in options)
 
     def _database_hosts(self) -> list[str]:
         """The servers the store is reached at without TLS."""
@@ -551,7 +569,10 @@ def of_the_process() -> list[Problem]:
 
 def password_in(url: str) -> str:
     """The password of a URL, as it stands there; empty where there is none."""
-    return urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
+    try:
+        return urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
+    except ValueError:  # it is no URL
+        return ""
 
 
 def is_loopback(host: str) -> bool:

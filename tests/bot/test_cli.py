@@ -12,8 +12,10 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import pymongo
 import pytest
 from aiohttp import web
+from bson import ObjectId
 from typer.testing import CliRunner, Result
 
 from bot import worker
@@ -26,6 +28,8 @@ from inbox.model import ChannelId, Cursor, Invitation, Receipt, ReceiptState, Ro
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import INVITATION_BY_TOKEN
 from inbox.store.sqlite import SqliteStore
+from tests.contracts.backends import at
+from tests.servers.mongo import forget_sockets
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MAIL = ChannelId("mail:accueil")
@@ -395,6 +399,45 @@ def test_a_backup_overwrites_nothing_and_wants_a_folder(config: Path, tmp_path: 
     result = permanence("backup", tmp_path / "none/copy.db", config=config)
     assert result.exit_code == 1
     assert f"there is no folder {tmp_path}/none" in result.stderr
+
+
+# ---------------------------------------------------------------- a store on MongoDB
+
+
+@pytest.fixture
+def on_mongo(tmp_path: Path, mongo_url: str) -> Iterator[Path]:
+    """A config whose store is a database that does not exist yet."""
+    name = f"fresh_{ObjectId()}"
+    yield write_config(tmp_path, f'[store]\nurl = "{at(mongo_url, name)}"\n{config_text()}')
+    with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
+        client.drop_database(name)
+
+
+def test_check_names_the_mongodb_server_and_makes_no_store_there(on_mongo: Path, mongo_url: str) -> None:
+    for _ in range(2):
+        said = permanence("check", config=on_mongo).output
+        assert re.search(r"✓ store: mongodb://\S+ answers: MongoDB \S+ replica set", said), said
+        assert "a store will be made there at the first start" in said
+
+
+def test_the_ledger_of_a_store_on_mongodb_is_shown_and_its_copy_left_to_mongodb(on_mongo: Path, tmp_path: Path) -> None:
+    result = permanence("receipts", config=on_mongo)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"mail:accueil +0 +0 +0 +0 +0 +balanced", result.stdout)
+    said = permanence("check", config=on_mongo).output
+    assert "! store: nobody owns the desk yet" in said
+    result = permanence("backup", tmp_path / "copy.db", config=on_mongo)
+    assert result.exit_code == 1
+    assert "mongodump" in result.stderr
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_check_says_that_a_mongodb_server_does_not_answer_and_shows_no_password(tmp_path: Path) -> None:
+    url = "mongodb://desk:hunter2-mongo@127.0.0.1:9/desk?serverSelectionTimeoutMS=200"
+    said = permanence("check", config=write_config(tmp_path, f'[store]\nurl = "{url}"\n{config_text()}')).output
+    forget_sockets()
+    assert "✗ store: mongodb://127.0.0.1:9/desk: " in said
+    assert "See that the server runs" in said
 
 
 # ---------------------------------------------------------------- people and channels

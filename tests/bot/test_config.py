@@ -199,13 +199,52 @@ def test_an_absolute_store_stays_where_it_is(tmp_path: Path) -> None:
     assert settings.store.path == Path("/var/lib/desk.db")
 
 
+@pytest.mark.parametrize(
+    ("lines", "url", "secrets"),
+    [
+        ('url = "mongodb://db1,db2:27018/desk?tls=true"', "mongodb://db1,db2:27018/desk?tls=true", set()),
+        (
+            'url = "mongodb+srv://desk:p%40ss@cluster.example/desk"',
+            "mongodb+srv://desk:p%40ss@cluster.example/desk",
+            {"p%40ss", "p@ss"},
+        ),
+        (
+            'url = "mongodb://desk@db/desk?tls=true"\npassword = "p@ss/:"',
+            "mongodb://desk:p%40ss%2F%3A@db/desk?tls=true",
+            {"p@ss/:"},
+        ),
+    ],
+)
+def test_a_store_on_servers_is_shared_and_its_password_is_a_secret(
+    tmp_path: Path, lines: str, url: str, secrets: set[str]
+) -> None:
+    path = written(tmp_path, f"[store]\n{lines}\n{SMALL}")
+    path.chmod(0o600)
+    settings = load(path, {})
+    others = set(load(written(tmp_path, SMALL), {}).secrets())
+    assert settings.store.shared
+    assert settings.store.server_url() == url
+    assert settings.warnings() == []
+    assert set(settings.secrets()) - others == secrets
+    assert not any(secret in repr(settings) for secret in secrets)
+
+
+@pytest.mark.parametrize("option", ["tlsInsecure", "tlsAllowInvalidCertificates", "tlsAllowInvalidHostnames"])
+def test_a_store_whose_certificate_is_not_verified_is_warned_of(tmp_path: Path, option: str) -> None:
+    path = written(tmp_path, f'[store]\nurl = "mongodb://db/desk?tls=true&{option}=true"\n{SMALL}')
+    path.chmod(0o600)
+    [warning] = load(path, {}).warnings()
+    assert warning.key == "store.url"
+    assert "its certificate is not verified" in warning.says
+
+
 # ---------------------------------------------------------------- mistakes
 
 BAD = """\
 colour = "blue"
 
 [store]
-url = "mongodb://admin:hunter2-mongo@db.example/desk"
+url = "mongodb://admin:hunter2-mongo@db.example"
 
 [desk]
 langage = "fr"
@@ -264,8 +303,8 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_remedy(tmp_path: Pa
     assert said == [
         "1: colour: there is no such setting. Remove it; here stand store, desk, owners, accounts, mailboxes, bots, "
         "watch, logs, web",
-        "4: store.url: names a MongoDB server, and this version has only the embedded store. "
-        'Use "sqlite:permanence.db"; MongoDB comes with a later version',
+        "4: store.url: does not name a database. End it with a database of the desk's own, in letters, digits, _ and "
+        '-, like "mongodb://db1,db2,db3/permanence"; options follow behind a question mark',
         "7: desk.langage: there is no such setting. Did you mean 'language'?",
         "8: desk.time_zone: 'Europe/Pari' is not a time zone. Did you mean 'Europe/Paris'?",
         "9: desk.undo_seconds: must be a whole number. Write its digits alone",
@@ -387,6 +426,15 @@ def test_things_declared_twice_are_found(tmp_path: Path) -> None:
             '1: store.url: is not a store. Write "sqlite:" and a path, like "sqlite:',
         ),
         ("store = { url = 'sqlite:///x.db' }", "1: store.url: is not a store. "),
+        ("store = { url = 'mongodb:///desk' }", "1: store.url: does not name a server. "),
+        ("store = { url = 'mongodb://[::1/desk' }", "1: store.url: does not name a server. "),
+        ("store = { url = 'mongodb://desk:p@ss@db/desk' }", "1: store.url: does not name a server. "),
+        ("store = { url = 'mongodb://db/desk/x' }", "1: store.url: does not name a database. "),
+        ("store = { driver = 'mysql' }", "1: store.driver: is not one of the choices. Choose 'pymongo' or 'motor'"),
+        (
+            "store = { url = 'mongodb://db/desk', password = 'hunter2' }",
+            "1: store: has a password and no user for it, or two passwords. Name the user alone in url, like ",
+        ),
         ("logs = { level = 'loud' }", "1: logs.level: is not one of the choices. Choose 'debug', 'info', 'warning' or"),
         ("bots.desk.desk = 'perhaps'", "1: bots.desk.desk: must be true or false. Write desk = true or desk = false"),
         ("bots.desk.api_server = 'http://x:99999'", "1: bots.desk.api_server: is not a web address. "),

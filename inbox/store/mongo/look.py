@@ -8,8 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
+from inbox.store.mongo.layout import read_header
 from inbox.store.mongo.link import DriverName, Link, in_words, shown
 
+LEAVING = 3.0
 CLOCKS_APART = timedelta(seconds=5)
 """More than this, and leases would run out early or late."""
 ABANDONED_SECONDS = 15
@@ -24,25 +26,31 @@ class Seen(NamedTuple):
     remedy: str = ""
 
 
-async def look(url: str, driver: DriverName) -> list[Seen]:
-    """Connect, change nothing, and say what a store there would meet."""
+async def look(url: str, driver: DriverName) -> tuple[list[Seen], bool]:
+    """Connect, change nothing, and say what a store there would meet; and whether there is one."""
     address = shown(url)
     try:
         link = Link(url, driver)
     except PyMongoError as failure:
-        return [Seen("error", f"{address}: {in_words(failure)}", "Correct url in [store]")]
+        return [Seen("error", f"{address}: {in_words(failure)}", "Correct url in [store]")], False
     try:
-        return await _look(link)
+        found = await _look(link)
+        there = await read_header(link) is not None
+        if not there and found[0].level == "ok":
+            found.append(
+                Seen("ok", f"a store will be made there at the first start, in the database {link.database.name}")
+            )
+        return found, there
     except ServerSelectionTimeoutError as failure:
         remedy = "See that the server runs, has a primary, and that this machine reaches it: name, port, firewall, TLS"
-        return [Seen("error", f"{address}: {in_words(failure)}", remedy)]
+        return [Seen("error", f"{address}: {in_words(failure)}", remedy)], False
     except (OperationFailure, ConfigurationError) as failure:
         remedy = "See that user and password in [store] are right, and authSource in the URL's options if need be"
-        return [Seen("error", f"{address}: {in_words(failure)}", remedy)]
+        return [Seen("error", f"{address}: {in_words(failure)}", remedy)], False
     except PyMongoError as failure:
-        return [Seen("error", f"{address}: {in_words(failure)}", "See that the server runs and has a primary")]
+        return [Seen("error", f"{address}: {in_words(failure)}", "See that the server runs and has a primary")], False
     finally:
-        await link.close()
+        await link.close(LEAVING)
 
 
 async def _look(link: Link) -> list[Seen]:
@@ -84,6 +92,7 @@ def _clock(hello: Mapping[str, Any], began: datetime, ended: datetime) -> list[S
     theirs = hello.get("localTime")
     if not isinstance(theirs, datetime):
         return []
+    theirs = theirs.replace(tzinfo=UTC)  # as every date in BSON is
     apart = max(began - theirs, theirs - ended, timedelta())
     if apart <= CLOCKS_APART:
         return []
