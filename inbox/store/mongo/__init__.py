@@ -12,10 +12,11 @@ except ImportError as missing:  # pragma: no cover - the extra is installed wher
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Self
+from functools import partial
+from typing import Any, Self, TypeVar
 
 from pymongo import ASCENDING
 from pymongo.errors import PyMongoError
@@ -33,10 +34,13 @@ from inbox.store.mongo.shapes import Selection, Unit, collection
 from inbox.store.mongo.watching import listen
 from inbox.store.watching import Watches
 
+T = TypeVar("T")
+
 IDS_AT_ONCE = 2000
 """Documents asked for by one command."""
 CLOSING = 3.0
 """Seconds without progress after which closing leaves what is under way to its fate."""
+ENDING = 0.5
 SWEEPING = 6 * 3600.0
 """Seconds between two sweeps of uploads that nobody made visible."""
 
@@ -64,7 +68,7 @@ class MongoStore(Store):
         self._link: Link | None = None
         self._too_new: StoreTooNew | None = None
         self._watches = Watches()
-        self._commits: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._keeping: list[asyncio.Task[None]] = []
         # asyncio's is fair: who came first goes first.
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
@@ -89,40 +93,57 @@ class MongoStore(Store):
         except BaseException:
             self._link = None
             await self._end_keeping()
-            await link.close()
+            await link.close(CLOSING)
             raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         link, self._link = self._link, None  # from here on nothing new is taken
-        while self._commits:
-            done, _ = await asyncio.wait(self._commits, timeout=CLOSING, return_when=asyncio.FIRST_COMPLETED)
+        while self._under_way:
+            done, _ = await asyncio.wait(self._under_way, timeout=CLOSING, return_when=asyncio.FIRST_COMPLETED)
             if not done:
-                for task in self._commits:
-                    task.cancel()
+                await _end(self._under_way)
         await self._end_keeping()
         if link is not None:
-            await link.close()
+            await link.close(CLOSING)
 
     async def _end_keeping(self) -> None:
         keeping, self._keeping = self._keeping, []
-        for task in keeping:
-            task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)
+        await _end(keeping)
 
     def _open_link(self) -> Link:
         if self._link is None:
             raise StoreUnavailable(f"{self.address} is not open")
         return self._link
 
-    @asynccontextmanager
-    async def _using(self, link: Link | None = None) -> AsyncIterator[Link]:
-        link = link or self._open_link()
+    async def _do(self, work: Callable[[Link], Coroutine[Any, Any, T]]) -> T:
+        """What the work returns, in its turn.
+
+        It is a task of its own: whoever is cancelled while it runs leaves no
+        transaction and no connection half-way, closing waits for it, and no
+        cancellation of the desk's is lost within a driver.
+        """
+        task = asyncio.create_task(self._in_turn(self._open_link(), work))
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise StoreUnavailable(f"{self.address} was closed before it had answered") from None
+            raise
+
+    async def _in_turn(self, link: Link, work: Callable[[Link], Coroutine[Any, Any, T]]) -> T:
         async with self._in_flight:
             if self._too_new is not None:
                 raise StoreTooNew(str(self._too_new))
             with link.unavailable():
-                yield link
+                return await work(link)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone; then nobody asks
 
     async def _look_at_header(self) -> None:
         """Stop before we write into a store that a newer version upgrades."""
@@ -151,20 +172,19 @@ class MongoStore(Store):
 
     async def find(self, kind: type[D], document_id: str) -> D | None:
         kept = collection(kind)
-        async with self._using() as link:
+
+        async def found(link: Link) -> D | None:
             stored = await link.database[kept.name].find_one({"_id": document_id}, shapes.READ)
             return None if stored is None else kept.read(stored)
 
+        return await self._do(found)
+
     async def find_many(self, kind: type[D], ids: Iterable[str]) -> dict[str, D]:
         kept = collection(kind)
-        wanted = list(dict.fromkeys(ids))
-        found: dict[str, D] = {}
-        for first in range(0, len(wanted), IDS_AT_ONCE):
-            where = {"_id": {"$in": wanted[first : first + IDS_AT_ONCE]}}
-            async with self._using() as link:
-                for stored in await link.database[kept.name].find(where, shapes.READ).to_list(None):
-                    found[stored["_id"]] = kept.read(stored)
-        return found
+        wanted = [*dict.fromkeys(ids)]
+        pages = [{"_id": {"$in": wanted[n : n + IDS_AT_ONCE]}} for n in range(0, len(wanted), IDS_AT_ONCE)]
+        found = [await self._do(partial(_all, kept, where, None, None, None)) for where in pages]
+        return {document.id: document for page in found for document in page}
 
     async def find_by(self, index: Index[D], *equal: Value) -> D | None:
         found = await self._select(index, shapes.selection(index, _columns(equal)), 1)
@@ -195,62 +215,39 @@ class MongoStore(Store):
     async def _select(self, index: Index[D], chosen: Selection, limit: int) -> Sequence[D]:
         if limit == 0:
             return []  # which MongoDB takes for no limit
-        kept = collection(index.kind)
-        async with self._using() as link:
-            found = link.database[kept.name].find(chosen.where, shapes.READ).hint(chosen.hint).limit(limit)
-            if chosen.sort:
-                found = found.sort(chosen.sort)
-            return [kept.read(stored) for stored in await found.to_list(None)]
+        return await self._do(partial(_all, collection(index.kind), chosen.where, chosen.sort, chosen.hint, limit))
 
     async def count(self, index: Index[D], *equal: Value, since: Value = None, until: Value = None) -> int:
         chosen = shapes.counting(index, _columns(equal), since=column(since), until=column(until))
-        async with self._using() as link:
-            documents = link.database[KINDS[index.kind]]
-            return await documents.count_documents(chosen.where, hint=chosen.hint)
+
+        async def counted(link: Link) -> int:
+            return await link.database[KINDS[index.kind]].count_documents(chosen.where, hint=chosen.hint)
+
+        return await self._do(counted)
 
     async def scan(self, kind: type[D], *, after: str = "", limit: int = 500) -> Sequence[D]:
         if limit == 0:
             return []
-        kept = collection(kind)
-        async with self._using() as link:
-            found = link.database[kept.name].find({"_id": {"$gt": after}}, shapes.READ).sort("_id", ASCENDING)
-            return [kept.read(stored) for stored in await found.limit(limit).to_list(None)]
+        where = {"_id": {"$gt": after}}
+        return await self._do(partial(_all, collection(kind), where, [("_id", ASCENDING)], "_id_", limit))
 
     async def list_blobs(self, *, after: str = "", limit: int = 500) -> Sequence[BlobId]:
-        async with self._using() as link:
-            return await blobs.list_ids(link, after, limit)
+        return await self._do(partial(blobs.list_ids, after=after, limit=limit))
 
     async def read_blob(self, blob_id: BlobId) -> bytes:
-        async with self._using() as link:
-            return await blobs.read(link, blob_id)
+        return await self._do(partial(blobs.read, blob_id=blob_id))
 
     # ------------------------------------------------------------ writing
 
     async def commit(self, changes: Changes) -> None:
         unit = Unit(changes)
-        link = self._open_link()
-        if not unit:
-            return
-        # A task of its own: whoever is cancelled leaves no transaction half-way, and closing waits for it.
-        task = asyncio.create_task(self._commit(link, unit, changes))
-        self._commits.add(task)
-        task.add_done_callback(self._ended)
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise StoreUnavailable(f"{self.address} was closed before a unit was known to be committed") from None
-            raise
+        self._open_link()
+        if unit:
+            await self._do(partial(self._commit, unit, changes))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._commits.discard(task)
-        if not task.cancelled():
-            task.exception()  # its caller may be gone; then nobody asks
-
-    async def _commit(self, link: Link, unit: Unit, changes: Changes) -> None:
+    async def _commit(self, unit: Unit, changes: Changes, link: Link) -> None:
         began = time.perf_counter()
-        async with self._using(link):
-            await commit(link, unit)
+        await commit(link, unit)
         self._watches.wake(changes)
         self._report(time.perf_counter() - began)
 
@@ -274,3 +271,30 @@ class MongoStore(Store):
 
 def _columns(equal: tuple[Value, ...]) -> tuple[Column, ...]:
     return tuple(column(value) for value in equal)
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel until they are gone: a driver that is cancelled first says farewell to a server that may not answer."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=ENDING)
+
+
+async def _all(
+    kept: shapes.Collection[D],
+    where: Mapping[str, Any],
+    sort: Sequence[tuple[str, int]] | None,
+    hint: str | None,
+    limit: int | None,
+    link: Link,
+) -> Sequence[D]:
+    found = link.database[kept.name].find(where, shapes.READ)
+    if hint:
+        found = found.hint(hint)
+    if sort:
+        found = found.sort(sort)
+    if limit:
+        found = found.limit(limit)
+    return [kept.read(stored) for stored in await found.to_list(None)]

@@ -165,10 +165,12 @@ async def sweep(link: Link, now: datetime) -> int:
     uploads = link.database[UPLOADS]
     # The row's id holds the moment it was made: the primary key answers this.
     old = ObjectId.from_datetime(now - ABANDONED)
-    abandoned = [row["_id"] for row in await uploads.find({"_id": {"$lt": old}, "swept": None}).to_list(None)]
+    unseen = uploads.find({"_id": {"$lt": old}, "swept": None}).hint("_id_")
+    abandoned = [row["_id"] for row in await unseen.to_list(None)]
     for file_id in abandoned:
         # A unit that is about to make it visible deletes this row: one of the two finds it changed.
         await uploads.update_one({"_id": file_id, "swept": None}, {"$set": {"swept": True}})
+    # All there are: a row is an upload under way, or one to be swept.
     gone = [row["_id"] for row in await uploads.find({"swept": True}).to_list(None)]
     for file_id in gone:
         await _remove(link, file_id)

@@ -48,6 +48,7 @@ class Link:
 
     def __init__(self, url: str, driver: DriverName) -> None:
         self.address = shown(url)
+        self._driver = driver
         self._client = _client(url, driver)
         self.database = self._database()
 
@@ -66,8 +67,14 @@ class Link:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncClientSession]:
         """A session; a transaction it leaves open is aborted."""
-        async with await _settled(self._client.start_session()) as session:
+        session: AsyncClientSession = await _settled(self._client.start_session())
+        try:
             yield session
+        finally:
+            # Here and not by leaving the session: Motor would wait for the server in the loop's own thread.
+            if session.in_transaction:
+                await _settled(session.abort_transaction())  # which says nothing of a server that is gone
+            await _settled(session.end_session())
 
     async def begin(self, session: AsyncClientSession) -> None:
         """Begin a transaction: one moment of the data, durable when it is committed."""
@@ -84,15 +91,22 @@ class Link:
             await _settled(self.database.watch(pipeline, max_await_time_ms=await_ms)),
         )
 
-    async def close(self) -> None:
-        await _settled(self._client.close())
+    async def close(self, within: float) -> None:
+        """Take leave of the server; one that does not answer within so many seconds is left without."""
+        if self._driver == "motor":  # whose farewell is said in the loop's own thread
+            await asyncio.to_thread(self._client.close)
+            return
+        try:
+            async with asyncio.timeout(within):
+                await self._client.close()
+        except TimeoutError:
+            await self._client.close()  # the sessions it waits for are forgotten by now
 
     @contextmanager
     def unavailable(self) -> Iterator[None]:
-        """Let no exception of a driver or of msgspec leave, and lose no cancellation."""
+        """Let no exception of a driver or of msgspec leave."""
         try:
-            with heeding_cancellation():
-                yield
+            yield
         except (PyMongoError, BSONError, msgspec.MsgspecError) as error:
             raise StoreUnavailable(f"{self.address}: {in_words(error)}") from error
 
@@ -112,8 +126,8 @@ def _client(url: str, driver: DriverName) -> Any:
             from motor.motor_asyncio import AsyncIOMotorClient
         except ImportError as missing:
             raise StoreUnavailable("Motor is not installed: pip install 'permanence[mongodb]'") from missing
-        return AsyncIOMotorClient(url, tz_aware=True, **options)
-    return AsyncMongoClient(url, tz_aware=True, **options)
+        return AsyncIOMotorClient(url, **options)
+    return AsyncMongoClient(url, **options)
 
 
 async def _settled(answer: Any) -> Any:
@@ -127,7 +141,7 @@ def heeding_cancellation() -> Iterator[None]:
 
     PyMongo waits by `asyncio.wait_for`, which before Python 3.12 forgets that
     it was cancelled when what it waits for is done at that moment (gh-86296).
-    A loop of the desk that lost it would never end.
+    A loop that lost it would never end.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
