@@ -135,15 +135,14 @@ class Crew:
         """
         try:
             async with asyncio.TaskGroup() as group:
+                # By itself: however long a look takes, or a duty to end, the beats go on.
+                group.create_task(self._keep_beating())
                 while True:
                     try:
-                        await self._beat()
                         await self._look()
                         await self._share_out(duties, group)
                     except StoreUnavailable as failure:
                         log.warning("store_unavailable", worker=self.worker, detail=str(failure))
-                    except Conflict:
-                        continue  # somebody changed what we looked at: look again
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._beat_every):
                             await self._look_now.wait()
@@ -153,13 +152,22 @@ class Crew:
                 raise Buried from gone
             raise
 
+    async def _keep_beating(self) -> None:
+        while True:
+            try:
+                await self._beat()
+            except StoreUnavailable as failure:
+                log.warning("store_unavailable", worker=self.worker, detail=str(failure))
+            except Conflict:
+                continue  # somebody noted our silence, or has buried us: the next try tells
+            await asyncio.sleep(self._beat_every)
+
     async def _beat(self) -> None:
         began = time.monotonic()
         me = await self._store.find(Worker, self.worker)
         if me is None:
             log.warning("buried", worker=self.worker)
             raise Buried
-        # A Conflict means that we were just buried; the next look says so.
         await self._store.commit(Changes(replacements=[beating(me, self._clock())]))
         # From before it was committed: the others may have looked right then.
         self._beaten_at = began
