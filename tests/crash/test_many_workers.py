@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import random
 import re
 import signal
@@ -32,7 +33,7 @@ from inbox.store.documents import DELIVERIES_BY_STATE, MESSAGES_OF_CONVERSATION,
 from inbox.store.mongo import MongoStore
 from tests.contracts.backends import empty_database
 from tests.crash.nursery import Child, Nursery
-from tests.crash.test_worker_killed import SECRETARIES, Secretaries
+from tests.crash.test_worker_killed import Secretaries
 from tests.flow.running import mail
 from tests.servers.balancer import Balancer
 from tests.servers.dovecot import Dovecot, free_ports
@@ -49,10 +50,14 @@ LINES = 10
 """Messages of each of them."""
 EVERY = 2.0
 """Seconds between two deaths."""
-DEATHS = 20
+SOAK = int(os.environ.get("SOAK", "1"))
+"""How many times as many deaths: make soak."""
+DEATHS = 20 * SOAK
 ASLEEP = 13.0
 """Seconds a worker is stopped: longer than any lease outlives its holder's last beat."""
 TAKEN_OVER_WITHIN = 15.0
+SECRETARIES = 2
+"""What waits for anybody is shown to each of them."""
 ANSWERED = "etude"
 """Whose matters are dealt to secretaries, who answer them."""
 SECOND_TOKEN = "43000001:AAE-second-token-that-opens-nothing"
@@ -277,7 +282,7 @@ async def replies_left_as_they_say(store: Store, smtp: ScriptedSmtp) -> None:
             assert arrived <= 1, f"{words} is unknown, and arrived {arrived} times"
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 * SOAK)
 async def test_three_workers_that_die_and_sleep_in_turn_lose_double_and_disorder_nothing(
     tmp_path: Path, dovecot: Dovecot, mongo_url: str
 ) -> None:
@@ -295,7 +300,7 @@ async def test_three_workers_that_die_and_sleep_in_turn_lose_double_and_disorder
         for config, port in zip(configs, ports, strict=True):
             config.write_text(_config(url, dovecot, smtp, telegram, webhook=balancer.url, port=port), encoding="utf-8")
             config.chmod(0o600)
-        secretaries = Secretaries(telegram)
+        secretaries = Secretaries(telegram, SECRETARIES)
         firm = Firm(tmp_path, nursery, configs, chance)
         await firm.start()
         secretaries.come()

@@ -86,10 +86,10 @@ def postfix(dovecot: Dovecot) -> Iterator[Postfix]:
 
 
 class Secretaries:
-    """Twenty people who answer what they see, press again what nobody answered, and never tire."""
+    """People who answer what they see, press again what nobody answered, and never tire."""
 
-    def __init__(self, telegram: TelegramServer) -> None:
-        self._users = [telegram.user(5000 + n, f"Secrétaire {n}") for n in range(SECRETARIES)]
+    def __init__(self, telegram: TelegramServer, count: int = SECRETARIES) -> None:
+        self._users = [telegram.user(5000 + n, f"Secrétaire {n}") for n in range(count)]
         self._answered: set[tuple[int, int]] = set()
         self.wrote: set[str] = set()
 
