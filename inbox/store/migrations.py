@@ -12,8 +12,11 @@ the plain document, listed here with the version it leads to:
     SCHEMA_VERSION = 2
     MIGRATIONS = (Migration(to=2, kind="conversation", transform=_with_priority),)
 
-A backend applies what is pending in one transaction: all documents are
-changed, or none. What comes out must be a document as `inbox.model` declares
+SQLite applies what is pending in one transaction: all documents are changed,
+or none. MongoDB, whose transactions end after a minute, goes page by page:
+each document says which version wrote it, workers of the old version stop at
+once, and an upgrade that was broken off is taken up where it was left. What
+comes out must be a document as `inbox.model` declares
 it now, with the id it had. Add a test that reads a document as the old
 version wrote it.
 """
