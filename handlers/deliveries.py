@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -60,7 +60,10 @@ class Deliveries:
         self._desk = desk
         self._handover = Handover(desk)
         self._lanes: dict[str, deque[Delivery]] = {}
-        self._in_flight: set[DeliveryId] = set()
+        self._in_flight: dict[DeliveryId, int] = {}
+        """What is in our hands, at the version it was due at."""
+        self._due_again: set[DeliveryId] = set()
+        """What somebody made due once more while it was in our hands."""
         # A server that hangs keeps only its own channel's deliveries waiting.
         self._slots: dict[ChannelId, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST_LANES))
         self._stopping = False
@@ -121,9 +124,13 @@ class Deliveries:
         while True:
             page = await store.list(DELIVERIES_DUE, until=now, after=last, limit=PAGE)
             for delivery in page:
-                if delivery.id in self._in_flight or delivery.lane in self._elsewhere:
+                if (held := self._in_flight.get(delivery.id)) is not None:
+                    if held != delivery.version:
+                        self._due_again.add(delivery.id)
                     continue
-                self._in_flight.add(delivery.id)
+                if delivery.lane in self._elsewhere:
+                    continue
+                self._in_flight[delivery.id] = delivery.version
                 lane = self._lanes.get(delivery.lane)
                 if lane is not None:
                     lane.append(delivery)
@@ -155,7 +162,7 @@ class Deliveries:
         except StoreUnavailable as failure:
             log.warning("store_unavailable", lane=first.lane, detail=str(failure))
         if claim is None:
-            self._in_flight.difference_update(d.id for d in self._lanes.pop(first.lane))
+            self._let_go(self._lanes.pop(first.lane))
             self._elsewhere[first.lane] = asyncio.get_running_loop().time() + RESCAN
             return
         try:
@@ -172,10 +179,17 @@ class Deliveries:
                 async with self._slots[delivery.channel_id]:
                     await self._deliver(delivery, claim)
                 waiting.remove(delivery)
-                self._in_flight.discard(delivery.id)
+                self._let_go([delivery])
         finally:
-            self._in_flight.difference_update(d.id for d in waiting)
+            self._let_go(waiting)
             del self._lanes[lane]
+
+    def _let_go(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
+            self._in_flight.pop(delivery.id, None)
+            if delivery.id in self._due_again:
+                self._due_again.discard(delivery.id)
+                self._look.set()
 
     async def _deliver(self, delivery: Delivery, claim: Claim | None) -> None:
         """Lease one delivery, hand it over, settle it. Killed anywhere in here, it is still leased: see `_recover`."""
