@@ -22,10 +22,10 @@ from inbox.store.documents import CLAIMS_OF_WORKER, LEASES_OF_WORKER, RECEIPTS_W
 
 BEAT = timedelta(seconds=2)
 """Between two beats of a worker, and between two looks at the others."""
-SILENT_LOOKS = 4
+SILENT_LOOKS = 3
 """Looks in a row that saw no beat: then a worker is dead. Counted, not timed: an observer that slept saw nothing.
 Noted where all see it: an observer that dies leaves what it saw to the next."""
-SURE_BEATS = 3
+SURE_BEATS = 2
 """So many beats after its last one, a worker can still be sure that nobody has taken it for dead."""
 MOST_HELD = 10_000
 MOST_WAITING = 5_000
