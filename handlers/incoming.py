@@ -40,6 +40,8 @@ AHEAD = 4
 MOST_IN_FLIGHT = 2000
 BREATH = 0.02
 """Seconds between two looks for arrivals while others are being handled."""
+CROWDED_BREATH = 0.1
+"""The same among other workers, where each look is at all that waits."""
 RESCAN = 5.0
 """Seconds until all waiting receipts are looked at again while some are being handled."""
 CROWDED = 0.05
@@ -175,8 +177,7 @@ class Incoming:
                     await news(watch, self._look, RESCAN if self._in_flight or not alone else None)
                     self._look.clear()
                     if self._in_flight:
-                        # Each receipt that ends wakes us as well; that is no news.
-                        await asyncio.sleep(BREATH)
+                        await asyncio.sleep(BREATH if alone else CROWDED_BREATH)
         finally:
             watch.close()
 
@@ -199,7 +200,9 @@ class Incoming:
         """Hand what waits to its lanes: what is newer than last time, and now and then all (a replay is older)."""
         clock = asyncio.get_running_loop().time()
         self._elsewhere = {lane: until for lane, until in self._elsewhere.items() if until > clock}
-        whole = not self._in_flight or clock - self._scanned_at > RESCAN
+        # Among others always all: what was left to another worker is older than what came since, and its lane may be
+        # free again by now.
+        whole = not self._in_flight or self._desk.crew is not None or clock - self._scanned_at > RESCAN
         after = None if whole else self._newest
         if whole:
             self._scanned_at = clock

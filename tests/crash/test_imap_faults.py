@@ -114,7 +114,7 @@ async def test_an_hour_in_a_black_hole_is_noticed_at_the_renewal_told_and_made_g
     tmp_path: Path, dovecot: Dovecot, telegram: TelegramServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Half a second stands for the nine minutes between two renewals: seven of them are the hour.
-    limits = replace(LIMITS, connect=timedelta(seconds=4), answer=timedelta(seconds=1))
+    limits = replace(LIMITS, connect=timedelta(seconds=4), answer=timedelta(seconds=3))
     hurry(monkeypatch, quickly(down=SOON), limits=limits)
     anne = the_owner(telegram)
     async with Line(dovecot.imap_port) as line:
