@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from channels.base import Arrival
 from handlers.crew import Buried, Crew, Duty
+from handlers.desk import Unit
 from handlers.incoming import Incoming, accepting
 from handlers.start import build_dispatcher
 from inbox.errors import Conflict, LeaseLost
+from inbox.leases import lane_claim
 from inbox.ledger import balance
 from inbox.model import Claim, Conversation, Cursor, Delivery, Lease, Message, Receipt, ReceiptState, Worker
 from inbox.store.base import Changes, Store
@@ -199,6 +203,41 @@ async def test_the_lane_of_a_dead_worker_can_be_claimed_and_what_it_still_does_t
         assert await two.claim("in x") is not None
         with pytest.raises(LeaseLost):
             await one.require(slept)
+
+
+async def test_what_is_handled_under_a_claim_that_was_lost_is_not_committed(path: Path) -> None:
+    async with crew_on(path, "one") as one, crew_on(path, "two") as two:
+        desk = a_desk(one._store, crew=one)
+        await accepting(desk, MAIL)([Arrival("1:1", "x", b"first")], "1")
+        [receipt] = await one._store.scan(Receipt)
+        slept = await one.claim(lane_claim(MAIL, "x"))
+        await _bury(one._store, "one")
+        await two._look()
+        assert await two.claim(lane_claim(MAIL, "x")) is not None
+        with pytest.raises(Conflict):
+            await Unit(desk, receipt, slept).ignore("seen by who slept")
+        assert (await two._store.get(Receipt, receipt.id)).state is ReceiptState.WAITING
+
+
+class NobodyWorks(asyncio.TaskGroup):
+    """Takes every lane on, and begins none."""
+
+    def create_task(self, coro: Any, **_: Any) -> Any:
+        coro.close()
+
+
+async def test_a_lane_that_was_left_to_another_begins_with_what_waited_longest(path: Path) -> None:
+    async with crew_on(path, "one") as one:
+        desk = a_desk(one._store, crew=one, channels={MAIL: Letterbox()})
+        accept, incoming = accepting(desk, MAIL), Incoming(desk, MAIL, build_dispatcher(), {})
+        incoming._elsewhere["x"] = math.inf
+        await accept([Arrival("1:1", "x", b"first"), Arrival("1:2", "another", b"busy with this")], "2")
+        await incoming._gather(NobodyWorks())
+        assert list(incoming._lanes) == ["another"]
+        incoming._elsewhere.clear()  # it gave the lane back
+        await accept([Arrival("1:3", "x", b"second")], "3")
+        await incoming._gather(NobodyWorks())
+        assert [receipt.source_key for receipt in incoming._lanes["x"]] == ["1:1", "1:3"]
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
