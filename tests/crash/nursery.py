@@ -22,6 +22,7 @@ import msgspec
 
 from bot import cli
 from tests.crash.mortal import Death, Life, Plant, prepare
+from tests.uncounted import uncounted
 
 BORN_WITHIN = 60.0
 
@@ -83,7 +84,7 @@ class Nursery:
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.crash.nursery", stdin=PIPE, stdout=PIPE
+            sys.executable, "-m", "tests.crash.nursery", stdin=PIPE, stdout=PIPE, env=uncounted()
         )
         self._listening = asyncio.create_task(self._listen())
         return self

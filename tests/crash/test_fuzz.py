@@ -23,6 +23,7 @@ from tests.builders import DESK, MAIL
 from tests.crash.fuzzing import check_mail, check_update
 from tests.crash.mutations import Json, mutated_mail, mutated_update, seed_mails, seed_updates
 from tests.handlers.stage import Stage
+from tests.uncounted import uncounted
 
 SOAK = float(os.environ.get("SOAK") or 1)
 SEED = int(os.environ.get("FUZZ_SEED") or 20_261_127)
@@ -47,8 +48,7 @@ async def test_whatever_arrives_is_read_answered_and_shown_as_it_is(kind: str) -
         async with turns:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.crash.fuzzing", kind, str(seed), str(SHARD), CRASHERS),
-                # Their lines are counted in the tests of their own; here it would take thrice the time.
-                env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
+                env=uncounted(),  # it would take thrice the time
                 stderr=asyncio.subprocess.PIPE,
             )
             _, said = await process.communicate()

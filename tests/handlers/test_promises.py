@@ -1061,6 +1061,7 @@ def _explore(examples: int) -> None:
             max_examples=examples,
             stateful_step_count=30,
             deadline=None,
+            derandomize=False,  # on a CI server Hypothesis would draw the same examples over and over
             suppress_health_check=list(HealthCheck),
             phases=[Phase.generate],  # threads and clocks take part: a shorter example may not fail the same way
             database=None,

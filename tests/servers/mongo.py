@@ -24,6 +24,8 @@ from typing import Literal, Self
 
 import bson
 
+from tests.uncounted import uncounted
+
 ROOT = Path(__file__).parents[2]
 ABANDONED = 3.0
 """Seconds after which a transaction whose client died is undone; mongod says a minute, unless it is told otherwise."""
@@ -64,6 +66,7 @@ class MongoServer:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=uncounted(),
         )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
