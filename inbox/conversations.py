@@ -143,6 +143,7 @@ def received(
         receipt_id=receipt.id,
         blob_id=receipt.blob_id,
         truncated=envelope.truncated,
+        particulars=envelope.particulars,
     )
     reopened = conversation.status is not Status.OPEN
     after = msgspec.structs.replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from inbox.model import AddressKind, Attachment, Part
+from inbox.particulars import PLAIN, Particulars
 
 
 class Sender(Part, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ class Envelope(Part, frozen=True, kw_only=True):
     replies_to: str | None = None
     """Telegram: `external_id` of the message it replies to."""
     defects: tuple[str, ...] = ()
+    particulars: Particulars = PLAIN
 
 
 class Ignored(Part, frozen=True, kw_only=True):

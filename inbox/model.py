@@ -15,6 +15,9 @@ from typing import NewType
 import msgspec
 import uuid_utils
 
+from inbox.particulars import PLAIN, Particulars
+from inbox.parts import Part as Part
+
 AccountId = NewType("AccountId", str)
 BlobId = NewType("BlobId", str)
 ChannelId = NewType("ChannelId", str)
@@ -42,15 +45,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A value inside a document; it has no life of its own."""
-
-
 class Because(Part, frozen=True, kw_only=True):
     """A reason people can read: the key of a sentence in the catalogue and its arguments."""
 
     key: str
-    args: dict[str, str] = {}
+    args: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- what arrives
@@ -365,6 +364,8 @@ class Message(Document, frozen=True, kw_only=True):
     """Outbound: the conversation's `inbound_count` its author had seen."""
     truncated: bool = False
     """The text was longer than we show; the raw form has all of it."""
+    particulars: Particulars = PLAIN
+    """What else is known of a mail."""
 
 
 class DraftState(StrEnum):

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from inbox import model
+from inbox import model, particulars
 
 
 class Holds(StrEnum):
@@ -78,11 +78,25 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Message: _fields(
         client="author_name author_address reply_to subject text external_id references recipients written_at",
         pointer="conversation_id author_id receipt_id blob_id",
-        parts="attachments revisions",
+        parts="attachments revisions particulars",
         nothing="id version account_id position direction channel_id created_at seen_inbound truncated",
     ),
     model.Attachment: _fields(client="name path", nothing="media_type size kind"),
     model.Revision: _fields(client="text", nothing="until_at"),
+    particulars.Particulars: _fields(
+        client="list_id",
+        parts="bounce forwards trust meetings cards",
+        nothing="fresh automatic unanswerable protection is_rich",
+    ),
+    particulars.Bounce: _fields(client="original_id", parts="failures"),
+    particulars.Failure: _fields(client="address says", nothing="kind code"),
+    particulars.Forward: _fields(client="address name subject text written_at recipients external_id", nothing="path"),
+    particulars.Trust: _fields(nothing="verdict spf dkim dmarc by"),
+    particulars.Meeting: _fields(
+        client="title starts_at ends_at first_day last_day place organizer attendees repeats answer",
+        nothing="method path",
+    ),
+    particulars.BusinessCard: _fields(client="name organization phones addresses", nothing="path"),
     model.Draft: _fields(
         client="text",
         pointer="conversation_id message_id open_key",

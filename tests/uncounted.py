@@ -6,5 +6,5 @@ import os
 
 
 def uncounted() -> dict[str, str]:
-    """The environment of a process that coverage stays out of: it would only be slower, and a killed one tells nothing."""
+    """The environment of a process that coverage stays out of: it would only be slower; a killed one tells nothing."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
