@@ -64,7 +64,7 @@ from tests.builders import DESK, KEY, MAIL, ROUX, a_presence, a_secretary, accou
 
 CABINET = ChannelId("telegram:cabinet")
 CABINET_TOKEN = "43000001:AAE-second-token-that-opens-nothing"
-PATIENCE = 5.0
+PATIENCE = 20.0
 Seen = dict[str, Any]
 
 
