@@ -10,7 +10,7 @@ CODE := bot channels handlers inbox tests
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test soak bench format clean
+.PHONY: help setup demo check test soak bench accuracy format clean
 
 help: setup
 	@echo 'make demo    the whole desk on this machine, with one web page to try it'
@@ -19,6 +19,7 @@ help: setup
 	@echo 'make check   only what needs no test to run'
 	@echo 'make format  what make check can mend by itself'
 	@echo 'make bench   measures, one a line: name value unit'
+	@echo 'make accuracy  how well labelled mails are read, where there are any; make accuracy ARGS=-v names what is wrong'
 	@echo 'make clean   remove what these commands made, .venv included'
 
 setup: $(VENV)/ready
@@ -55,6 +56,9 @@ soak: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+accuracy: setup
+	@$(BIN)/python -m tests.accuracy $(ARGS)
 
 format: setup
 	@$(BIN)/ruff check --fix --exit-zero --quiet $(CODE)
