@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import types
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin
 
@@ -35,6 +35,7 @@ def _value(declared: Any, name: str, number: int) -> object:
         bool: True,
         bytes: b"\x00\xff%d" % number,
         datetime: START + timedelta(seconds=number, microseconds=number),
+        date: START.date(),
     }
     if declared in plain:
         return plain[declared]
@@ -67,6 +68,7 @@ def anything(declared: Any) -> st.SearchStrategy[Any]:
         bytes: st.binary(max_size=20),
         type(None): st.none(),
         datetime: st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+        date: st.dates(),
     }
     if declared in plain:
         return plain[declared]
@@ -75,6 +77,8 @@ def anything(declared: Any) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(declared), get_args(declared)
     if origin in (Union, types.UnionType):
         return st.one_of(*(anything(argument) for argument in arguments))
+    if origin is tuple and arguments[-1] is not ...:
+        return st.tuples(*(anything(argument) for argument in arguments))
     if origin is tuple:
         return st.lists(anything(arguments[0]), max_size=2).map(tuple)
     if origin is dict:
