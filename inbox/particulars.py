@@ -45,7 +45,7 @@ class Failure(Part, frozen=True, kw_only=True, omit_defaults=True):
     """Lower case; "" where the report does not say."""
     kind: FailureKind
     code: str = ""
-    """The enhanced status code (RFC 3463), `5.1.1`; "" where the report gives none."""
+    """The status (RFC 3463) it gives, `5.1.1`, made as telling as its words allow; "" where they say nothing."""
     says: str = ""
     """The server's words, on one line, as a person may be shown them."""
 

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from channels.mail.automatic import read_origin
+from channels.mail.bounces import read_bounce
 from channels.mail.headers import (
     Fields,
     decode_octets,
@@ -29,6 +31,7 @@ from channels.mail.html import html_to_text
 from channels.mail.parts import Part, Tree, decode_part, decoded_size
 from inbox.envelope import Envelope, Sender
 from inbox.model import AddressKind, Attachment, AttachmentKind
+from inbox.particulars import Particulars
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +97,14 @@ def _read(raw: bytes) -> Envelope:
     reply_to = next(iter(_values(fields, "reply-to")), None)
     text = _Text(tree)
     attachments = _attachments(raw, text.files, defects)
+    bounce = read_bounce(tree)
+    origin = read_origin(tree, bounce)
+    particulars = Particulars(
+        automatic=origin.automatic,
+        unanswerable=origin.unanswerable,
+        bounce=bounce,
+        list_id=origin.list_id,
+    )
     return Envelope(
         external_id=own_id or _content_id(raw, tree.root),
         sender=Sender(kind=AddressKind.MAIL, value=sender, name=name),
@@ -110,6 +121,7 @@ def _read(raw: bytes) -> Envelope:
         recipients=recipients,
         reply_to=reply_to if reply_to != sender else None,
         defects=tuple(defects),
+        particulars=particulars,
     )
 
 
