@@ -174,7 +174,16 @@ class Handover:
             return "", Changes()
         screen, seen = views.card(facts, voice), conversation.inbound_count
         shown = await self._show(
-            delivery, secretary, conversation, None, screen, current, seen, voice.now, fresh=payload.fresh
+            delivery,
+            secretary,
+            conversation,
+            None,
+            screen,
+            current,
+            seen,
+            voice.now,
+            fresh=payload.fresh,
+            quiet=payload.quiet,
         )
         if payload.fresh:
             waited = voice.now - conversation.last_message_at
@@ -225,7 +234,8 @@ class Handover:
         is_open = draft.state is DraftState.OPEN
         unseen_count = max(conversation.inbound_count - draft.seen_inbound, 0) if is_open else 0
         newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=ON_A_CARD)
-        inbound = [m for m in newest if m.direction is Direction.INBOUND]
+        received = [m for m in newest if m.direction is Direction.INBOUND]
+        inbound = [m for m in received if m.particulars.automatic is None]
         inbound.sort(key=lambda m: (last_said_at(m), m.position))
         if sent is not None:
             recipients = sent.recipients
@@ -251,6 +261,11 @@ class Handover:
             preview=channel.preview(reply),
             unseen=inbound[-unseen_count:] if unseen_count else [],
             unseen_count=unseen_count,
+            automatic=[
+                m
+                for m in reversed(received)
+                if m.particulars.automatic is not None and is_open and m.created_at > draft.created_at
+            ],
             deliveries=deliveries,
             undoable=outbox.is_revocable(deliveries),
         )
@@ -330,6 +345,7 @@ class Handover:
         now: datetime,
         *,
         fresh: bool,
+        quiet: bool = False,
     ) -> tuple[str, Changes]:
         """Send a screen, or edit the current one to it, and remember which message shows what, as it was `now`."""
         chat = self._chat(delivery)
@@ -345,7 +361,7 @@ class Handover:
                     raise
             else:
                 return sent.reference, Changes(replacements=[seen])
-        sent = await chat.show(_message(secretary, screen))
+        sent = await chat.show(_message(secretary, screen, silent=quiet))
         kind = ShownKind.CARD if draft is None else ShownKind.PREVIEW
         shown = Shown(
             id=new_id(),
@@ -373,9 +389,14 @@ class Handover:
             log.info("screen_not_collapsed", delivery=delivery.id, reason=failure.reason)
 
 
-def _message(secretary: Secretary, screen: Screen, edits: int | None = None) -> ChatMessage:
+def _message(secretary: Secretary, screen: Screen, edits: int | None = None, *, silent: bool = False) -> ChatMessage:
     return ChatMessage(
-        chat_id=secretary.chat_id, text=screen.text, entities=screen.entities, keyboard=screen.keyboard, edits=edits
+        chat_id=secretary.chat_id,
+        text=screen.text,
+        entities=screen.entities,
+        keyboard=screen.keyboard,
+        edits=edits,
+        silent=silent,
     )
 
 

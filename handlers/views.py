@@ -44,6 +44,8 @@ from inbox.model import (
     Secretary,
     Status,
 )
+from inbox.particulars import Automatic, Failure, FailureKind
+from inbox.reports import FAILED, advice, said_of
 
 LONGEST = 4096
 """UTF-16 units in one Telegram message. Source: Bot API sendMessage."""
@@ -181,7 +183,7 @@ def _standing(facts: CardFacts, voice: Voice) -> str:
     if conversation.waiting_since_at is not None:
         line += f"\n⏳ {voice.say('card.waiting_since', when=voice.when(conversation.waiting_since_at))}"
     elif not _undecided(facts):
-        line += f"\n✓ {voice.say('card.answered')}"
+        line += f"\n✓ {voice.say('card.answered' if conversation.inbound_count else 'card.machines_only')}"
     return line
 
 
@@ -209,6 +211,8 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
     # Whoever else writes in it is told by their address: a name says nothing about who they are.
     address = "" if outward or message.author_id == facts.conversation.contact_id else message.author_address
     head = f"{arrow} {_who(message.author_name, address)} · {voice.when(message.created_at)}"
+    if message.particulars.automatic is not None:
+        head += f" · {voice.say(_WRITTEN_BY[message.particulars.automatic])}"
     if message.revisions:
         head += f" · {voice.say('card.edited')}"
     if outward:
@@ -222,6 +226,13 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         # Set apart by Telegram itself: no line of a client's can be taken for one of ours.
         said += ["\n", text if outward else BlockQuote(text)]
     return said + rest
+
+
+_WRITTEN_BY = {
+    Automatic.REPLY: "card.automatic",
+    Automatic.NOTICE: "card.notice",
+    Automatic.BOUNCE: "card.bounce",
+}
 
 
 def _files(attachments: Sequence[Attachment], voice: Voice, most: int) -> list[Text | str]:
@@ -253,7 +264,37 @@ def _file(attachment: Attachment, voice: Voice) -> str:
 
 
 def delivery_state(deliveries: Sequence[Delivery], voice: Voice) -> str:
-    """How far an outbound message has got, in a few words."""
+    """How far an outbound message has got, in a few words, and what mail servers reported of it since."""
+    reported = [failure for delivery in deliveries for failure in said_of(delivery)]
+    said = [
+        voice.say(_REPORTED[failure.kind], who=_whom(failure, deliveries))
+        for failure in sorted(reported, key=lambda f: f.kind not in FAILED)[:3]
+    ]
+    if len(reported) > 3:
+        said.append(f"+{len(reported) - 3}")
+    recipients = {r for d in deliveries if isinstance(d.payload, Letter) for r in d.payload.recipients}
+    if reported and len(recipients) <= sum(1 for f in reported if f.kind in FAILED):
+        return " · ".join(said)  # "sent" would say that somebody has it
+    return " · ".join([_leaving(deliveries, voice), *said])
+
+
+_REPORTED = {
+    FailureKind.PERMANENT: "delivery.undelivered",
+    FailureKind.TEMPORARY: "delivery.undelivered",
+    FailureKind.DELAYED: "delivery.delayed",
+    FailureKind.DELIVERED: "delivery.arrived",
+}
+
+
+def _whom(failure: Failure, deliveries: Sequence[Delivery]) -> str:
+    """The address a report names, or those it can only be about."""
+    if failure.address:
+        return one_line(failure.address, 100)
+    letters = [d.payload for d in deliveries if isinstance(d.payload, Letter)]
+    return one_line(", ".join(recipient for letter in letters for recipient in letter.recipients), 200)
+
+
+def _leaving(deliveries: Sequence[Delivery], voice: Voice) -> str:
     divided = _divided(deliveries, voice)
     if divided:
         return divided
@@ -300,7 +341,19 @@ def _trouble(facts: CardFacts, voice: Voice) -> list[Text | str]:
     for delivery in _undecided(facts)[:3]:
         error = voice.say(delivery.error or "failure.other")
         lines += ["\n\n", Bold(_what_failed(delivery, facts, voice)), "\n", error]
+    for failure, deliveries in _returned(facts)[:3]:
+        who = _whom(failure, deliveries)
+        lines += ["\n\n", Bold(voice.say("trouble.undelivered", who=who)), "\n", voice.say(advice(failure), who=who)]
     return lines
+
+
+def _returned(facts: CardFacts) -> list[tuple[Failure, Sequence[Delivery]]]:
+    """Whom the newest reply did not reach, as mail servers report; what was said since speaks for itself."""
+    outbound = [m for m in facts.messages if m.direction is Direction.OUTBOUND]
+    if not outbound:
+        return []
+    deliveries = facts.replies.get(outbound[-1].id, ())
+    return [(failure, deliveries) for d in deliveries for failure in said_of(d) if failure.kind in FAILED]
 
 
 def _what_failed(delivery: Delivery, facts: CardFacts, voice: Voice) -> str:
@@ -374,6 +427,8 @@ class PreviewFacts:
     unseen_count: int
     deliveries: Sequence[Delivery]
     undoable: bool
+    automatic: Sequence[Message] = ()
+    """What machines sent since the draft was begun, oldest first: to be known, not to be answered."""
 
 
 def preview(facts: PreviewFacts, voice: Voice) -> Screen:
@@ -392,6 +447,10 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
             head += ["\n💬 ", Italic(person(message.author_name, 60) or "?")]
             if text := shortened(legible(message.text), 500):
                 head += ["\n", BlockQuote(text)]
+    for message in facts.automatic[-2:]:
+        head += ["\n", Italic(f"{person(message.author_name, 60) or '?'} · {say('card.automatic')}")]
+        if text := shortened(legible(message.text), 300):
+            head += ["\n", BlockQuote(text)]
     head += [line for label, value in facts.preview.headers for line in ("\n", f"{say(label)} ", one_line(value, 300))]
     tail: list[Text | str] = []
     if draft.state is DraftState.SENT:

@@ -92,8 +92,15 @@ def opened(
     *,
     related: Conversation | None,
 ) -> Conversation:
-    """A new conversation, without messages yet."""
+    """A new conversation, without messages yet.
+
+    What a machine opens waits in the queue like any other, for it may be a fax, a voicemail or a form; only
+    what came through a list to everybody (a newsletter) is filed: closed from the start, and found when looked for.
+    """
     chat_id = envelope.sender.chat_id
+    said = envelope.particulars
+    is_filed = said.automatic is not None and bool(said.list_id)
+    because = "because.filed" if is_filed else "because.automatic" if said.automatic is not None else "because.new"
     return Conversation(
         id=ConversationId(new_id()),
         number=number,
@@ -103,8 +110,10 @@ def opened(
         subject=bare_subject(envelope.subject) or subject_from_text(envelope.text),
         opened_at=now,
         last_message_at=now,
-        queued_at=now,
-        because=Because(key="because.new"),
+        status=Status.CLOSED if is_filed else Status.OPEN,
+        closed_at=now if is_filed else None,
+        queued_at=None if is_filed else now,
+        because=Because(key=because),
         chat_id=chat_id,
         open_chat=open_chat_key(channel_id, chat_id, account.id) if chat_id is not None else None,
         related_to=related.id if related else None,
@@ -120,7 +129,10 @@ def received(
     external_id: str,
     now: datetime,
 ) -> tuple[Conversation, Message]:
-    """The conversation with one more inbound message: open again if it was not, and waiting for an answer."""
+    """The conversation with one more inbound message: open again if it was not, and waiting for an answer.
+
+    A machine's changes neither: nobody wrote, so nobody waits.
+    """
     message = Message(
         id=MessageId(new_id()),
         account_id=conversation.account_id,
@@ -145,6 +157,16 @@ def received(
         truncated=envelope.truncated,
         particulars=envelope.particulars,
     )
+    if envelope.particulars.automatic is not None:
+        opening = conversation.message_count == 0
+        after = msgspec.structs.replace(
+            conversation,
+            message_count=conversation.message_count + 1,
+            last_message_at=now,
+            # Whom an absence notice names has no part in what it answers.
+            participants=_participants(conversation, envelope) if opening else conversation.participants,
+        )
+        return after, message
     reopened = conversation.status is not Status.OPEN
     after = msgspec.structs.replace(
         conversation,
@@ -167,6 +189,24 @@ def received(
             else None,
         )
     return after, message
+
+
+def undelivered(conversation: Conversation, now: datetime, *, unanswered: bool) -> Conversation:
+    """The conversation once a mail server reports that our reply did not arrive: somebody must do something.
+
+    Args:
+        unanswered: whom the reply was for has not got it, and so still waits.
+    """
+    reopened = conversation.status is not Status.OPEN
+    return msgspec.structs.replace(
+        conversation,
+        status=Status.OPEN,
+        closed_at=None,
+        because=Because(key="because.undelivered"),
+        queued_at=(conversation.queued_at or now) if conversation.assignee_id is None else None,
+        waiting_since_at=conversation.waiting_since_at or (now if unanswered else None),
+        declined_by=() if reopened else conversation.declined_by,
+    )
 
 
 MOST_PARTICIPANTS = 100

@@ -121,11 +121,14 @@ def require_author(draft: Draft, secretary: Secretary) -> None:
 
 
 async def last_inbound(store: Store, conversation_id: ConversationId) -> Message | None:
-    """The newest message of the contact: what a reply answers."""
+    """The newest message of the contact: what a reply answers. A machine's only where no person wrote."""
+    automatic: Message | None = None
     for message in await store.list(MESSAGES_OF_CONVERSATION, conversation_id, descending=True, limit=200):
         if message.direction is Direction.INBOUND:
-            return message
-    return None
+            if message.particulars.automatic is None:
+                return message
+            automatic = automatic or message
+    return automatic
 
 
 def reply_recipients(answers: Message | None, account: Account) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import NewType
 import msgspec
 import uuid_utils
 
-from inbox.particulars import PLAIN, Particulars
+from inbox.particulars import PLAIN, Failure, Particulars
 from inbox.parts import Part as Part
 
 AccountId = NewType("AccountId", str)
@@ -277,7 +277,10 @@ class Conversation(Document, frozen=True, kw_only=True):
     closed_at: datetime | None = None
     message_count: int = 0
     inbound_count: int = 0
-    """Inbound messages and edits of them: what a writer must have seen (promise 7)."""
+    """Inbound messages of people, and edits of them: what a writer must have seen (promise 7).
+
+    What a machine wrote is not among them: an absence notice that comes while she writes is shown with her draft, but
+    neither holds her reply nor keeps her from closing."""
     declined_by: tuple[SecretaryId, ...] = ()
     """Who put it back in the queue: it is not dealt to them again by itself."""
     participants: tuple[str, ...] = ()
@@ -457,6 +460,8 @@ class CardNotice(Part, frozen=True, kw_only=True, tag="card"):
     conversation_id: ConversationId
     fresh: bool
     """True: a new card that rings; False: the one she has is brought up to date in place."""
+    quiet: bool = False
+    """A new card that does not ring: no person waits behind it."""
 
 
 class PreviewNotice(Part, frozen=True, kw_only=True, tag="preview"):
@@ -526,6 +531,7 @@ class Delivery(Document, frozen=True, kw_only=True):
     account_id: AccountId | None
     conversation_id: ConversationId | None = None
     message_id: MessageId | None = None
+    """The message it carries, or acknowledges."""
     kind: DeliveryKind
     channel_id: ChannelId
     lane: str
@@ -550,6 +556,8 @@ class Delivery(Document, frozen=True, kw_only=True):
     """What the receiving side calls it: a server's answer, a Telegram message id."""
     error: str | None = None
     """Why it failed, in words safe to show."""
+    reported: tuple[Failure, ...] = ()
+    """What mail servers reported since of its recipients, the last word on each."""
 
 
 class ShownKind(StrEnum):

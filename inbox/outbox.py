@@ -92,10 +92,12 @@ def notice(
     )
 
 
-def card_for(secretary: Secretary, conversation: Conversation, now: datetime, *, fresh: bool) -> Delivery:
+def card_for(
+    secretary: Secretary, conversation: Conversation, now: datetime, *, fresh: bool, quiet: bool = False
+) -> Delivery:
     """The conversation's card, for this secretary."""
     return notice(
-        CardNotice(secretary_id=secretary.id, conversation_id=conversation.id, fresh=fresh),
+        CardNotice(secretary_id=secretary.id, conversation_id=conversation.id, fresh=fresh, quiet=quiet),
         secretary.channel_id,
         secretary.chat_id,
         now,

@@ -111,13 +111,13 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Delivery: _fields(
         client="lane sent_as",
         pointer="conversation_id message_id after",
-        parts="payload",
+        parts="payload reported",
         nothing="id version account_id kind channel_id state due_at lease_until_at leased_by earliest_at irrevocable "
         "attempts created_at ended_at error",
     ),
     model.Letter: _fields(client="recipients message_id", pointer="blob_id", desk="sender", nothing="copy"),
     model.Post: _fields(client="chat_id text reply_to", parts="attachment"),
-    model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh"),
+    model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet"),
     model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh"),
     model.QueueNotice: _fields(desk="secretary_id"),
     model.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons"),

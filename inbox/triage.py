@@ -11,7 +11,7 @@ import msgspec
 from inbox.accounts import is_own_address
 from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
-from inbox.conversations import Numbers, edited, event, opened, received
+from inbox.conversations import Numbers, edited, event, opened, received, undelivered
 from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
 from inbox.erasure import erased_key
@@ -36,6 +36,8 @@ from inbox.model import (
     Status,
 )
 from inbox.outbox import card_for, preview_for
+from inbox.particulars import Bounce, FailureKind
+from inbox.reports import FAILED, find_reported, is_for_first, marked
 from inbox.store.base import Changes, Store
 from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID, RECEIPT_ERASED
 
@@ -61,6 +63,10 @@ class Triage:
     async def take_in(self, receipt: Receipt, envelope: Envelope, account_id: AccountId, now: datetime) -> Taken:
         """One inbound message: all it changes, as one unit."""
         store = self._store
+        if envelope.particulars.bounce is not None:
+            reported = await self._take_report(receipt, envelope.particulars.bounce, account_id, now)
+            if reported is not None:
+                return reported
         external_id = message_id_of(receipt.channel_id, envelope)
         existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
         if existing is not None and envelope.edit:
@@ -98,7 +104,70 @@ class Triage:
         )
         if before is None:
             changes += Changes(inserts=[event("opened", conversation, now, actor=known.contact)])
+        if envelope.particulars.automatic is not None:
+            return await self._shown_quietly(changes, before, conversation, now)
         return await self._placed(changes, before, conversation, now)
+
+    async def _shown_quietly(
+        self, changes: Changes, before: Conversation | None, conversation: Conversation, now: datetime
+    ) -> Taken:
+        """The rest of a machine's mail: where it stands changes for nobody, and nothing rings.
+
+        One that opens a conversation is dealt as any is, or waits in the queue
+        (`inbox.conversations.opened` says what is filed instead).
+        """
+        if before is None:
+            if conversation.status is Status.CLOSED:
+                filed = event("filed", conversation, now)
+                return Taken(changes + Changes(inserts=[conversation, filed]), conversation.account_id, conversation.id)
+            return await self._placed(changes, before, conversation, now)
+        changes += Changes(replacements=[conversation])
+        if conversation.assignee_id is not None:
+            holder = await self._store.get(Secretary, conversation.assignee_id)
+            if may_serve(holder, conversation.account_id):
+                changes += Changes(inserts=[card_for(holder, conversation, now, fresh=False)])
+                changes += await self._preview_refreshed(conversation, holder.id, now)
+        return Taken(changes, conversation.account_id, conversation.id)
+
+    async def _take_report(
+        self, receipt: Receipt, bounce: Bounce, account_id: AccountId, now: datetime
+    ) -> Taken | None:
+        """What a mail server says became of a mail of ours; None when it is not about one.
+
+        The report is no message of anybody's: it marks the delivery. One that
+        failed is put before its holder, or back in the queue; that it goes on
+        being tried, or arrived, is only noted.
+        """
+        store = self._store
+        found = await find_reported(store, self._key, account_id, bounce)
+        if found is None:
+            return None
+        before = await store.get(Conversation, found.message.conversation_id)
+        after = marked(found.deliveries, bounce.failures)
+        if not after:
+            return Taken(Changes(), account_id, before.id, ignored="reported before")
+        news = [f for f in bounce.failures if any(f in d.reported for d in after)]
+        failed = [f for f in news if f.kind in FAILED]
+        is_reply = found.message.direction is Direction.OUTBOUND
+        lines = [
+            event(
+                _REPORTED[failure.kind] if is_reply else "acknowledgement_undelivered",
+                before,
+                now,
+                detail={
+                    "message": found.message.id,
+                    "address": failure.address,
+                    "code": failure.code,
+                    "receipt": receipt.id,
+                },
+            )
+            for failure in news
+        ]
+        changes = Changes(replacements=after, inserts=lines)
+        if failed and is_reply:
+            unanswered = any(is_for_first(found.message, failure) for failure in failed)
+            return await self._placed(changes, before, undelivered(before, now, unanswered=unanswered), now)
+        return await self._shown_quietly(changes, before, before, now)
 
     async def _was_erased(self, account_id: AccountId, envelope: Envelope) -> bool:
         """Whether we had this mail and erased it: a mailbox whose UIDs begin anew hands all of it over again."""
@@ -171,12 +240,28 @@ class Triage:
         present = await list_present(self._store, conversation.account_id)
         if self._accounts[conversation.account_id].assignment is AssignmentMode.MANUAL:
             waits = msgspec.structs.replace(conversation, because=Because(key="because.by_hand"))
+            if is_a_machines(conversation):
+                return Placement(waits, [])  # the queue shows it; twenty people need no card of a newsletter
             return Placement(waits, [card_for(c.secretary, waits, now, fresh=True) for c in present])
         choice = choose(present, conversation.declined_by)
         if choice.chosen is None:
             return Placement(msgspec.structs.replace(conversation, because=choice.because), [])
         given = held_by(conversation, choice.chosen.secretary.id, choice.because, now)
-        return Placement(given, [card_for(choice.chosen.secretary, given, now, fresh=True)])
+        quiet = is_a_machines(conversation)
+        return Placement(given, [card_for(choice.chosen.secretary, given, now, fresh=True, quiet=quiet)])
+
+
+_REPORTED = {
+    FailureKind.PERMANENT: "undelivered",
+    FailureKind.TEMPORARY: "undelivered",
+    FailureKind.DELAYED: "delayed",
+    FailureKind.DELIVERED: "arrived",
+}
+
+
+def is_a_machines(conversation: Conversation) -> bool:
+    """Whether no person has written in it, and none waits."""
+    return conversation.inbound_count == 0 and conversation.waiting_since_at is None
 
 
 def _same_files(message: Message, envelope: Envelope) -> bool:

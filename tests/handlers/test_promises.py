@@ -120,13 +120,14 @@ HAPPENINGS = (
     *["mail_again", "mail_by_two_channels", "update_again", "comes_through_a_link", "clocks_jump"],
     *["leaves_while_a_client_writes", "leaves_and_returns", "all_press_take", "writes_to_nobody"],
     *["dies_while_a_letter_leaves", "a_client_writes_while_a_letter_leaves"],
+    *["a_machine_writes", "a_reply_bounces", "a_reply_bounces"],
 )
 """What can happen, the common more often. One rule chooses: hypothesis would leave whole kinds of rule out of a run."""
 
 LINES = (
     *["received", "opened", "assigned", "queued", "taken", "released", "closed", "edited", "placed", "came", "left"],
     *["send_pressed", "sent", "undone", "held", "replayed", "delivery_unknown", "delivery_dead"],
-    *["sent_again", "confirmed", "given_up"],
+    *["sent_again", "confirmed", "given_up", "undelivered", "delayed"],
 )
 """Lines of history that must be written in a run: each step above must have had its effect, and been refused it."""
 
@@ -478,13 +479,41 @@ class Desktop(RuleBasedStateMachine):
         await self._mail(-1)
         return True
 
-    def _written(self, pick: int, before: list[Message]) -> None:
+    async def a_machine_writes(self, pick: int, flag: bool) -> bool:
+        """An absence notice, in answer to something or to nothing."""
+        self._written(pick, await self._messages() if flag else [], by_itself=True)
+        await self._mail(-1)
+        return True
+
+    async def a_reply_bounces(self, pick: int, flag: bool) -> bool:
+        """A mail server reports that a reply did not arrive, or has not yet; it is no message of anybody's."""
+        sent = [d for d in await self._replies() if d.state is DeliveryState.SENT and isinstance(d.payload, Letter)]
+        if not sent:
+            return False
+        letter = sent[pick % len(sent)].payload
+        assert isinstance(letter, Letter)
+        ends = "Action: delayed\nStatus: 4.4.1" if flag else "Action: failed\nStatus: 5.1.1"
+        report = (
+            f"Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.org\nTo: {letter.sender}\nSubject: Undelivered\n"
+            f"Message-ID: <{len(self.mails)}@mx.example.org>\n"
+            'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n--b\n\nSorry.\n'
+            "--b\nContent-Type: message/delivery-status\n\n"
+            f"Final-Recipient: rfc822; {letter.recipients[0]}\n{ends}\n"
+            f"--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: <{letter.message_id}>\n--b--\n"
+        )
+        self.mails.append((f"1:{len(self.mails)}", report.encode()))
+        await self._mail(-1)
+        return True
+
+    def _written(self, pick: int, before: list[Message], *, by_itself: bool = False) -> None:
         mail = EmailMessage()
         mail["From"], mail["To"] = WRITERS[pick % 2], "cabinet@roux.example"
         mail["Subject"], mail["Message-ID"] = "Rendez-vous", f"<{len(self.mails)}@example.net>"
         said = [m for m in before if "@" in m.external_id]
         if said:
             mail["In-Reply-To"] = f"<{said[pick % len(said)].external_id}>"
+        if by_itself:
+            mail["Auto-Submitted"] = "auto-replied"
         mail.set_content(f"mail {len(self.mails)}")
         self.mails.append((f"1:{len(self.mails)}", mail.as_bytes()))
         self.expected["mail"] += 1
@@ -999,7 +1028,7 @@ class Desktop(RuleBasedStateMachine):
             assert by_id[m.conversation_id].account_id == m.account_id
         for c in conversations:
             of_it = [m for m in messages if m.conversation_id == c.id]
-            inbound = [m for m in of_it if m.direction is Direction.INBOUND]
+            inbound = [m for m in of_it if m.direction is Direction.INBOUND and m.particulars.automatic is None]
             assert c.inbound_count == len(inbound) + sum(len(m.revisions) for m in inbound)
             assert len({m.position for m in of_it}) == len(of_it)
             assert all(m.position <= c.message_count for m in of_it)
