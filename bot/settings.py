@@ -282,6 +282,14 @@ class IdentitySettings(_Section):
     signature: str = ""
 
 
+class AcknowledgementSettings(_Section):
+    """What whoever opens a conversation by mail is told at once."""
+
+    enabled: bool = False
+    text: str = ""
+    """Empty: a sentence of the desk's own, in the account's language."""
+
+
 class AccountSettings(_Section):
     """A firm or professional the desk works for."""
 
@@ -294,6 +302,7 @@ class AccountSettings(_Section):
     mailbox: str | None = None
     addresses: tuple[MailAddress, ...] = ()
     assignment: Literal["automatic", "manual"] = "automatic"
+    acknowledgement: AcknowledgementSettings = AcknowledgementSettings()
     reopen_days: Annotated[int, Field(ge=0, le=3650)] = 14
     retention_days: Annotated[int, Field(ge=0, le=36500)] | None = None
     """None: the desk's. 0: what was closed is kept."""

@@ -215,6 +215,7 @@ def declared_accounts(settings: Settings) -> list[Account]:
                 mailbox=mail_channel(mailbox) if mailbox else None,
                 addresses=tuple(dict.fromkeys(address.lower() for address in addresses)),
                 assignment=AssignmentMode(account.assignment),
+                acknowledgement=account.acknowledgement.text.strip() if account.acknowledgement.enabled else None,
                 reopen_days=account.reopen_days,
                 retention_days=(
                     settings.desk.retention_days if account.retention_days is None else account.retention_days

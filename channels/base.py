@@ -64,6 +64,8 @@ class Reply:
     """Mail: whom it goes to."""
     attachments: tuple[Attachment, ...]
     now: datetime
+    automatic: bool = False
+    """Written by the desk itself: it must say so, that no machine answers it."""
 
 
 @dataclass(frozen=True, slots=True)

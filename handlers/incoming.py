@@ -17,6 +17,7 @@ from aiogram.dispatcher.event.bases import UNHANDLED
 from channels.base import Accept, Arrival
 from channels.errors import ChannelError
 from handlers import client
+from handlers.acknowledging import acknowledged
 from handlers.crew import STORE_WAIT
 from handlers.desk import LARGE, Desk, Unit, news, patiently
 from handlers.views import Voice
@@ -370,8 +371,11 @@ class Incoming:
         taken = await desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
         if taken.ignored is not None:
             await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id)
-        else:
-            await unit.commit(taken.changes, account_id=taken.account_id, conversation_id=taken.conversation_id)
+            return
+        changes = taken.changes
+        if taken.acknowledge is not None and taken.conversation is not None:
+            changes += await acknowledged(desk, taken.conversation, taken.acknowledge, unit.now)
+        await unit.commit(changes, account_id=taken.account_id, conversation_id=taken.conversation_id)
 
     async def _take_update(self, unit: Unit, update: Update) -> None:
         secretary = await self._desk.store.find_by(SECRETARY_BY_TELEGRAM, update.telegram_user_id)

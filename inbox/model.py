@@ -146,6 +146,8 @@ class Account(Document, frozen=True, kw_only=True):
     """A closed Telegram conversation reopens when its contact writes again within this many days."""
     retention_days: int | None = None
     """Closed conversations older than this are erased; None: they are kept."""
+    acknowledgement: str | None = None
+    """What whoever opens a conversation by mail is told at once; "" is the desk's own sentence, None nothing."""
     retired: bool = False
     """No longer in the config; its history stays."""
 

@@ -19,6 +19,7 @@ from inbox.model import (
     DeliveryState,
     DeskKey,
     Invitation,
+    Letter,
     Progress,
     Receipt,
     ReceiptState,
@@ -103,7 +104,8 @@ async def outdated_deliveries(store: Store, channel: ChannelId, now: datetime) -
         for state in _ENDED:
             page = await store.list(DELIVERIES_BY_STATE, channel, kind, state, limit=PAGE)
             found += [d for d in page if d.ended_at is not None and now - d.ended_at > KEEP_NOTICES]
-    return Changes(deletions=found)
+    letters = [d.payload.blob_id for d in found if isinstance(d.payload, Letter)]
+    return Changes(deletions=found, blob_deletions=letters)
 
 
 async def outdated_invitations(store: Store, now: datetime) -> Changes:

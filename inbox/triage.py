@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from inbox.accounts import is_own_address
+from inbox.acknowledgements import may_acknowledge, too_many
 from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
 from inbox.conversations import Numbers, edited, event, opened, received, undelivered
@@ -49,6 +50,10 @@ class Taken(NamedTuple):
     account_id: AccountId
     conversation_id: ConversationId | None = None
     ignored: str | None = None
+    acknowledge: Message | None = None
+    """The mail that opened the conversation, where its writer is to be told that it arrived."""
+    conversation: Conversation | None = None
+    """The one it opened, set with `acknowledge`."""
 
 
 class Triage:
@@ -106,7 +111,14 @@ class Triage:
             changes += Changes(inserts=[event("opened", conversation, now, actor=known.contact)])
         if envelope.particulars.automatic is not None:
             return await self._shown_quietly(changes, before, conversation, now)
-        return await self._placed(changes, before, conversation, now)
+        taken = await self._placed(changes, before, conversation, now)
+        if before is not None or not may_acknowledge(account, self._accounts.values(), envelope):
+            return taken
+        held_back = await too_many(store, account, None if known.is_new else known.contact.id, now)
+        if held_back:
+            noted = event("not_acknowledged", conversation, now, detail={"limit": held_back})
+            return taken._replace(changes=taken.changes + Changes(inserts=[noted]))
+        return taken._replace(acknowledge=message, conversation=conversation)
 
     async def _shown_quietly(
         self, changes: Changes, before: Conversation | None, conversation: Conversation, now: datetime

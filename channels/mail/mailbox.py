@@ -14,7 +14,7 @@ from typing import Literal
 
 from channels.base import Accept, Finding, Observer, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import ChannelError, LoginRejected, PermanentFailure
-from channels.mail import compose, parse
+from channels.mail import acknowledgement, compose, parse
 from channels.mail.imap import Imap, ImapServer, Limits
 from channels.mail.intake import Intake, Pace, Position
 from channels.mail.recount import Recount
@@ -128,7 +128,7 @@ class Mailbox:
     # ------------------------------------------------------------ out
 
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
-        return compose.compose(reply)
+        return acknowledgement.compose(reply) if reply.automatic else compose.compose(reply)
 
     def preview(self, reply: Reply) -> Preview:
         return compose.preview(reply)

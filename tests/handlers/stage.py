@@ -20,7 +20,7 @@ from aiogram.filters.callback_data import CallbackData
 from bot.demo.telegram_server import TelegramServer
 from bot.locales import Catalogue
 from channels.base import Accept, Arrival, Channel, Chat, Finding, Parcel, Preview, Reply, SentAs, Take
-from channels.mail import compose, parse
+from channels.mail import acknowledgement, compose, parse
 from channels.telegram.bot import TelegramBot
 from channels.telegram.limits import Limits
 from handlers.crew import Crew
@@ -134,7 +134,7 @@ class Letterbox:
         return parse.extract(raw, attachment.path)
 
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
-        return compose.compose(reply)
+        return acknowledgement.compose(reply) if reply.automatic else compose.compose(reply)
 
     def preview(self, reply: Reply) -> Preview:
         return compose.preview(reply)

@@ -9,11 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from channels.base import Arrival
 from handlers.callbacks import Close, Release, Send
+from handlers.incoming import accepting
+from inbox.acknowledgements import MOST_TO_ONE
 from inbox.model import Status
 from inbox.store.base import Changes
-from inbox.store.documents import EVENTS_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
-from tests.builders import MAIL
+from inbox.store.documents import DELIVERIES_BY_STATE, EVENTS_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
+from tests.builders import MAIL, ROUX
 from tests.handlers.stage import Seat, Seen, Stage, button
 
 PAUL = "paul.martin@example.net"
@@ -80,6 +83,13 @@ def is_quiet(stage: Stage, card: Seen) -> bool:
 
 async def card_of(lea: Seat) -> Seen:
     return await lea.sees("#1 · Dr Hélène Roux", kind=Release)
+
+
+def acknowledging(stage: Stage, text: str = "") -> None:
+    """Have the account say by itself that a mail arrived."""
+    accounts = stage.desk.accounts
+    assert isinstance(accounts, dict)
+    accounts[ROUX] = msgspec.structs.replace(accounts[ROUX], acknowledgement=text)
 
 
 # ---------------------------------------------------------------- bounces
@@ -246,3 +256,109 @@ async def test_a_newsletter_is_filed_and_shown_to_nobody(stage: Stage) -> None:
     assert lea.sees_nothing_of("Réponse automatique")
     assert "filed" in await kinds(stage)
     assert await stage.ledger_is_balanced()
+
+
+# ---------------------------------------------------------------- acknowledgements
+
+
+async def test_a_mail_about_something_new_is_acknowledged_once(stage: Stage) -> None:
+    acknowledging(stage)
+    lea = await stage.join("Léa")
+    asked = await stage.mail("Puis-je venir jeudi ?", subject="Rendez-vous à midi")
+    await stage.quiet()
+    ((letter, raw),) = stage.letters.sent
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert (letter.sender, letter.recipients) == ("cabinet@roux.example", (PAUL,))
+    assert mail["Auto-Submitted"] == "auto-replied"
+    assert mail["X-Auto-Response-Suppress"] == "All"
+    assert mail["Subject"] == "Auto: Rendez-vous à midi"
+    assert mail["To"] == PAUL
+    assert mail["In-Reply-To"] == f"<{asked}>"
+    text = words(raw)
+    assert "Nous avons bien reçu votre message" in text
+    assert "Puis-je venir jeudi" not in text, "nothing is quoted"
+    assert "acknowledged" in await kinds(stage)
+    # His answer to it finds the conversation, and is not acknowledged.
+    await stage.mail("J'oubliais : à midi.", answers=letter.message_id)
+    await lea.sees("J'oubliais : à midi.", kind=Release)
+    await stage.quiet()
+    assert await stage.said() == ["Puis-je venir jeudi ?", "J'oubliais : à midi."]
+    assert len(stage.letters.sent) == 1
+
+
+async def test_the_account_says_it_in_its_own_words_or_not_at_all(stage: Stage) -> None:
+    await stage.mail("Bonjour")
+    await stage.quiet()
+    assert stage.letters.sent == []
+    acknowledging(stage, "Reçu, merci.")
+    await stage.mail("Bonjour encore", subject="Autre chose")
+    await stage.quiet()
+    ((_, raw),) = stage.letters.sent
+    assert words(raw).startswith("Reçu, merci.")
+
+
+async def test_a_report_about_an_acknowledgement_is_only_noted(stage: Stage) -> None:
+    acknowledging(stage)
+    lea = await stage.join("Léa")
+    await stage.mail("Puis-je venir jeudi ?")
+    await lea.sees("Puis-je venir jeudi ?", kind=Release)
+    await stage.quiet()
+    await stage.mail_raw(a_report(stage.letters.sent[0][0].message_id))
+    await stage.mail_raw(a_report(stage.letters.sent[0][0].message_id))
+    await stage.quiet()
+    assert (await kinds(stage)).count("acknowledgement_undelivered") == 1
+    assert lea.sees_nothing_of("n’est pas arrivée")
+
+
+async def test_two_desks_that_acknowledge_each_other_stop(stage: Stage) -> None:
+    acknowledging(stage)
+    await stage.mail("Bonjour", sender="Autre bureau <bureau@autre.example>", subject="Bonjour")
+    await stage.quiet()
+    assert len(stage.letters.sent) == 1
+    # The other desk has the same manners.
+    (_, raw) = stage.letters.sent[0]
+    theirs = raw.replace(b"cabinet@roux.example", b"bureau@autre.example").replace(
+        b"To: bureau@autre.example\r\n", b"To: cabinet@roux.example\r\n"
+    )
+    await stage.mail_raw(theirs.replace(b"Message-ID: <", b"Message-ID: <theirs."))
+    await stage.quiet()
+    assert len(stage.letters.sent) == 1
+
+
+async def test_one_without_manners_is_answered_so_often_a_day_and_no_more(stage: Stage) -> None:
+    acknowledging(stage)
+    for number in range(MOST_TO_ONE + 3):
+        # No mark of a machine, no thread: each opens a conversation of its own.
+        await stage.mail(
+            f"Votre message {number} nous est parvenu.", sender="bureau@autre.example", subject=f"N° {number}"
+        )
+        await stage.quiet()
+    assert len(stage.letters.sent) == MOST_TO_ONE
+    assert "not_acknowledged" in await kinds(stage, MOST_TO_ONE + 1)
+    assert "acknowledged" in await kinds(stage, MOST_TO_ONE)
+    await stage.mail("Bonjour", sender="nora@example.org", subject="Autre")
+    await stage.quiet()
+    assert len(stage.letters.sent) == MOST_TO_ONE + 1, "others are told as before"
+
+
+async def test_a_mailbox_acknowledges_so_many_an_hour_and_no_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbox.acknowledgements.MOST_FROM_ONE", 3)
+    acknowledging(stage)
+    for number in range(5):
+        await stage.mail("Bonjour", sender=f"robot{number}@example.org", subject=f"N° {number}")
+    await stage.quiet()
+    assert len(stage.letters.sent) == 3
+    assert await stage.store.count(DELIVERIES_BY_STATE, MAIL, "acknowledgement", "sent") == 3
+
+
+async def test_the_same_mail_fetched_twice_is_acknowledged_once(stage: Stage) -> None:
+    acknowledging(stage)
+    raw = (
+        b"From: Paul <paul@example.net>\nTo: cabinet@roux.example\nSubject: x\nMessage-ID: <x@example.net>\n\nBonjour\n"
+    )
+    await accepting(stage.desk, MAIL)([Arrival("9:1", "INBOX", raw)], "9")
+    await accepting(stage.desk, MAIL)([Arrival("10:1", "INBOX", raw)], "10")
+    await stage.quiet()
+    assert len(stage.letters.sent) == 1
