@@ -37,7 +37,9 @@ def read_origin(tree: Tree, bounce: Bounce | None) -> Origin:
     list_id = _list_id(fields)
     report_type = root.parameters.get("report-type", "").lower()
     automatic = Automatic.BOUNCE if bounce is not None else _automatic(fields, root.media_type, report_type, list_id)
-    unanswerable = automatic is not None or bool(list_id) or _is_unanswerable(fields)
+    if automatic is not None and bounce is None and (_is_handed_on(fields) or _invites(tree)):
+        automatic = None
+    unanswerable = automatic is not None or bool(list_id) or _is_unanswerable(fields) or _is_handed_on(fields)
     return Origin(automatic, unanswerable, list_id)
 
 
@@ -110,6 +112,41 @@ def _is_for_another(fields: Fields) -> bool:
     return asked[0].rpartition("@")[2] != (sender[0].rpartition("@")[2] if sender else "")
 
 
+def _is_handed_on(fields: Fields) -> bool:
+    """Whether a rule of a client's mailbox forwards to us what somebody wrote to him: that asks for an answer."""
+    by_rule = not fields.keys().isdisjoint(_RULES)
+    return by_rule and _FORWARDED.match(decode_text(first(fields, "subject"), 300)) is not None
+
+
+_RULES = frozenset(
+    {
+        "x-ms-exchange-generated-message-source",
+        "x-ms-exchange-inbox-rules-loop",
+        "x-ms-exchange-parent-message-id",
+        "x-ms-exchange-forwardingloop",
+        "x-forwarded-for",
+        "x-sieve-redirected-from",
+    }
+)
+_FORWARDED = re.compile(
+    r"\s*(?:fw|fwd|tr|wg|rv|enc|i|vs|vb|doorst|fs|pd|továbbítás|转发|轉寄|転送)\s*(?:\[\d{1,3}\])?\s*[:\uff1a]", re.I
+)
+
+
+def _invites(tree: Tree) -> bool:
+    """Whether somebody asks to meet: his calendar sends it for him, and says so, but he waits for an answer."""
+    fields = tree.root.fields
+    if from_machine(fields) or _is_from_no_reply(fields):
+        return False
+    return any(
+        part.media_type == "text/calendar" and part.parameters.get("method", "").lower() in _ASKING
+        for part in tree.root.leaves()
+    )
+
+
+_ASKING = frozenset({"request", "counter", "cancel"})
+
+
 def _is_discussion(fields: Fields, list_id: str) -> bool:
     """Whether people write to each other through this list: what a newsletter is sent by lets nobody post."""
     post = _word(fields, "list-post")
@@ -144,7 +181,6 @@ _REPLIES = (
     ("x-vacation", _SET),
     ("x-apple-action", re.compile(r"vacation")),
     ("x-cyrus-session-id-vacation", _SET),
-    ("x-ms-exchange-inbox-rules-loop", _SET),
     ("x-ms-exchange-generated-message-source", re.compile(r"mailbox rules|oof|out of office|antispam|journal|agent")),
     ("x-fc-machinegenerated", re.compile(r"true|yes|1")),
     ("x-challenge-response", _SET),
@@ -205,10 +241,7 @@ def _is_unanswerable(fields: Fields) -> bool:
         is_null_path(fields)
         or from_machine(fields)
         or _is_no_reply(fields)
-        or (
-            _MAY_NOT_REPLY.search(first(fields, "from")) is not None
-            and any(_NO_REPLY.search(a.value) for a in read_addresses(fields.get("from", ())[:1]))
-        )
+        or _is_from_no_reply(fields)
         or any(name.startswith("list-") for name in fields)
         or precedence in ("bulk", "list", "junk")
         or not fields.keys().isdisjoint(("feedback-id", "x-loop", "x-mailing-list", "mailing-list", "x-list"))
@@ -225,6 +258,12 @@ def _is_no_reply(fields: Fields) -> bool:
                 # Where answers are wanted elsewhere, the sender's own name says nothing.
                 return _NO_REPLY.search(address.value) is not None
     return False
+
+
+def _is_from_no_reply(fields: Fields) -> bool:
+    return _MAY_NOT_REPLY.search(first(fields, "from")) is not None and any(
+        _NO_REPLY.search(address.value) for address in read_addresses(fields.get("from", ())[:1])
+    )
 
 
 _MAY_NOT_REPLY = re.compile(rb"repl|respon|repon|antwort|answer|contest|rispond|svar", re.I)

@@ -41,7 +41,7 @@ def test_a_persons_mail_is_a_persons() -> None:
         (["X-Autorespond: Re: Rendez-vous"], Automatic.REPLY),
         (["X-Apple-Action: VACATION"], Automatic.REPLY),
         (["Precedence: auto_reply"], Automatic.REPLY),
-        (["X-MS-Exchange-Inbox-Rules-Loop: paul@example.net"], Automatic.REPLY),
+        (["X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent"], Automatic.REPLY),
         (["X-Auto-Response-Suppress: All", "In-Reply-To: <2@roux.example>"], Automatic.REPLY),
         (["X-Auto-Response-Suppress: OOF"], Automatic.NOTICE),
         (["Return-Path: <>"], Automatic.NOTICE),
@@ -111,6 +111,39 @@ def test_the_same_subject_is_a_persons_where_nothing_else_does(subject: str) -> 
 )
 def test_what_people_write_is_never_a_machines(fields: list[str]) -> None:
     assert origin(*fields).automatic is None
+
+
+@pytest.mark.parametrize(
+    "subject", ["FW: Rendez-vous", "TR : Rendez-vous", "WG: Termin", "RV: cita", "I: appuntamento"]
+)
+def test_what_a_clients_rule_forwards_is_a_persons(subject: str) -> None:
+    rule = ["Auto-Submitted: auto-generated", "X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent"]
+    assert origin(f"Subject: {subject}", *rule) == Origin(None, unanswerable=True, list_id="")
+    redirected = origin("Subject: Rendez-vous", "X-MS-Exchange-Inbox-Rules-Loop: cabinet@client.example")
+    assert redirected.automatic is None
+    absent = origin("Subject: Automatic reply: FW: Rendez-vous", *rule)
+    assert absent.automatic is Automatic.NOTICE
+
+
+@pytest.mark.parametrize(
+    ("method", "sender", "kind"),
+    [
+        ("REQUEST", "paul@example.net", None),
+        ("CANCEL", "paul@example.net", None),
+        ("REPLY", "paul@example.net", Automatic.NOTICE),
+        ("REQUEST", "no-reply@agenda.example", Automatic.NOTICE),
+    ],
+)
+def test_who_asks_to_meet_is_a_person_even_if_his_calendar_writes(
+    method: str, sender: str, kind: Automatic | None
+) -> None:
+    raw = (
+        f"From: {sender}\nTo: cabinet@roux.example\nSubject: Invitation\nAuto-Submitted: auto-generated\n"
+        "Message-ID: <1@calendar.example>\nDate: Mon, 2 Mar 2026 09:00:00 +0100\n"
+        "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nRéunion\n--b\n"
+        f"Content-Type: text/calendar; method={method}\n\nBEGIN:VCALENDAR\nEND:VCALENDAR\n--b--\n"
+    )
+    assert read_mail(raw.encode()).particulars.automatic is kind
 
 
 def test_a_person_on_a_mailing_list_is_a_person_nothing_may_go_back_to() -> None:
