@@ -9,14 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bot.locales import Catalogue
 from channels.base import Arrival
 from handlers.callbacks import Close, Release, Send
 from handlers.incoming import accepting
+from handlers.views import Voice, delivery_state
 from inbox.acknowledgements import MOST_TO_ONE
-from inbox.model import Status
+from inbox.model import BlobId, DeliveryState, Letter, Status
+from inbox.particulars import Failure, FailureKind
 from inbox.store.base import Changes
 from inbox.store.documents import DELIVERIES_BY_STATE, EVENTS_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
-from tests.builders import MAIL, ROUX
+from tests.builders import MAIL, NOW, ROUX, a_conversation, a_message, a_reply
 from tests.handlers.stage import Seat, Seen, Stage, button
 
 PAUL = "paul.martin@example.net"
@@ -362,3 +365,27 @@ async def test_the_same_mail_fetched_twice_is_acknowledged_once(stage: Stage) ->
     await accepting(stage.desk, MAIL)([Arrival("10:1", "INBOX", raw)], "10")
     await stage.quiet()
     assert len(stage.letters.sent) == 1
+
+
+# ---------------------------------------------------------------- a card's words
+
+
+def test_of_several_recipients_each_has_its_own_words() -> None:
+    nora = "nora@example.org"
+    message = a_message(a_conversation())
+    letter = Letter(sender="cabinet@roux.example", recipients=(PAUL, nora), blob_id=BlobId("b"), message_id="x")
+    sent = a_reply(message, DeliveryState.SENT, payload=letter, ended_at=NOW)
+    voice = Voice(Catalogue(), "fr", "Europe/Paris", NOW)
+
+    def state(*failures: Failure) -> str:
+        return delivery_state([msgspec.structs.replace(sent, reported=failures)], voice)
+
+    failed = Failure(address=nora, kind=FailureKind.PERMANENT, code="5.1.1")
+    arrived = Failure(address=PAUL, kind=FailureKind.DELIVERED, code="2.0.0")
+    assert state() == "✓ envoyé à 10:00"
+    assert state(arrived, failed) == f"✓ envoyé à 10:00 · ✗ non remis à {nora} · ✓✓ remis à {PAUL}"
+    assert state(failed, msgspec.structs.replace(failed, address=PAUL)) == (
+        f"✗ non remis à {nora} · ✗ non remis à {PAUL}"
+    )
+    nameless = msgspec.structs.replace(failed, address="")
+    assert state(nameless) == f"✓ envoyé à 10:00 · ✗ non remis à {PAUL}, {nora}"
