@@ -28,6 +28,7 @@ from channels.mail.bounce_fields import (
 )
 from channels.mail.bounce_words import DELAYS, FAILURES, code_in, code_of_words
 from channels.mail.headers import (
+    LONGEST_ID,
     Fields,
     as_text,
     decode_octets,
@@ -330,7 +331,7 @@ class _Report:
                 found = read_ids([group.fields.get(name, "").encode()], 1)
                 if found:
                     return found[0]
-            envelope = _from_xtext(group.fields.get("original-envelope-id", "").strip("<> "))
+            envelope = tidy(_from_xtext(group.fields.get("original-envelope-id", "")), LONGEST_ID).strip("<> ")
             if "@" in envelope:
                 return envelope  # RFC 3461 §4.4: what we called it when we handed it over
         for text in self._texts:
