@@ -1,0 +1,265 @@
+# ruff: noqa: RUF001  # words of many alphabets
+"""How mail programs of many languages head the mail they quote: "From: … Sent: …", "On … X wrote:", "Original Message".
+
+Each says it in the language of its user, not of the mail. All of it is data here, and read a line at a time.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Head(StrEnum):
+    """What a line of a quoted header names."""
+
+    FROM = "from"
+    DATE = "date"
+    TO = "to"
+    CC = "cc"
+    REPLY_TO = "reply_to"
+    SUBJECT = "subject"
+
+
+_LABELS: dict[Head, str] = {
+    # en fr de es pt it nl da no sv fi pl cs sk hu ro hr et lt lv ru uk bg el tr ar he ja zh ko vi ca
+    Head.FROM: "from|sender|de|expéditeur|von|absender|remitente|remetente|da|mittente|van|afzender|fra|från|"
+    "lähettäjä|od|nadawca|odesílatel|odosielateľ|feladó|expeditor|de la|šalje|saatja|nuo|no|от|от кого|отправитель|від|"
+    "від кого|από|kimden|gönderen|من|מאת|差出人|送信者|发件人|發件人|寄件者|寄件人|보낸 사람|보낸사람|발신|từ|remitent",
+    Head.DATE: "sent|date|envoyé|envoyé le|date d'envoi|gesendet|gesendet am|datum|enviado|enviado el|enviado em|fecha|"
+    "data|inviato|verzonden|sendt|dato|skickat|skickades|lähetetty|päivämäärä|päiväys|pvm|wysłano|wysłane|odesláno|"
+    "odoslané|dátum|küldve|küldés ideje|elküldve|trimis|poslano|saadetud|kuupäev|išsiųsta|nosūtīts|отправлено|дата|"
+    "отправлен|надіслано|відправлено|изпратено|στάλθηκε|ημερομηνία|εστάλη|tarih|gönderildi|gönderme tarihi|التاريخ|"
+    "تم الإرسال|تاريخ|נשלח|תאריך|日付|日時|送信日時|送信日|日期|时间|時間|发送时间|发送日期|傳送時間|寄件日期|"
+    "보낸 날짜|날짜|보낸날짜|ngày|đã gửi|enviat|datums",
+    Head.TO: "to|à|pour|destinataire|destinataires|an|empfänger|para|a|per|destinatario|aan|naar|til|till|"
+    "vastaanottaja|kenelle|do|komu|dla|címzett|către|catre|za|prima|kellele|kam|кому|до|до кого|получатель|προς|kime|"
+    "alıcı|إلى|אל|宛先|收件人|收件者|받는 사람|받는사람|수신|đến|tới|per a",
+    Head.CC: "cc|copie|copie à|kopie|copia|kopi|kopia|kopio|másolat|copie carbone|cópia|dw|копия|копія|"
+    "κοιν|κοινοποίηση|bilgi|نسخة|עותק|抄送|副本|参照|참조|cci|bcc|tärkeys|priorité|importance",
+    Head.REPLY_TO: "reply-to|reply to|répondre à|répondre-à|antwort an|antwort-an|responder a|responder para|"
+    "rispondi a|risposta|antwoord aan|svar til|svar till|vastausosoite|odpowiedz do|odpovědět komu|válaszcím|"
+    "ответить|yanıtla|返信先|回复至|回覆|회신",
+    Head.SUBJECT: "subject|objet|sujet|betreff|asunto|assunto|oggetto|onderwerp|emne|ämne|aihe|temat|předmět|predmet|"
+    "tárgy|subiect|subiectul|naslov|teema|tema|temats|тема|тема письма|θέμα|konu|الموضوع|נושא|件名|主题|主題|主旨|제목|"
+    "chủ đề|assumpte",
+}
+_KIND = {label: kind for kind, labels in _LABELS.items() for label in labels.split("|")}
+_HEAD_LINE = re.compile(r"[\s>|*_]{0,20}([^\s:：*_<>@\d][^:：<>@\n]{0,30}?)[\s*_]{0,5}[:：][*_]{0,3}(?:\s(.*))?$", re.S)
+_NO_SPACE_LINE = re.compile(r"[\s>|*_]{0,20}([^\s:：*_<>@\d/]{1,20})[*_]{0,3}[:：][*_]{0,3}(.*)$", re.S)
+LONGEST_LINE = 1000
+
+
+def unmarked(line: str) -> str:
+    """A line as its words are compared: no-break and zero-width spaces made plain, its end trimmed."""
+    return _INVISIBLE.sub("", _SPACES.sub(" ", line[:LONGEST_LINE])).rstrip()
+
+
+_SPACES = re.compile("[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f\xad]")
+
+
+def head_of(line: str) -> tuple[Head, str] | None:
+    """What a line names and its value, if it is a line of a quoted header."""
+    for pattern in (_HEAD_LINE, _NO_SPACE_LINE):
+        found = pattern.match(line)
+        if found is not None:
+            label = unicodedata.normalize("NFC", found[1]).strip().lower().replace("’", "'")
+            kind = _KIND.get(label)
+            if kind is not None:
+                return kind, (found[2] or "").strip()
+    return None
+
+
+class HeadBlock(NamedTuple):
+    """A quoted header, from `start` to before `end`."""
+
+    start: int
+    end: int
+    values: dict[Head, str]
+
+
+MOST_HEAD_LINES = 24
+
+
+def read_head_block(lines: Sequence[str], at: int) -> HeadBlock | None:
+    """The header that begins at this line: who, and at least two of when, to whom and about what.
+
+    A line that names nothing continues the one before; empty lines may stand between.
+    """
+    first = head_of(lines[at])
+    if first is None:
+        return None
+    values: dict[Head, str] = {}
+    end, last, gaps = at, None, 0
+    for number in range(at, min(at + MOST_HEAD_LINES, len(lines))):
+        line = lines[number]
+        if not line.strip(" >|*\t"):
+            gaps += 1
+            if gaps > 1 or last is None or (Head.SUBJECT in values and len(values) >= 4):
+                break
+            last = None
+            continue
+        named = head_of(line)
+        if named is not None and named[0] in values and named[0] in (Head.FROM, Head.DATE, Head.SUBJECT):
+            break
+        if named is not None:
+            gaps = 0
+            last = named[0]
+            values.setdefault(last, named[1])
+        elif last is None or number - end > 4 or not _continues(values[last], line):
+            break
+        else:
+            values[last] = f"{values[last]} {line.strip(' >|')}"
+        end = number + 1
+    named_kinds = {kind for kind in values if kind in (Head.DATE, Head.TO, Head.SUBJECT)}
+    if Head.FROM not in values or len(named_kinds) < 2:
+        return None
+    return HeadBlock(at, end, values)
+
+
+def _continues(value: str, line: str) -> bool:
+    """Whether a line that names nothing can be the rest of the value before it."""
+    return (
+        not value
+        or value.endswith((",", ";", "<", "-"))
+        or (line.startswith((" ", "\t")) and len(line.strip()) < 200)
+        or bool(re.match(r"[\s>]*(?:<?mailto:|<?[^\s<>@]{1,64}@[^\s<>@]{1,200}>?[;,]?\s*$|<[^<>]{3,200}>)", line))
+    )
+
+
+# ---------------------------------------------------------------- "On … X wrote:"
+
+_WROTE = (
+    r"wrote|writes|a écrit|écrit|ecrit|a e?crit|schrieb(?:\s.{0,60})?|hat\s.{0,60}geschrieben|geschrieben|"
+    r"(?:het\s)?volgende geschreven|schreef(?:\s.{0,60})?|escribió|escribio|ha escrito|escreveu|"
+    r"ha scritto|scritto|scrive|skrev(?:\s.{0,80})?|kirjoitti(?:\s.{0,60})?|napisał(?:\(a\)|a)?|napisal(?:a|\(a\))?|"
+    r"pisze|napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|je napisa(?:o|la)|írta(?:\s.{0,30})?|ezt írta|a scris|kirjutas|rašė|"
+    r"rakstīja|написал(?:\(а\)|а)?|писал(?:\(а\)|а)?|пишет|пише|написав|написала|έγραψε|yazdı|şunu yazdı|"
+    r"كتب|כתב(?:\/ה|ה)?|写道|寫道|写了|のメール|が書きました|書きました|からのメッセージ|님이 작성|작성|đã viết|"
+    r"va escriure"
+)
+_ENDS_AS_ATTRIBUTION = re.compile(
+    rf"(?:(?:{_WROTE})\s?[:：]?|(?:{_WROTE})\s?[-–—]+|[>\])]\s?[:：]|>\)?\s?(?:{_WROTE})?\s?[:：]?)\s*$", re.I
+)
+_VERB = re.compile(rf"(?:{_WROTE})", re.I)
+_OPENER = re.compile(
+    r"[\s>*|-]{0,20}(?:on|le|am|el|il|em|op|den|dne|dňa|w dniu|dnia|la data de|pe|på|dana|den|στις|в|у|a|ma|w|"
+    r"il giorno|il giorno|no dia|on the|at|tarihinde|בתאריך|في|在|於|vào|d\.)[\s\d,:]",
+    re.I,
+)
+_MONTHS = (
+    r"jan|feb|fév|fev|mar|mär|mrt|apr|avr|abr|kwi|maj|mai|may|mei|jun|juin|cze|jul|juil|lip|aug|août|aoû|ago|sie|sep|"
+    r"wrz|oct|okt|out|paź|nov|lis|dec|déc|dez|dic|gru|янв|фев|мар|апр|мая|май|июн|июл|авг|сен|окт|ноя|дек|січ|лют|бер|"
+    r"кві|тра|чер|лип|сер|вер|жов|лис|гру|ιαν|φεβ|μαρ|απρ|μαΐ|ιουν|ιουλ|αυγ|σεπ|οκτ|νοε|δεκ|oca|şub|nis|haz|tem|ağu|"
+    r"eyl|eki|kas|ara|tam|hel|maa|huh|tou|kes|hei|elo|syy|lok|mar|jou|led|úno|bře|dub|kvě|čer|srp|zář|říj|pro|ene"
+)
+_DATE = re.compile(
+    r"\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}"  # 03.02.2016, 2016-11-16, 2013/7/20
+    rf"|\d{{1,2}}(?:\.|er|º|°|st|nd|rd|th|-го)?\s?(?:de\s|d['’]|of\s)?(?:{_MONTHS})\w*\.?"  # 8 May, 16 aug., 1er août
+    rf"|(?:{_MONTHS})\w*\.?\s\d{{1,2}}\b"  # Mar 21
+    r"|\d{2,4}\s?年\s?\d{1,2}\s?月\s?\d{1,2}\s?日|\d{1,2}\s?月\s?\d{1,2}\s?日|\d{2,4}년\s?\d{1,2}월\s?\d{1,2}일"
+    r"|\b(?:19|20)\d\d\b",
+    re.I,
+)
+_TIME = re.compile(r"\b\d{1,2}\s?[:.hH]\s?\d{2}\b|\d{1,2}\s?(?:am|pm|a\.m\.|p\.m\.|uhr|h)\b|[上下]午|午[前後]", re.I)
+_MAILBOX = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{1,200}|&lt;|<\s*(?:mailto:)?")
+
+_SENTENCE_ENDS = re.compile(r"[^\W\d_]{4,}[.!?]\s")
+_GMAIL = re.compile(r"\d{4}-\d{2}-\d{2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:?\d{2} \S.{0,200}$")
+"""As Gmail wrote for years in languages it had no sentence for."""
+
+MOST_ATTRIBUTION_LINES = 7
+
+
+def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | None:
+    """Where the attribution begins whose last line is `end`; None where that line ends none.
+
+    Args:
+        quoted: whether a quotation follows: then less is asked of what introduces it.
+    """
+    last = lines[end].strip(" >|*_")
+    if _GMAIL.match(last):
+        return end
+    if not last or not (_ENDS_AS_ATTRIBUTION.search(last) or (quoted and _DATE.search(last))):
+        return None
+    said, gaps, found = "", 0, None
+    for start in range(end, max(end - MOST_ATTRIBUTION_LINES, -1), -1):
+        line = lines[start]
+        if not line.strip(" >|*"):
+            gaps += 1
+            if gaps > 1 or start == end:
+                break
+            continue
+        ends_a_sentence = start < end and line.endswith((".", "!", "?", "。")) and not _tells(line)
+        if ends_a_sentence or len(said) > 600:
+            break
+        if found is not None and "moment" not in _tells(said) and not (found == start + 1 and _tells(line) - {"who"}):
+            # Of whom it speaks is known, and not of when: that may stand a little further up.
+            if _opens(line):
+                return start
+            continue
+        if found is not None and not (found == start + 1 and _tells(line) - _tells(said)):
+            break  # it is whole; what stands before is somebody's sentence
+        said = f"{line.strip()} {said}"
+        if found is None and not _introduces(said, quoted=quoted):
+            continue
+        if _opens(said):
+            return start
+        found = start
+    return found
+
+
+def _opens(said: str) -> bool:
+    """Whether these words begin as "On Monday, March 2" does."""
+    moment = _DATE.search(said) or _TIME.search(said)
+    return moment is not None and moment.start() <= 24 and _OPENER.match(said) is not None
+
+
+def _tells(said: str) -> set[str]:
+    """What of an attribution these words have."""
+    parts = {
+        "moment": _DATE.search(said) or _TIME.search(said),
+        "who": _MAILBOX.search(said),
+        "verb": _VERB.search(said),
+    }
+    return {name for name, found in parts.items() if found is not None}
+
+
+def _introduces(said: str, *, quoted: bool) -> bool:
+    moments = (_DATE.search(said) is not None) + (_TIME.search(said) is not None)
+    verb = _VERB.search(said) is not None
+    if verb and said.rstrip(" >*_").endswith((":", "：")) and _MAILBOX.search(said):
+        return True
+    if moments == 2 or (moments and _MAILBOX.search(said)):
+        return verb or quoted or (said.rstrip().endswith((":", "：")) and _MAILBOX.search(said) is not None)
+    if _SENTENCE_ENDS.search(said):
+        return False
+    return verb and (moments == 1 or (quoted and said.rstrip(" >*_").endswith((":", "：", "-"))))
+
+
+# ---------------------------------------------------------------- "-----Original Message-----"
+
+_ORIGINAL = (
+    r"original message|original appointment|message d'origine|message original|message d’origine|message transféré|"
+    r"courriel original|ursprüngliche nachricht|originalnachricht|original-nachricht|ursprüngliche e-mail|"
+    r"mensaje original|correo original|mensagem original|messaggio originale|oorspronkelijk bericht|"
+    r"oprindelig meddelelse|original meddelelse|opprinnelig melding|opprinnelig e-post|ursprungligt meddelande|"
+    r"ursprungsmeddelande|originalmeddelande|alkuperäinen viesti|wiadomość oryginalna|oryginalna wiadomość|"
+    r"původní zpráva|pôvodná správa|eredeti üzenet|mesaj original|izvorna poruka|originalna poruka|algne kiri|"
+    r"исходное сообщение|исходное письмо|оригинальное сообщение|оригінальне повідомлення|початкове повідомлення|"
+    r"αρχικό μήνυμα|orijinal ileti|orijinal mesaj|özgün ileti|الرسالة الأصلية|הודעה מקורית|元のメッセージ|"
+    r"オリジナルメッセージ|original message|原始邮件|原始郵件|邮件原件|원본 메시지|원본 메일|thư gốc|missatge original|"
+    r"reply message|reply above|antwort message|réponse originale"
+)
+_ORIGINAL_LINE = re.compile(
+    rf"[\s>|*]{{0,10}}(?:[-_=–—*]\s?){{2,}}\s*(?:{_ORIGINAL})\s*:?\s*(?:[-_=–—*]\s?){{2,}}\s*$", re.I
+)
+
+
+def is_original_line(line: str) -> bool:
+    """Whether it says that an original follows."""
+    return len(line) < 200 and _ORIGINAL_LINE.match(line) is not None
