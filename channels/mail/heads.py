@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001  # words of many alphabets
+# ruff: noqa: RUF001, E501  # words of many alphabets, some of them wide
 """How mail programs of many languages head the mail they quote: "From: … Sent: …", "On … X wrote:", "Original Message".
 
 Each says it in the language of its user, not of the mail. All of it is data here, and read a line at a time.
@@ -27,18 +27,18 @@ class Head(StrEnum):
 _LABELS: dict[Head, str] = {
     # en fr de es pt it nl da no sv fi pl cs sk hu ro hr et lt lv ru uk bg el tr ar he ja zh ko vi ca
     Head.FROM: "from|sender|de|expéditeur|von|absender|remitente|remetente|da|mittente|van|afzender|fra|från|"
-    "lähettäjä|od|nadawca|odesílatel|odosielateľ|feladó|expeditor|de la|šalje|saatja|nuo|no|от|от кого|отправитель|від|"
-    "від кого|από|kimden|gönderen|من|מאת|差出人|送信者|发件人|發件人|寄件者|寄件人|보낸 사람|보낸사람|발신|từ|remitent",
+    "lähettäjä|od|nadawca|odesílatel|odosielateľ|feladó|expeditor|expeditorul|de la|šalje|saatja|nuo|no|от|от кого|отправитель|від|"
+    "від кого|από|kimden|gönderen|من|מאת|差出人|送信者|送信元|发件人|發件人|寄件者|寄件人|보낸 사람|보낸사람|발신|từ|remitent",
     Head.DATE: "sent|date|envoyé|envoyé le|date d'envoi|gesendet|gesendet am|datum|enviado|enviado el|enviado em|fecha|"
     "data|inviato|verzonden|sendt|dato|skickat|skickades|lähetetty|päivämäärä|päiväys|pvm|wysłano|wysłane|odesláno|"
-    "odoslané|dátum|küldve|küldés ideje|elküldve|trimis|poslano|saadetud|kuupäev|išsiųsta|nosūtīts|отправлено|дата|"
+    "odoslané|dátum|küldve|küldés ideje|elküldve|trimis|dată|gönderilen|poslano|saadetud|kuupäev|išsiųsta|nosūtīts|отправлено|дата|"
     "отправлен|надіслано|відправлено|изпратено|στάλθηκε|ημερομηνία|εστάλη|tarih|gönderildi|gönderme tarihi|التاريخ|"
     "تم الإرسال|تاريخ|נשלח|תאריך|日付|日時|送信日時|送信日|日期|时间|時間|发送时间|发送日期|傳送時間|寄件日期|"
     "보낸 날짜|날짜|보낸날짜|ngày|đã gửi|enviat|datums",
     Head.TO: "to|à|pour|destinataire|destinataires|an|empfänger|para|a|per|destinatario|aan|naar|til|till|"
-    "vastaanottaja|kenelle|do|komu|dla|címzett|către|catre|za|prima|kellele|kam|кому|до|до кого|получатель|προς|kime|"
-    "alıcı|إلى|אל|宛先|收件人|收件者|받는 사람|받는사람|수신|đến|tới|per a",
-    Head.CC: "cc|copie|copie à|kopie|copia|kopi|kopia|kopio|másolat|copie carbone|cópia|dw|копия|копія|"
+    "vastaanottaja|kenelle|do|komu|dla|címzett|destinatarul|pre|adresat|către|catre|za|prima|kellele|kam|кому|до|до кого|получатель|προς|kime|"
+    "alıcı|إلى|אל|宛先|送信先|收件人|收件者|받는 사람|받는사람|수신|đến|tới|per a",
+    Head.CC: "cc|copie|copie à|kopie|copia|kopi|kopia|kópia|kopio|másolat|copie carbone|cópia|dw|копия|копія|"
     "κοιν|κοινοποίηση|bilgi|نسخة|עותק|抄送|副本|参照|참조|cci|bcc|tärkeys|priorité|importance",
     Head.REPLY_TO: "reply-to|reply to|répondre à|répondre-à|antwort an|antwort-an|responder a|responder para|"
     "rispondi a|risposta|antwoord aan|svar til|svar till|vastausosoite|odpowiedz do|odpovědět komu|válaszcím|"
@@ -51,6 +51,12 @@ _KIND = {label: kind for kind, labels in _LABELS.items() for label in labels.spl
 _HEAD_LINE = re.compile(r"[\s>|*_]{0,20}([^\s:：*_<>@\d][^:：<>@\n]{0,30}?)[\s*_]{0,5}[:：][*_]{0,3}(?:\s(.*))?$", re.S)
 _NO_SPACE_LINE = re.compile(r"[\s>|*_]{0,20}([^\s:：*_<>@\d/]{1,20})[*_]{0,3}[:：][*_]{0,3}(.*)$", re.S)
 LONGEST_LINE = 1000
+
+
+def labels_pattern() -> str:
+    """Any label as it begins a field, with a capital where its alphabet has them; the longest that fits."""
+    begun = {label[0].upper() + label[1:] for label in _KIND} | {"CC", "cc"}
+    return "(?:" + "|".join(re.escape(label) for label in sorted(begun, key=len, reverse=True)) + ")"
 
 
 def unmarked(line: str) -> str:
@@ -103,7 +109,7 @@ def read_head_block(lines: Sequence[str], at: int) -> HeadBlock | None:
                 break
             last = None
             continue
-        named = head_of(line)
+        named = head_of(line) or (_other_recipients(lines, number) if values else None)
         if named is not None and named[0] in values and named[0] in (Head.FROM, Head.DATE, Head.SUBJECT):
             break
         if named is not None:
@@ -121,6 +127,19 @@ def read_head_block(lines: Sequence[str], at: int) -> HeadBlock | None:
     return HeadBlock(at, end, values)
 
 
+_OTHER = re.compile(r"[\s>|*_]{0,20}[^\W\d_][^:：<>@\n]{0,30}?[\s*_]{0,3}[:：]")
+
+
+def _other_recipients(lines: Sequence[str], number: int) -> tuple[Head, str] | None:
+    """A line of a header whose label we do not know: it names addresses, or others we know follow it."""
+    label = _OTHER.match(lines[number])
+    if label is None:
+        return None
+    value = lines[number][label.end() :].strip()
+    follows = number + 1 < len(lines) and head_of(lines[number + 1]) is not None
+    return (Head.CC, value) if _MAILBOX.search(value) or follows else None
+
+
 def _continues(value: str, line: str) -> bool:
     """Whether a line that names nothing can be the rest of the value before it."""
     return (
@@ -134,7 +153,7 @@ def _continues(value: str, line: str) -> bool:
 # ---------------------------------------------------------------- "On … X wrote:"
 
 _WROTE = (
-    r"wrote|writes|a écrit|écrit|ecrit|a e?crit|schrieb(?:\s.{0,60})?|hat\s.{0,60}geschrieben|geschrieben|"
+    r"wrote|writes|a écrit|écrit|ecrit|a e?crit|schrieb(?:\s.{0,60})?|hat\s.{0,60}geschrieben|geschrieben|geschreven|"
     r"(?:het\s)?volgende geschreven|schreef(?:\s.{0,60})?|escribió|escribio|ha escrito|escreveu|"
     r"ha scritto|scritto|scrive|skrev(?:\s.{0,80})?|kirjoitti(?:\s.{0,60})?|napisał(?:\(a\)|a)?|napisal(?:a|\(a\))?|"
     r"pisze|napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|je napisa(?:o|la)|írta(?:\s.{0,30})?|ezt írta|a scris|kirjutas|rašė|"
@@ -244,7 +263,7 @@ def _introduces(said: str, *, quoted: bool) -> bool:
 # ---------------------------------------------------------------- "-----Original Message-----"
 
 _ORIGINAL = (
-    r"original message|original appointment|message d'origine|message original|message d’origine|message transféré|"
+    r"original message|original appointment|message d'origine|message original|message d’origine|"
     r"courriel original|ursprüngliche nachricht|originalnachricht|original-nachricht|ursprüngliche e-mail|"
     r"mensaje original|correo original|mensagem original|messaggio originale|oorspronkelijk bericht|"
     r"oprindelig meddelelse|original meddelelse|opprinnelig melding|opprinnelig e-post|ursprungligt meddelande|"
