@@ -95,11 +95,13 @@ def _read(raw: bytes) -> Envelope:
     if not own_id:
         defects["no_message_id"] = None
     reply_to = next(iter(_values(fields, "reply-to")), None)
+    subject = decode_text(first(fields, "subject"))
     text = _Text(tree)
     attachments = _attachments(raw, text.files, defects)
     bounce = read_bounce(tree)
     origin = read_origin(tree, bounce)
     particulars = Particulars(
+        # One line a field: what its own module makes of the mail. Each is a pure function that never raises.
         automatic=origin.automatic,
         unanswerable=origin.unanswerable,
         bounce=bounce,
@@ -108,7 +110,7 @@ def _read(raw: bytes) -> Envelope:
     return Envelope(
         external_id=own_id or _content_id(raw, tree.root),
         sender=Sender(kind=AddressKind.MAIL, value=sender, name=name),
-        subject=decode_text(first(fields, "subject")),
+        subject=subject,
         text=text.text,
         truncated=text.is_cut or not _LEFT_OUT.isdisjoint(defects),
         attachments=attachments,
