@@ -1,0 +1,85 @@
+"""The files of a mail: what they are called, what kind they are, how large."""
+
+from __future__ import annotations
+
+import re
+
+from channels.mail.headers import decode_text, first, read_head, tidy
+from channels.mail.parts import Part, decoded_size
+from inbox.model import Attachment, AttachmentKind
+
+MOST_ATTACHMENTS = 200
+LONGEST_FILE_NAME = 150
+
+_ENDINGS = {
+    "application/pdf": ".pdf", "application/pkcs7-mime": ".p7m", "application/pkcs7-signature": ".p7s",
+    "application/pgp-signature": ".asc", "application/zip": ".zip", "application/msword": ".doc",
+    "audio/amr": ".amr", "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/ogg": ".ogg", "audio/wav": ".wav",
+    "image/gif": ".gif", "image/heic": ".heic", "image/jpeg": ".jpg", "image/jpg": ".jpg", "image/png": ".png",
+    "image/svg+xml": ".svg", "image/webp": ".webp", "image/tiff": ".tiff", "image/bmp": ".bmp",
+    "message/rfc822": ".eml", "message/global": ".eml", "text/calendar": ".ics", "text/css": ".css",
+    "text/csv": ".csv", "text/html": ".html", "text/plain": ".txt", "text/rtf": ".rtf", "text/vcard": ".vcf",
+    "text/x-vcard": ".vcf", "text/xml": ".xml", "message/delivery-status": ".txt", "text/rfc822-headers": ".txt",
+    "video/mp4": ".mp4", "video/quicktime": ".mov", "video/webm": ".webm",
+}  # fmt: skip
+_KINDS = {
+    ".jpg": AttachmentKind.PHOTO, ".jpeg": AttachmentKind.PHOTO, ".png": AttachmentKind.PHOTO,
+    ".webp": AttachmentKind.PHOTO, ".mp3": AttachmentKind.AUDIO, ".m4a": AttachmentKind.AUDIO,
+    ".wav": AttachmentKind.AUDIO, ".flac": AttachmentKind.AUDIO, ".amr": AttachmentKind.AUDIO,
+    ".ogg": AttachmentKind.VOICE, ".oga": AttachmentKind.VOICE, ".opus": AttachmentKind.VOICE,
+    ".mp4": AttachmentKind.VIDEO, ".mov": AttachmentKind.VIDEO, ".webm": AttachmentKind.VIDEO,
+}  # fmt: skip
+
+
+def list_attachments(raw: bytes, files: list[Part], defects: dict[str, None]) -> tuple[Attachment, ...]:
+    if len(files) > MOST_ATTACHMENTS:
+        defects["too_many_attachments"] = None
+    listed = []
+    for part in files[:MOST_ATTACHMENTS]:
+        name = _file_name(raw, part)
+        attachment = Attachment(
+            name=name,
+            media_type=part.media_type,
+            size=decoded_size(raw, part),
+            kind=_kind(part.media_type, name),
+            path=part.path,
+        )
+        listed.append(attachment)
+    return tuple(listed)
+
+
+def _kind(media_type: str, name: str) -> AttachmentKind:
+    ending = _ENDINGS.get(media_type, "")
+    if media_type == "application/octet-stream":
+        ending = "." + name.rpartition(".")[2].lower()
+    if ending in _KINDS:
+        return _KINDS[ending]
+    match media_type.partition("/")[0]:
+        case "audio":
+            return AttachmentKind.AUDIO
+        case "video":
+            return AttachmentKind.VIDEO
+        case _:
+            return AttachmentKind.FILE
+
+
+# What separates folders anywhere, and what Windows refuses in a name.
+_UNSAFE = re.compile(r'[/\\:*?"<>|]+')
+
+
+def _file_name(raw: bytes, part: Part) -> str:
+    """A name to save it under: no folder, nothing hidden in it; one made up where its author gave none."""
+    name = tidy(part.file_name, 20_000)
+    ending = _ENDINGS.get(part.media_type, ".bin")
+    if not name and part.media_type.startswith("message/"):
+        head = read_head(raw, part.start, part.end)
+        subject = decode_text(first(head.fields, "subject"), 80)
+        name = subject + ending if subject else ""
+    name = _UNSAFE.sub("_", name).strip(" ")
+    if not name.strip("._ "):
+        return f"attachment-{part.path}{ending}"
+    if len(name) > LONGEST_FILE_NAME:
+        stem, dot, last = name.rpartition(".")
+        kept = dot + last if stem and len(last) <= 10 else ""
+        name = (stem if kept else name)[: LONGEST_FILE_NAME - len(kept)] + kept
+    return name.rstrip(". ")
