@@ -14,7 +14,8 @@ LONGEST_FILE_NAME = 150
 _ENDINGS = {
     "application/pdf": ".pdf", "application/pkcs7-mime": ".p7m", "application/pkcs7-signature": ".p7s",
     "application/pgp-signature": ".asc", "application/zip": ".zip", "application/msword": ".doc",
-    "audio/amr": ".amr", "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/ogg": ".ogg", "audio/wav": ".wav",
+    "audio/amr": ".amr", "audio/mpeg": ".mp3", "audio/mp3": ".mp3", "audio/x-wav": ".wav", "audio/x-m4a": ".m4a",
+    "audio/opus": ".opus", "audio/flac": ".flac", "audio/mp4": ".m4a", "audio/ogg": ".ogg", "audio/wav": ".wav",
     "image/gif": ".gif", "image/heic": ".heic", "image/jpeg": ".jpg", "image/jpg": ".jpg", "image/png": ".png",
     "image/svg+xml": ".svg", "image/webp": ".webp", "image/tiff": ".tiff", "image/bmp": ".bmp",
     "message/rfc822": ".eml", "message/global": ".eml", "text/calendar": ".ics", "text/css": ".css",
@@ -22,6 +23,7 @@ _ENDINGS = {
     "text/x-vcard": ".vcf", "text/xml": ".xml", "message/delivery-status": ".txt", "text/rfc822-headers": ".txt",
     "video/mp4": ".mp4", "video/quicktime": ".mov", "video/webm": ".webm",
 }  # fmt: skip
+_TYPES = {ending: media_type for media_type, ending in reversed(_ENDINGS.items())}
 _KINDS = {
     ".jpg": AttachmentKind.PHOTO, ".jpeg": AttachmentKind.PHOTO, ".png": AttachmentKind.PHOTO,
     ".webp": AttachmentKind.PHOTO, ".mp3": AttachmentKind.AUDIO, ".m4a": AttachmentKind.AUDIO,
@@ -31,12 +33,18 @@ _KINDS = {
 }  # fmt: skip
 
 
+def media_type_of(name: str) -> str:
+    """What a file is by the end of its name."""
+    return _TYPES.get("." + name.rpartition(".")[2].lower(), "application/octet-stream")
+
+
 def list_attachments(raw: bytes, files: list[Part], defects: dict[str, None]) -> tuple[Attachment, ...]:
+    """The files as the desk lists them, each by its path; more than it lists is a defect."""
     if len(files) > MOST_ATTACHMENTS:
         defects["too_many_attachments"] = None
     listed = []
     for part in files[:MOST_ATTACHMENTS]:
-        name = _file_name(raw, part)
+        name = file_name(raw, part)
         attachment = Attachment(
             name=name,
             media_type=part.media_type,
@@ -48,31 +56,33 @@ def list_attachments(raw: bytes, files: list[Part], defects: dict[str, None]) ->
     return tuple(listed)
 
 
+_SOUNDS = frozenset({AttachmentKind.AUDIO, AttachmentKind.VOICE})
+# What programs call a file they do not know.
+_VAGUE = frozenset({"application/octet-stream", "application/ogg", "application/x-download", "application/download"})
+
+
 def _kind(media_type: str, name: str) -> AttachmentKind:
-    ending = _ENDINGS.get(media_type, "")
-    if media_type == "application/octet-stream":
-        ending = "." + name.rpartition(".")[2].lower()
-    if ending in _KINDS:
-        return _KINDS[ending]
-    match media_type.partition("/")[0]:
-        case "audio":
-            return AttachmentKind.AUDIO
-        case "video":
-            return AttachmentKind.VIDEO
-        case _:
-            return AttachmentKind.FILE
+    named = _KINDS.get("." + name.rpartition(".")[2].lower())
+    main = media_type.partition("/")[0]
+    # An audio/wav called .mp3 is one, a video/mp4 called .m4a has no picture.
+    if named is not None and (media_type in _VAGUE or (main in ("audio", "video") and named in _SOUNDS)):
+        return named
+    typed = _KINDS.get(_ENDINGS.get(media_type, ""))
+    if typed is not None:
+        return typed
+    return {"audio": AttachmentKind.AUDIO, "video": AttachmentKind.VIDEO}.get(main, AttachmentKind.FILE)
 
 
 # What separates folders anywhere, and what Windows refuses in a name.
 _UNSAFE = re.compile(r'[/\\:*?"<>|]+')
 
 
-def _file_name(raw: bytes, part: Part) -> str:
+def file_name(raw: bytes, part: Part) -> str:
     """A name to save it under: no folder, nothing hidden in it; one made up where its author gave none."""
     name = tidy(part.file_name, 20_000)
     ending = _ENDINGS.get(part.media_type, ".bin")
     if not name and part.media_type.startswith("message/"):
-        head = read_head(raw, part.start, part.end)
+        head = read_head(part.source if part.source is not None else raw, part.start, part.end)
         subject = decode_text(first(head.fields, "subject"), 80)
         name = subject + ending if subject else ""
     name = _UNSAFE.sub("_", name).strip(" ")

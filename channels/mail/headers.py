@@ -11,7 +11,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import NamedTuple
@@ -387,6 +387,18 @@ def read_date(value: bytes) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+_ZONE = re.compile(r"\s([+-])([01]\d)([0-5]\d)\b")
+
+
+def zone_of(value: bytes) -> tzinfo:
+    """The zone its author's clock shows, by the Date field; UTC where that says none."""
+    found = _ZONE.search(as_text(value[:300]))
+    if found is None:
+        return UTC
+    offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return timezone(offset if found[1] == "+" else -offset)
 
 
 # ---------------------------------------------------------------- parameters

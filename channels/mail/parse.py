@@ -14,6 +14,8 @@ from channels.mail.attachments import MOST_ATTACHMENTS as MOST_ATTACHMENTS
 from channels.mail.attachments import list_attachments
 from channels.mail.automatic import read_origin
 from channels.mail.bounces import read_bounce
+from channels.mail.containers import find_part
+from channels.mail.contents import find_cards, find_meetings, find_protection, is_rich
 from channels.mail.headers import (
     Fields,
     decode_text,
@@ -22,6 +24,7 @@ from channels.mail.headers import (
     read_date,
     read_ids,
     read_own_id,
+    zone_of,
 )
 from channels.mail.parts import Part, Tree, decode_part
 from channels.mail.words import LONGEST_TEXT as LONGEST_TEXT
@@ -59,7 +62,7 @@ def extract(raw: bytes, path: str) -> bytes:
         KeyError: the mail has no part of that path.
     """
     raw = _with_line_ends(raw)
-    part = Tree(raw).find(path)
+    part = find_part(Tree(raw), path)
     if part is None:
         raise KeyError(path)
     return decode_part(raw, part)
@@ -97,6 +100,10 @@ def _read(raw: bytes) -> Envelope:
         unanswerable=origin.unanswerable,
         bounce=bounce,
         list_id=origin.list_id,
+        meetings=find_meetings(tree, zone_of(first(fields, "date"))),
+        cards=find_cards(tree),
+        protection=find_protection(tree, text.text),
+        is_rich=is_rich(tree, text),
     )
     return Envelope(
         external_id=own_id or _content_id(raw, tree.root),

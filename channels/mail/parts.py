@@ -43,6 +43,10 @@ class Part:
     encoding: str
     parts: list[Part] | None = None
     """Of a multipart that could be taken apart."""
+    source: bytes | None = field(default=None, repr=False)
+    """The octets `start` and `end` count in, where these are not the mail's own (`channels.mail.containers`)."""
+    inside: list[Part] | None = field(default=None, repr=False)
+    """The parts in its octets, once they were looked for."""
     _disposition: tuple[str, dict[str, str]] | None = field(default=None, repr=False)
 
     @property
@@ -75,10 +79,6 @@ class Tree:
         self._count = 0
         self._searchable = MOST_SEARCHED * len(raw) + ALWAYS_SEARCHED
         self.root = self._part(0, len(raw), "", 0, "text/plain")
-
-    def find(self, path: str) -> Part | None:
-        """The part of that path."""
-        return next((part for part in self.root.leaves() if part.path == path), None)
 
     def _part(self, start: int, end: int, path: str, depth: int, default: str) -> Part:
         self._count += 1
@@ -178,7 +178,7 @@ _GUESS = re.compile(rb"^--([^\s]{1,200}?)[ \t]*\r?$", re.M)
 
 def decode_part(raw: bytes, part: Part, most: int | None = None) -> bytes:
     """The octets of a part, decoded; of a longer one about the first `most`."""
-    start, end = part.start, part.end
+    raw, start, end = part.source if part.source is not None else raw, part.start, part.end
     if most is not None and end - start > most:
         end = raw.find(b"\n", start + most, min(end, start + most + 1000)) + 1 or start + most
     match part.encoding:
@@ -194,7 +194,7 @@ def decode_part(raw: bytes, part: Part, most: int | None = None) -> bytes:
 
 def decoded_size(raw: bytes, part: Part) -> int:
     """How many octets `decode_part` gives: counted, not decoded, where it is large."""
-    start, end = part.start, part.end
+    raw, start, end = part.source if part.source is not None else raw, part.start, part.end
     if part.encoding == "base64" and end - start > 2**16:
         padding = raw.find(b"=", start, end)  # what follows it is not decoded either
         end = padding if padding >= 0 else end

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import unquote
 
-from channels.mail.headers import decode_octets
+from channels.mail.attachments import file_name
+from channels.mail.containers import inside, is_cms, is_winmail, without
+from channels.mail.headers import decode_octets, read_ids
 from channels.mail.html import html_to_text
 from channels.mail.parts import Part, Tree, decode_part
 
@@ -28,33 +32,81 @@ class Text:
 
     def __init__(self, tree: Tree) -> None:
         self.files: list[Part] = []
+        self.pages: list[Part] = []
+        """The HTML parts among those whose words are shown, or are the same as those shown."""
+        self._tree = tree
         self._raw = tree.raw
         self._read: dict[str, _Words] = {}
+        self._last_resort: list[Part] = []
+        self._names: dict[str, str] | None = None
+        self.text, self.is_cut = self._joined(self._shown(tree.root, self.files))
+        if not self.text and self._last_resort:
+            self.text, is_cut = self._joined(iter(self._last_resort))
+            self.is_cut |= is_cut
+
+    def _joined(self, parts: Iterator[Part]) -> tuple[str, bool]:
         pieces: list[str] = []
+        pictures: list[str] = []
         room = LONGEST_TEXT
-        self.is_cut = False
-        for part in self._shown(tree.root, self.files):
+        cut = False
+        for part in parts:
             if room <= 0:
-                self.is_cut = True
+                cut = True
                 break
+            if part.media_type not in _WORDS:
+                # Between two texts, as Apple Mail puts it: there is its place.
+                if pieces:
+                    pictures.append(picture_mark(file_name(self._raw, part)))
+                continue
             words = self._words(part)
-            self.is_cut |= words.is_cut or len(words.text) > room
+            if words.text and pictures:
+                pieces += pictures
+                room -= sum(map(len, pictures))
+                pictures = []
+            cut |= words.is_cut or len(words.text) > room
             if words.text:
-                pieces.append(words.text[:room])
+                pieces.append(words.text[: max(room, 0)])
                 room -= len(words.text)
-        self.text = "\n\n".join(pieces)[:LONGEST_TEXT]
+        return "\n\n".join(pieces)[:LONGEST_TEXT], cut
 
     def _shown(self, part: Part, files: list[Part]) -> Iterator[Part]:
+        """The parts whose words are shown, and the pictures that stand among them."""
         if part.parts is None:
-            if _is_text(part):
-                yield part
-            else:
-                files.append(part)
+            yield from self._leaf(part, files)
         elif part.media_type == "multipart/alternative":
             yield from self._best(part, files)
         else:
+            among_words = part.media_type == "multipart/mixed"
             for child in part.parts:
+                if among_words and child.media_type.startswith("image/") and child.disposition[0] != "attachment":
+                    files.append(child)
+                    yield child
+                else:
+                    yield from self._shown(child, files)
+
+    def _leaf(self, part: Part, files: list[Part]) -> Iterator[Part]:
+        if _is_text(part):
+            if part.media_type == "text/html":
+                self.pages.append(part)
+            else:
+                files += inside(self._tree, part)
+            yield part
+            return
+        if not (is_winmail(part) or is_cms(part)):
+            files.append(part)
+            return
+        found = inside(self._tree, part)
+        if is_cms(part) or not found:
+            files.append(part)
+        for child in found:
+            if is_cms(part):
                 yield from self._shown(child, files)
+            elif child.path.endswith("/text"):
+                # The mail's own words say the same where there are any.
+                self._last_resort.append(child)
+                self.pages += [child] if child.media_type == "text/html" else []
+            else:
+                files.append(child)
 
     def _best(self, alternative: Part, files: list[Part]) -> list[Part]:
         """One of the forms of the same words: the plain one, unless it says nothing."""
@@ -64,7 +116,7 @@ class Text:
             forms.append(list(self._shown(child, mine)))
             # Another form of the same words is no file; a picture or an invitation is.
             files += [file for file in mine if not file.media_type.startswith("text/x-amp")]
-        plain = [form for form in forms if form and all(part.media_type == "text/plain" for part in form)]
+        plain = [form for form in forms if form and all(part.media_type != "text/html" for part in form)]
         others = [form for form in forms if form and form not in plain]
         for form in plain:
             said = self._said(form)
@@ -75,38 +127,90 @@ class Text:
         return next(iter((*others, *plain)), [])
 
     def _said(self, form: list[Part]) -> str:
-        return "".join(self._words(part).text for part in form)
+        return "".join(self._words(part).text for part in form if part.media_type in _WORDS)
 
     def _words(self, part: Part) -> _Words:
         words = self._read.get(part.path)
         if words is None:
-            words = self._read[part.path] = _read_words(self._raw, part)
+            words = self._read[part.path] = self._read_words(part)
         return words
+
+    def _read_words(self, part: Part) -> _Words:
+        octets = decode_part(self._raw, part, MOST_OCTETS)
+        is_cut = part.end - part.start > MOST_OCTETS
+        charset = part.parameters.get("charset")
+        if part.media_type == "text/html":
+            if charset is None:
+                declared = _META_CHARSET.search(octets[:4096])
+                charset = declared[1].decode() if declared else None
+            text, left_out = html_to_text(_with_pictures(decode_octets(octets, charset), self._names_by_id()))
+            return _Words(tidied(text), is_cut or left_out)
+        if part.inside:
+            octets = without(decode_part(self._raw, part), part.inside)[:MOST_OCTETS]
+        text = decode_octets(octets, charset)
+        is_cut |= len(text) > 4 * LONGEST_TEXT
+        text = text[: 4 * LONGEST_TEXT]
+        if part.parameters.get("format", "").lower() == "flowed":
+            text = _unwrapped(text, joined=part.parameters.get("delsp", "").lower() == "yes")
+        return _Words(tidied(text), is_cut)
+
+    def _names_by_id(self) -> dict[str, str]:
+        """What the parts that a page can show are called, by their Content-ID (RFC 2392)."""
+        if self._names is None:
+            self._names = {}
+            for part in _leaves(self._tree):
+                for each in read_ids(part.fields.get("content-id", ()), 1):
+                    self._names.setdefault(each.lower(), file_name(self._raw, part))
+        return self._names
 
 
 _NEEDS_HTML = re.compile(r"\bhtml\b", re.I)
 
 
-def _read_words(raw: bytes, part: Part) -> _Words:
-    octets = decode_part(raw, part, MOST_OCTETS)
-    is_cut = part.end - part.start > MOST_OCTETS
-    charset = part.parameters.get("charset")
-    if part.media_type == "text/html":
-        if charset is None:
-            declared = _META_CHARSET.search(octets[:4096])
-            charset = declared[1].decode() if declared else None
-        text, left_out = html_to_text(decode_octets(octets, charset))
-        return _Words(tidied(text), is_cut or left_out)
-    text = decode_octets(octets, charset)
-    is_cut |= len(text) > 4 * LONGEST_TEXT
-    text = text[: 4 * LONGEST_TEXT]
-    if part.parameters.get("format", "").lower() == "flowed":
-        text = _unwrapped(text, joined=part.parameters.get("delsp", "").lower() == "yes")
-    return _Words(tidied(text), is_cut)
+def _leaves(tree: Tree) -> Iterator[Part]:
+    for leaf in tree.root.leaves():
+        yield leaf
+        for child in leaf.inside or ():
+            yield from child.leaves()
+
+
+# ---------------------------------------------------------------- pictures
+
+_PICTURE = re.compile(r"<img\b[^<>]{0,8000}>", re.I)
+_SOURCE = re.compile(r"\bsrc\s{0,9}=\s{0,9}[\"']?\s{0,9}cid:([^\"'\s>]{1,900})", re.I)
+_POINT = re.compile(r"\b(width|height)\s{0,9}[=:]\s{0,9}[\"']?\s{0,9}[01](?:px)?(?![\w.%])", re.I)
+
+
+def picture_mark(name: str) -> str:
+    """What stands in a text where a picture of the mail is shown, in every language the same."""
+    return f"[🖼 {name}]"
+
+
+def _with_pictures(page: str, names: dict[str, str]) -> str:
+    """A page with the names of the mail's own pictures in their places.
+
+    Pictures from elsewhere show nothing: they are decoration, or count who reads.
+    """
+    if not names or ("cid:" not in page and "CID:" not in page):
+        return page
+
+    def name_of(picture: re.Match[str]) -> str:
+        source = _SOURCE.search(picture[0])
+        if source is None or len({side.lower() for side in _POINT.findall(picture[0])}) == 2:
+            return picture[0]
+        named = names.get(html.unescape(unquote(source[1])).lower())
+        return html.escape(picture_mark(named)) if named else picture[0]
+
+    return _PICTURE.sub(name_of, page)
+
+
+# ---------------------------------------------------------------- words
+
+_WORDS = frozenset({"text/plain", "text/html"})
 
 
 def _is_text(part: Part) -> bool:
-    if part.media_type not in ("text/plain", "text/html"):
+    if part.media_type not in _WORDS:
         return False
     return part.disposition[0] != "attachment" and not part.file_name
 
@@ -117,6 +221,7 @@ _EMPTY_LINES = re.compile(r"\n{4,}")
 
 
 def tidied(text: str) -> str:
+    """Text with LF ends, no trailing blanks, no control characters and at most two empty lines together."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     # RFC 3676 §4.3: "-- " begins a signature.
     text = "\n".join([line if line == "-- " else line.rstrip(" \t\xa0") for line in lines])

@@ -40,6 +40,7 @@ PICTURE = (
     "Content-Type: image/png; name=logo.png\nContent-Disposition: inline\nContent-ID: <logo>\n"
     "Content-Transfer-Encoding: base64\n\niVBORw0KGgo="
 )
+PDF = "Content-Type: application/pdf; name=devis.pdf\n\n%PDF"
 
 
 # ---------------------------------------------------------------- the usual
@@ -247,7 +248,7 @@ def test_the_plain_form_is_shown_when_it_says_something() -> None:
 
 def test_texts_that_follow_one_another_are_all_shown() -> None:
     footer = "Content-Type: text/plain\n\nPied de liste"
-    assert read_mail(multipart(PAGE, PICTURE, footer)).text == "La page, été.\n\nPied de liste"
+    assert read_mail(multipart(PAGE, PDF, footer)).text == "La page, été.\n\nPied de liste"
 
 
 def test_a_page_is_shown_as_it_reads() -> None:
