@@ -7,7 +7,6 @@ and only so much of it is looked at.
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,8 @@ from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
+
+from channels.mail.charsets import decode_octets as decode_octets
 
 LONGEST_HEAD = 256 * 1024
 LONGEST_FIELD = 64 * 1024
@@ -100,59 +101,6 @@ def first(fields: Fields, name: str) -> bytes:
     """The first field of that name; empty where there is none."""
     values = fields.get(name)
     return values[0] if values else b""
-
-
-# ---------------------------------------------------------------- charsets
-
-_CHARSETS = {
-    # What is labelled Latin-1 or ASCII is written on Windows (WHATWG Encoding §4.2).
-    "ascii": "utf-8", "us-ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "7bit": "utf-8", "8bit": "utf-8",
-    "unknown-8bit": "utf-8", "x-unknown": "utf-8", "utf8mb4": "utf-8", "unicode-1-1-utf-8": "utf-8",
-    "iso-8859-1": "cp1252", "iso8859-1": "cp1252", "iso_8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252",
-    "l1": "cp1252", "iso-8859-9": "cp1254", "iso-8859-8-i": "iso-8859-8", "iso-8859-6-i": "iso-8859-6",
-    "windows-874": "cp874", "x-mac-roman": "mac_roman", "macintosh": "mac_roman", "x-sjis": "cp932",
-    "shift_jis": "cp932", "shift-jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030",
-    "euc-kr": "cp949", "ks_c_5601-1987": "cp949", "ksc5601": "cp949", "big5": "big5hkscs",
-    "unicode-1-1-utf-7": "utf-7",
-}  # fmt: skip
-# Python's text codecs that are no charset of a mail; some of them take quadratic time.
-_NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"})
-_WORD_CHARSET = re.compile(r"[\"'\s]*([\w.:+-]{1,40})", re.ASCII)
-
-
-def decode_octets(octets: bytes, charset: str | None) -> str:
-    """Text from octets: by the named charset where that fits, else by UTF-8, else by what fits always."""
-    named = _WORD_CHARSET.match(charset) if charset else None
-    name = named[1].lower() if named else "utf-8"
-    name = _CHARSETS.get(name, name)
-    try:
-        codec = codecs.lookup(name)
-        name = codec.name
-        if name in _NO_CHARSETS or not codec._is_text_encoding:
-            name = "utf-8"
-    except LookupError:
-        name = "utf-8"
-    for wanted in dict.fromkeys((name, "utf-8")):
-        try:
-            return _whole(octets.decode(wanted))
-        except UnicodeError:
-            if octets.isascii():
-                break  # a code with shifts (ISO-2022), damaged: it is certainly not UTF-8
-    if name == "utf-8":
-        # Some octets of a UTF-8 text were damaged, or it was never UTF-8.
-        text = octets.decode("utf-8", "replace")
-        bad = text.count("\ufffd")
-        return text if bad * 4 < len(octets) - len(text) + bad else octets.decode("cp1252", "replace")
-    return _whole(octets.decode(name, "replace"))
-
-
-def _whole(text: str) -> str:
-    """Without lone surrogates, which UTF-7 and UTF-16 let through and no store takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 # ---------------------------------------------------------------- words

@@ -88,9 +88,12 @@ class Tree:
         media_type, parameters = read_parameters(first(fields, "content-type"))
         if not _MEDIA_TYPE.fullmatch(media_type):
             # RFC 2045 §5.2: without a type, or with one that is none, it is plain text; but a file is not.
-            named = "content-type" in fields and "attachment" in as_text(first(fields, "content-disposition")).lower()
-            media_type = "application/octet-stream" if named else _SHORT_TYPES.get(media_type, default)
-        encoding = as_text(first(fields, "content-transfer-encoding")).partition(";")[0].strip("\"' \t\n").lower()
+            is_named = (
+                "content-type" in fields and "attachment" in as_text(first(fields, "content-disposition")).lower()
+            )
+            media_type = "application/octet-stream" if is_named else _SHORT_TYPES.get(media_type, default)
+        named = _ENCODING.search(as_text(first(fields, "content-transfer-encoding")))
+        encoding = _ENCODINGS.get(named[0].lower(), named[0].lower()) if named else ""
         part = Part(path, fields, head.body, end, media_type, parameters, encoding)
         if not media_type.startswith("multipart/"):
             part.path = path or "1"
@@ -168,6 +171,12 @@ def _delimiters(raw: bytes, start: int, end: int, boundary: bytes) -> Iterator[t
 
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^+.-]+/[\w!#$&^+.-]+", re.ASCII)
+_ENCODING = re.compile(r"[\w-]+", re.ASCII)
+# As people and programs misspell them.
+_ENCODINGS = {
+    "base-64": "base64", "base_64": "base64", "b64": "base64",
+    "quotedprintable": "quoted-printable", "quoted_printable": "quoted-printable", "qp": "quoted-printable",
+}  # fmt: skip
 _SHORT_TYPES = {"text": "text/plain", "html": "text/html", "plain": "text/plain"}
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*+(?=\r?\n|\Z)")
 _GUESS = re.compile(rb"^--([^\s]{1,200}?)[ \t]*\r?$", re.M)
@@ -183,7 +192,7 @@ def decode_part(raw: bytes, part: Part, most: int | None = None) -> bytes:
         end = raw.find(b"\n", start + most, min(end, start + most + 1000)) + 1 or start + most
     match part.encoding:
         case "base64":
-            return decode_base64(memoryview(raw)[start:end])
+            return _decode_base64(raw, start, end)
         case "quoted-printable":
             return _decode_quoted_printable(raw, start, end)
         case encoding if encoding in _UUENCODE:
@@ -196,7 +205,9 @@ def decoded_size(raw: bytes, part: Part) -> int:
     """How many octets `decode_part` gives: counted, not decoded, where it is large."""
     raw, start, end = part.source if part.source is not None else raw, part.start, part.end
     if part.encoding == "base64" and end - start > 2**16:
-        padding = raw.find(b"=", start, end)  # what follows it is not decoded either
+        padding = raw.find(b"=", start, end)
+        if padding >= 0 and raw[padding : min(end, padding + 200)].strip(b"= \t\r\n"):
+            return len(decode_part(raw, part))  # something follows that may be more of it
         end = padding if padding >= 0 else end
         letters = end - start - sum(raw.count(blank, start, end) for blank in (b"\n", b"\r", b" ", b"\t"))
         return letters * 3 // 4
@@ -207,6 +218,26 @@ def decoded_size(raw: bytes, part: Part) -> int:
     if part.encoding in ("base64", "quoted-printable") or part.encoding in _UUENCODE:
         return len(decode_part(raw, part))
     return end - start
+
+
+_MORE_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]*+")
+_PADDED = re.compile(rb"[A-Za-z0-9+/\s]++={0,2}")
+MOST_PADDED = 100_000
+
+
+def _decode_base64(raw: bytes, start: int, end: int) -> bytes:
+    padding = raw.find(b"=", start, end)
+    if (
+        padding < 0
+        or not raw[padding : min(end, padding + 200)].strip(b"= \t\r\n")
+        or not _MORE_BASE64.fullmatch(raw, padding, end)
+    ):
+        return decode_base64(memoryview(raw)[start:end])
+    # Some programs encode a file piece by piece, and pad each.
+    decoded = BytesIO()
+    for piece in itertools.islice(_PADDED.finditer(raw, start, end), MOST_PADDED):
+        decoded.write(decode_base64(piece[0]))
+    return decoded.getvalue()
 
 
 _UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
@@ -220,11 +251,13 @@ def _decode_quoted_printable(raw: bytes, start: int, end: int) -> bytes:
             # Not within "=C3", nor between "=" and the line end it takes back.
             stop = raw.rfind(b"\n", start, stop) + 1 or raw.rfind(b"=", max(start + 1, stop - 2), stop)
             stop = stop if stop > start else start + PIECE
-        decoded.write(binascii.a2b_qp(memoryview(raw)[start:stop]))
+        # RFC 2045 §6.7 (3): blanks at a line's end were added on the way.
+        decoded.write(binascii.a2b_qp(_BLANK_ENDS.sub(b"", raw[start:stop])))
         start = stop
     return decoded.getvalue()
 
 
+_BLANK_ENDS = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n)")
 _LINE = re.compile(rb"[^\r\n]++")
 
 
