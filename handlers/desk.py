@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol, TypeVar
 
 import structlog
@@ -36,6 +36,10 @@ class Texts(Protocol):
 
     def when(self, language: str, time_zone: str, instant: datetime, now: datetime) -> str:
         """An instant as people say it: the hour today, the day before it otherwise."""
+        ...
+
+    def day(self, language: str, day: date) -> str:
+        """A day in words, the week's and the year's."""
         ...
 
     def size(self, language: str, octets: int) -> str:

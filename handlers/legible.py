@@ -66,7 +66,7 @@ def one_line(text: str, most: int = 120) -> str:
 
 
 # What begins or parts the desk's own lines.
-_OURS = re.compile("[👤📌📥🟢🔒⏳✓✔💬↩✉✈📎🖼🎤🎵🎬⛔🔗⚠]\ufe0f?|(?<!\\S)·(?!\\S)")
+_OURS = re.compile("[👤📌📥🟢🔒⏳✓✔💬↩✉✈📎🖼🎤🎵🎬⛔🔗⚠📅📇🔏]\ufe0f?|(?<!\\S)·(?!\\S)")
 
 
 def person(name: str, most: int = 120) -> str:

@@ -11,6 +11,7 @@ from aiogram.utils.formatting import BlockQuote, Bold, Italic, Text
 
 from channels.base import Preview
 from handlers import callbacks
+from handlers.carried import carried
 from handlers.desk import Texts
 from handlers.legible import (
     legible,
@@ -219,6 +220,8 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         head += f" · {delivery_state(facts.replies.get(message.id, ()), voice)}"
     said: list[Text | str] = ["\n\n", Italic(head)]
     rest = _files(message.attachments, voice, most // 2)
+    for line in reversed(carried(message, voice)):
+        rest = ["\n", shortened(line, 400), *rest]
     if message.truncated:
         rest = ["\n", Italic(voice.say("card.truncated")), *rest]
     room = most - 1 - units(Text(*said, *rest).render()[0])

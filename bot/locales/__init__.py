@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from importlib import resources
 from io import BytesIO
 from typing import Final
@@ -46,6 +46,10 @@ class Catalogue:
             return hour
         skeleton = "d MMM" if local.year == today.year else "d MMM y"
         return f"{format_date(local, skeleton, locale=language)} {hour}"
+
+    def day(self, language: str, day: date) -> str:
+        """A day in words, the week's and the year's."""
+        return format_date(day, "full", locale=language)
 
     def size(self, language: str, octets: int) -> str:
         """A file's size, as people say it."""

@@ -121,7 +121,7 @@ def _meeting(lines: list[str], method: str, zones: _Zones, path: str) -> Meeting
     if starts is not None and ends is None:
         length = _of(event.get("DURATION"), "dt")
         try:
-            ends = starts + length if isinstance(length, timedelta) else None
+            ends = starts + length if isinstance(length, timedelta) and abs(length.days) < 1000 else None
         except OverflowError:
             ends = None
     status = str(event.get("STATUS", "")).upper()
@@ -177,10 +177,10 @@ def _moment(event: Component, name: str, zone_name: str, zones: _Zones) -> datet
         try:
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=zones.named(zone_name, moment))
-            return moment.astimezone(UTC)
+            moment = moment.astimezone(UTC)
         except (OverflowError, ValueError):
             return None
-    return moment if isinstance(moment, date) else None
+    return moment if isinstance(moment, date) and 1900 <= moment.year <= 2200 else None
 
 
 def _each(value: object) -> list[object]:

@@ -251,8 +251,11 @@ def _decode_quoted_printable(raw: bytes, start: int, end: int) -> bytes:
             # Not within "=C3", nor between "=" and the line end it takes back.
             stop = raw.rfind(b"\n", start, stop) + 1 or raw.rfind(b"=", max(start + 1, stop - 2), stop)
             stop = stop if stop > start else start + PIECE
-        # RFC 2045 §6.7 (3): blanks at a line's end were added on the way.
-        decoded.write(binascii.a2b_qp(_BLANK_ENDS.sub(b"", raw[start:stop])))
+        piece = raw[start:stop]
+        if any(end in piece for end in (b" \n", b" \r\n", b"\t\n", b"\t\r\n")):
+            # RFC 2045 §6.7 (3): blanks at a line's end were added on the way.
+            piece = _BLANK_ENDS.sub(b"", piece)
+        decoded.write(binascii.a2b_qp(piece))
         start = stop
     return decoded.getvalue()
 

@@ -42,7 +42,7 @@ from aiohttp import ClientTimeout, web
 from channels.base import Accept, ChatFile, ChatMessage, Finding, Observer, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import ChannelError, LoginRejected, PermanentFailure, TemporaryFailure
 from channels.telegram.failures import FAILURES, failure_of
-from channels.telegram.files import read_file
+from channels.telegram.files import read_file, sound_kind
 from channels.telegram.limits import Limits
 from channels.telegram.parse import ALLOWED, read_update
 from channels.telegram.split import split
@@ -261,6 +261,8 @@ class TelegramBot:
             content = BufferedInputFile(file.data, _file_name(file.attachment.name))
             if kind is AttachmentKind.PHOTO:
                 kind = AttachmentKind.FILE  # a picture of any size or shape arrives whole as a document
+            elif kind in (AttachmentKind.VOICE, AttachmentKind.AUDIO):
+                kind = sound_kind(file.data)
         return _media(kind, content, file.chat_id, file.caption or None, _reply(file.reply_to))
 
     async def fetch_file(self, file_id: str) -> bytes:

@@ -28,6 +28,11 @@ FAMILIES = {
     "delivery.": ("dead", "unknown"),
     "trouble.": ("dead", "unknown"),
     "toast.": ("again", "sent", "drop"),
+    "meeting.": (
+        *("request", "cancel", "counter", "reply", "accepted", "declined", "tentative", "publish"),
+        *("daily", "weekly", "monthly", "yearly"),
+    ),
+    "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),
 }
 """Keys that are put together where they are said, and what they are put together with."""
 
