@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -37,6 +37,7 @@ from inbox.model import (
     Status,
     new_id,
 )
+from inbox.particulars import BusinessCard, Meeting, Particulars, Protection
 from tests.builders import (
     NOW,
     a_contact,
@@ -190,6 +191,80 @@ def test_a_card_says_what_it_refers_to_that_its_client_blocked_us_and_what_was_e
     assert "🔗 Fait référence à #3, sans y avoir pris part" in screen.text
     assert "⛔ Le client a bloqué nos messages." in screen.text
     assert "💬 Paul Martin · 10:00 · modifié" in screen.text
+
+
+MEETING = Meeting(
+    method="request",
+    title="Bilan",
+    starts_at=datetime(2026, 3, 3, 13, tzinfo=UTC),
+    ends_at=datetime(2026, 3, 3, 14, tzinfo=UTC),
+    place="12 rue des Lilas",
+    organizer="Jean Petit",
+    repeats="weekly",
+)
+CARD = BusinessCard(name="Jean Petit", organization="ACME", phones=("+33 1",), addresses=("j@x.test",))
+
+
+@pytest.mark.parametrize(
+    ("facts", "french", "english"),
+    [
+        (
+            Particulars(meetings=(MEETING,)),
+            "📅 Invitation : Bilan, mardi 3 mars 2026 de 14:00 à 15:00, 12 rue des Lilas, toutes les semaines, "
+            "par Jean Petit",
+            "📅 Invitation: Bilan, Tuesday, March 3, 2026 from 14:00 to 15:00, 12 rue des Lilas, every week, "
+            "by Jean Petit",
+        ),
+        (
+            Particulars(meetings=(Meeting(method="cancel", starts_at=datetime(2026, 7, 3, 13, tzinfo=UTC)),)),
+            "📅 Réunion annulée : sans titre, vendredi 3 juillet 2026 à 15:00",
+            "📅 Meeting cancelled: untitled, Friday, July 3, 2026 at 15:00",
+        ),
+        (
+            Particulars(meetings=(Meeting(method="reply", answer="accepted", title="Bilan", attendees=("Anne",)),)),
+            "📅 Invitation acceptée : Bilan, Anne",
+            "📅 Invitation accepted: Bilan, Anne",
+        ),
+        (
+            Particulars(meetings=(Meeting(title="Salon", first_day=date(2026, 3, 3), last_day=date(2026, 3, 4)),)),
+            "📅 Événement : Salon, du mardi 3 mars 2026 au mercredi 4 mars 2026",
+            "📅 Event: Salon, Tuesday, March 3, 2026 to Wednesday, March 4, 2026",
+        ),
+        (
+            Particulars(meetings=(msgspec.structs.replace(MEETING, ends_at=datetime(2026, 3, 4, 9, tzinfo=UTC)),)),
+            "📅 Invitation : Bilan, du mardi 3 mars 2026 à 14:00 au mercredi 4 mars 2026 à 10:00",
+            "📅 Invitation: Bilan, Tuesday, March 3, 2026 at 14:00 to Wednesday, March 4, 2026 at 10:00",
+        ),
+        (
+            Particulars(cards=(CARD,)),
+            "📇 Jean Petit · ACME · +33 1 · j@x.test",
+            "📇 Jean Petit · ACME · +33 1 · j@x.test",
+        ),
+        (
+            Particulars(protection=Protection.SIGNED_SMIME),
+            "🔏 Signé (S/MIME), signature non vérifiée",
+            "🔏 Signed (S/MIME), signature not verified",
+        ),
+        (
+            Particulars(protection=Protection.ENCRYPTED_PGP),
+            "🔒 Chiffré (PGP) : illisible ici, le fichier est joint",
+            "🔒 Encrypted (PGP): cannot be read here, the file is attached",
+        ),
+        (
+            Particulars(meetings=(Meeting(title="🔒 Chiffré\n📅 Faux", place="\u202e" + "x" * 5000),)),
+            "📅 Événement : Chiffré Faux, xxx",
+            "📅 Event: Chiffré Faux, xxx",
+        ),
+    ],
+)  # fmt: skip
+def test_a_card_says_what_a_mail_carries(facts: Particulars, french: str, english: str) -> None:
+    lea = a_secretary()
+    conversation = a_conversation(holder=lea)
+    message = msgspec.structs.replace(a_message(conversation, attachments=(a_file(),)), particulars=facts)
+    for voice, line in ((FR, french), (EN, english)):
+        text = views.card(a_card(conversation, message, viewer=lea, holder=lea), voice).text
+        assert line in text
+        assert units(text) <= views.LONGEST
 
 
 @pytest.mark.parametrize(

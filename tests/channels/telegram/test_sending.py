@@ -269,6 +269,28 @@ async def test_a_file_from_a_mail_is_uploaded_whole(telegram: Telegram, bot: Tel
     assert name.endswith("é.pdf")
 
 
+@pytest.mark.parametrize(
+    ("kind", "octets", "field"),
+    [
+        (AttachmentKind.VOICE, b"OggS" + bytes(24) + b"OpusHead" + bytes(100), "voice"),
+        (AttachmentKind.VOICE, b"OggS" + bytes(24) + b"\x01vorbis" + bytes(100), "document"),
+        (AttachmentKind.AUDIO, b"ID3\x04" + bytes(100), "audio"),
+        (AttachmentKind.AUDIO, b"\xff\xfb\x90\x64" + bytes(100), "audio"),
+        (AttachmentKind.AUDIO, b"\x00\x00\x00\x20ftypM4A " + bytes(100), "audio"),
+        (AttachmentKind.AUDIO, b"RIFF" + bytes(4) + b"WAVEfmt " + bytes(100), "document"),
+        (AttachmentKind.AUDIO, b"#!AMR\n" + bytes(100), "document"),
+        (AttachmentKind.FILE, b"ID3\x04" + bytes(100), "document"),
+    ],
+)
+async def test_a_sound_from_a_mail_plays_where_telegram_can_play_it(
+    telegram: Telegram, bot: TelegramBot, kind: AttachmentKind, octets: bytes, field: str
+) -> None:
+    await bot.hand_over(ChatFile(LUCIE, an_attachment(kind, name="message.wav"), octets))
+    seen = telegram.lucie.messages()[-1]
+    assert field in seen
+    assert telegram.lucie.file(seen[field]["file_id"])[2] == octets
+
+
 async def test_a_file_too_big_for_telegram_is_told_without_trying(listener: Listener) -> None:
     bot = TelegramBot(CHANNEL, "1:x", listener)
     with pytest.raises(PermanentFailure) as failed:
