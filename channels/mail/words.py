@@ -38,7 +38,8 @@ class Text:
         self._raw = tree.raw
         self._read: dict[str, _Words] = {}
         self._last_resort: list[Part] = []
-        self._names: dict[str, str] | None = None
+        self._by_id: dict[str, Part] | None = None
+        self._marked: set[str] = set()
         self.text, self.is_cut = self._joined(self._shown(tree.root, self.files))
         if not self.text and self._last_resort:
             self.text, is_cut = self._joined(iter(self._last_resort))
@@ -55,7 +56,7 @@ class Text:
                 break
             if part.media_type not in _WORDS:
                 # Between two texts, as Apple Mail puts it: there is its place.
-                if pieces:
+                if pieces and part.path not in self._marked:
                     pictures.append(picture_mark(file_name(self._raw, part)))
                 continue
             words = self._words(part)
@@ -143,7 +144,7 @@ class Text:
             if charset is None:
                 declared = _META_CHARSET.search(octets[:4096])
                 charset = declared[1].decode() if declared else None
-            text, left_out = html_to_text(_with_pictures(decode_octets(octets, charset), self._names_by_id()))
+            text, left_out = html_to_text(self._with_pictures(decode_octets(octets, charset)))
             return _Words(tidied(text), is_cut or left_out)
         if part.inside:
             octets = without(decode_part(self._raw, part), part.inside)[:MOST_OCTETS]
@@ -154,14 +155,32 @@ class Text:
             text = _unwrapped(text, joined=part.parameters.get("delsp", "").lower() == "yes")
         return _Words(tidied(text), is_cut)
 
-    def _names_by_id(self) -> dict[str, str]:
-        """What the parts that a page can show are called, by their Content-ID (RFC 2392)."""
-        if self._names is None:
-            self._names = {}
+    def _with_pictures(self, page: str) -> str:
+        """A page with the names of the mail's own pictures in their places.
+
+        Pictures from elsewhere show nothing: they are decoration, or count who reads.
+        """
+        if "cid:" not in page and "CID:" not in page:
+            return page
+        if self._by_id is None:
+            # RFC 2392: what a page can show.
+            self._by_id = {}
             for part in _leaves(self._tree):
                 for each in read_ids(part.fields.get("content-id", ()), 1):
-                    self._names.setdefault(each.lower(), file_name(self._raw, part))
-        return self._names
+                    self._by_id.setdefault(each.lower(), part)
+        by_id = self._by_id
+
+        def name_of(picture: re.Match[str]) -> str:
+            source = _SOURCE.search(picture[0])
+            if source is None or len({side.lower() for side in _POINT.findall(picture[0])}) == 2:
+                return picture[0]
+            part = by_id.get(html.unescape(unquote(source[1])).lower())
+            if part is None:
+                return picture[0]
+            self._marked.add(part.path)
+            return html.escape(picture_mark(file_name(self._raw, part)))
+
+        return _PICTURE.sub(name_of, page)
 
 
 _NEEDS_HTML = re.compile(r"\bhtml\b", re.I)
@@ -184,24 +203,6 @@ _POINT = re.compile(r"\b(width|height)\s{0,9}[=:]\s{0,9}[\"']?\s{0,9}[01](?:px)?
 def picture_mark(name: str) -> str:
     """What stands in a text where a picture of the mail is shown, in every language the same."""
     return f"[🖼 {name}]"
-
-
-def _with_pictures(page: str, names: dict[str, str]) -> str:
-    """A page with the names of the mail's own pictures in their places.
-
-    Pictures from elsewhere show nothing: they are decoration, or count who reads.
-    """
-    if not names or ("cid:" not in page and "CID:" not in page):
-        return page
-
-    def name_of(picture: re.Match[str]) -> str:
-        source = _SOURCE.search(picture[0])
-        if source is None or len({side.lower() for side in _POINT.findall(picture[0])}) == 2:
-            return picture[0]
-        named = names.get(html.unescape(unquote(source[1])).lower())
-        return html.escape(picture_mark(named)) if named else picture[0]
-
-    return _PICTURE.sub(name_of, page)
 
 
 # ---------------------------------------------------------------- words

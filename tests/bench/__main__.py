@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import corpus, growth, latency, store
+from tests.bench import corpus, growth, latency, reading, store
 from tests.bench.outcome import Outcome
 from tests.servers.dovecot import Dovecot
 
@@ -100,6 +100,15 @@ def _rate(run: Outcome) -> float:
     return corpus.MAILS / run.seconds
 
 
+# ---------------------------------------------------------------- reading
+
+
+def measure_reading() -> None:
+    """What reading a mail costs, beside what the standard library takes."""
+    _say(f"reading {reading.MAILS} mails, {reading.ROUNDS} times by both")
+    _report("parse_speed", reading.measure(), "ratio")
+
+
 # ---------------------------------------------------------------- cards
 
 
@@ -150,6 +159,7 @@ def main() -> int:
         return NO_DOVECOT
     with tempfile.TemporaryDirectory(prefix="bench-", dir=_directory()) as name:
         directory = Path(name)
+        measure_reading()
         measure_cards(directory)
         measure_intake(directory)
         measure_store(directory)

@@ -140,8 +140,71 @@ _BOUNCE = _lines(
     "",
     _HEAD + "--d--",
 )
+_CALENDAR = _lines(
+    "BEGIN:VCALENDAR",
+    "METHOD:REQUEST",
+    "BEGIN:VTIMEZONE",
+    "TZID:Ici",
+    "BEGIN:STANDARD",
+    "DTSTART:16010101T030000",
+    "TZOFFSETTO:+0100",
+    "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10",
+    "END:STANDARD",
+    "END:VTIMEZONE",
+    "BEGIN:VEVENT",
+    "DTSTART;TZID=Ici:20260303T140000",
+    "DURATION:PT1H",
+    'ATTENDEE;PARTSTAT=ACCEPTED;CN="Petit, Anne":mailto:anne@client.test',
+    "SUMMARY:Bilan\\, suite",
+    "END:VEVENT",
+    "END:VCALENDAR",
+)
+_CARD = _lines(
+    "BEGIN:VCARD",
+    "N;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:Lef=E8vre;=C9lodie",
+    "ORG:ACME;Ventes",
+    "TEL;VOICE:+33 1 23",
+    "EMAIL:e@client.test",
+    "END:VCARD",
+)
+# [MS-OXTNEF] §2.1: a body and a file; RFC 5652 §5: a content of seven letters.
+_TNEF = base64.encodebytes(
+    bytes.fromhex("789f3e220100010c800200040000004f7569000000")
+    + bytes.fromhex("02029006000200000000000000021080010006000000612e706466000000")
+    + bytes.fromhex("020f80060004000000255044460000")
+    + bytes.fromhex("010390060012000000010000001e00001001000000020000004f0000000000")
+).decode()
+_SEALED = base64.encodebytes(
+    bytes.fromhex("302d06092a864886f70d010702a020301e0201013100301506092a864886f70d010701a008040668690a686f0a3100")
+).decode()
+_CARRYING = _HEAD + _lines(
+    "Content-Type: multipart/mixed; boundary=b",
+    "",
+    "--b",
+    "Content-Type: text/html",
+    "",
+    '<p>Vu <img src="cid:i"></p>',
+    "--b",
+    _PICTURE + "--b",
+    "Content-Type: text/calendar; method=REQUEST",
+    "",
+    _CALENDAR + "--b",
+    "Content-Type: text/vcard",
+    "",
+    _CARD + "--b",
+    "Content-Type: application/ms-tnef; name=winmail.dat",
+    "Content-Transfer-Encoding: base64",
+    "",
+    _TNEF + "--b",
+    "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m",
+    "Content-Transfer-Encoding: base64",
+    "",
+    _SEALED + "--b--",
+)
 _MAILS = (
     *(_ORDINARY, _WITH_A_FILE, _TWO_FORMS, _FORWARDED, _HEAD + _PAGE, _FLOWED, _UUENCODED, _EVERY_FIELD, _BOUNCE),
+    _CARRYING,
+    _HEAD + _lines("", "Voici", "begin 644 a.txt", "#0V%T", "`", "end", "fin"),
     _HEAD + _lines("Content-Type: text/plain; charset=iso-2022-jp", "", "\x1b$B$3$s\x1b(B"),
     _HEAD + _lines("Content-Type: text/calendar; method=REQUEST", "", "BEGIN:VCALENDAR", "END:VCALENDAR"),
     "From x@y Mon Oct 12 10:32:00 2026\n" + _HEAD.replace("\r\n", "\n") + "\nmbox\n",

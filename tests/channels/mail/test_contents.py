@@ -69,6 +69,10 @@ def test_a_picture_between_two_texts_is_named_there_and_elsewhere_only_listed() 
     assert [file.path for file in envelope.attachments] == ["1", "3", "5"]
 
 
+def test_a_picture_a_page_shows_is_not_named_again_after_it() -> None:
+    assert read("mixed", page("Vu <img src=cid:logo@x>"), PICTURE, TEXT + "Après").text == "Vu [🖼 logo.png]\n\nAprès"
+
+
 def test_a_name_cannot_write_markup() -> None:
     evil = PICTURE.replace("logo.png", '"<b onclick=x>.png"')
     assert read("related", page("<img src=cid:logo@x>"), evil).text == "[🖼 _b onclick=x_.png]"
