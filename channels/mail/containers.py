@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from io import BytesIO
 
 from channels.mail.attachments import media_type_of
 from channels.mail.cms import read_cms
@@ -19,6 +20,8 @@ from channels.mail.winmail import Winmail, read_winmail
 LARGEST = 32 * 2**20
 """Octets of one container; a larger one stays the file it is."""
 DEEPEST = 3
+MOST_OPENED = 20
+"""Containers of one mail."""
 MOST_UUENCODED = 50
 
 TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
@@ -66,11 +69,12 @@ def is_cms(part: Part) -> bool:
 
 
 def _look(tree: Tree, part: Part) -> list[Part]:
-    if part.end - part.start > LARGEST or part.path.count("/") >= 2 * DEEPEST:
+    if part.end - part.start > LARGEST or part.path.count("/") >= 2 * DEEPEST or tree.opened >= MOST_OPENED:
         return []
+    tree.opened += is_winmail(part) or is_cms(part)
     if is_winmail(part):
         found = read_winmail(decoded := decode_part(tree.raw, part))
-        return [] if found is None else _of_winmail(found, decoded, f"{part.path}/tnef")
+        return [] if found is None else _of_winmail(tree, found, decoded, f"{part.path}/tnef")
     if is_cms(part):
         content = read_cms(decode_part(tree.raw, part)).content
         return [_entity(tree, content, f"{part.path}/cms")] if content else []
@@ -82,13 +86,14 @@ def _look(tree: Tree, part: Part) -> list[Part]:
 # ---------------------------------------------------------------- winmail.dat
 
 
-def _of_winmail(found: Winmail, octets: bytes, path: str) -> list[Part]:
+def _of_winmail(tree: Tree, found: Winmail, octets: bytes, path: str) -> list[Part]:
     parts = []
     # Outlook writes one of them; where there are more, all say the same, and HTML says most.
     text, markup = found.plain, b""
     if not text.strip():
         markup = found.html
-        if not markup and found.rtf:
+        if not markup and found.rtf and not tree.rtf_read:
+            tree.rtf_read = True  # once: it is slow, and a second one would be shown no more
             text, is_html = rtf_to_text(decompress(found.rtf))
             markup, text = (text.encode(), "") if is_html else (b"", text)
     if markup:
@@ -184,10 +189,11 @@ def _is_uuencode(octets: bytes, at: int) -> bool:
 _UU_LETTERS = bytes(range(0x20, 0x61))
 
 
-def without(octets: bytes, files: list[Part]) -> bytes:
-    """A text's octets without the uuencoded files in it."""
-    kept, at = [], 0
-    for file in files:
-        kept.append(octets[at : file.start])
-        at = file.end
-    return b"".join([*kept, octets[at:]])
+def without(files: list[Part], most: int) -> bytes:
+    """A text's first octets without the uuencoded files in it."""
+    octets = files[0].source or b""
+    kept, at = BytesIO(), 0
+    for start, end in (*((file.start, file.end) for file in files), (len(octets), len(octets))):
+        kept.write(octets[at : min(start, at + most)])
+        at = end
+    return kept.getvalue()[:most]

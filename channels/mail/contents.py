@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import tzinfo
@@ -30,14 +31,11 @@ def find_meetings(tree: Tree, written_in: tzinfo) -> tuple[Meeting, ...]:
         written_in: the zone of a time that names none.
     """
     meetings: dict[Meeting, Meeting] = {}
-    for part in _leaves(tree):
-        if part.media_type in _CALENDARS or _is_called(part, ".ics"):
-            octets = decode_part(tree.raw, part, LARGEST)
-            method = part.parameters.get("method", "")
-            for meeting in read_calendar(octets, part.parameters.get("charset"), method, written_in, part.path):
-                meetings.setdefault(_without_path(meeting), meeting)
-        if len(meetings) >= MOST:
-            break
+    for part in _of_type(tree, _CALENDARS, ".ics"):
+        octets = decode_part(tree.raw, part, LARGEST)
+        method = part.parameters.get("method", "")
+        for meeting in read_calendar(octets, part.parameters.get("charset"), method, written_in, part.path):
+            meetings.setdefault(_without_path(meeting), meeting)
     return tuple(meetings.values())[:MOST]
 
 
@@ -48,25 +46,21 @@ def _without_path(meeting: Meeting) -> Meeting:
 def find_cards(tree: Tree) -> tuple[BusinessCard, ...]:
     """The people on its vCards."""
     cards: list[BusinessCard] = []
-    for part in _leaves(tree):
-        if part.media_type in _CARDS or _is_called(part, ".vcf"):
-            octets = decode_part(tree.raw, part, LARGEST)
-            cards += read_cards(octets, part.parameters.get("charset"), part.path)
-        if len(cards) >= MOST:
-            break
+    for part in _of_type(tree, _CARDS, ".vcf"):
+        cards += read_cards(decode_part(tree.raw, part, LARGEST), part.parameters.get("charset"), part.path)
     return tuple(cards[:MOST])
 
 
-def _leaves(tree: Tree) -> Iterator[Part]:
-    """Its parts, and those that were found in one of them."""
-    for leaf in tree.root.leaves():
-        yield leaf
-        for child in leaf.inside or ():
-            yield from child.leaves()
-
-
-def _is_called(part: Part, ending: str) -> bool:
-    return part.media_type == "application/octet-stream" and part.file_name.lower().rstrip().endswith(ending)
+def _of_type(tree: Tree, types: frozenset[str], ending: str) -> Iterator[Part]:
+    """The first parts of a type, and those without one whose name ends so; also those found in another part."""
+    found = (
+        part
+        for leaf in tree.root.leaves()
+        for part in (leaf, *(inner for child in leaf.inside or () for inner in child.leaves()))
+        if part.media_type in types
+        or (part.media_type == "application/octet-stream" and part.file_name.lower().rstrip().endswith(ending))
+    )
+    return itertools.islice(found, MOST)
 
 
 # ---------------------------------------------------------------- protection

@@ -76,6 +76,9 @@ class Tree:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.defects: dict[str, None] = {}
+        self.opened = 0
+        """How many containers were looked into (`channels.mail.containers`)."""
+        self.rtf_read = False
         self._count = 0
         self._searchable = MOST_SEARCHED * len(raw) + ALWAYS_SEARCHED
         self.root = self._part(0, len(raw), "", 0, "text/plain")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, replace
 
 from channels.mail.headers import decode_octets
 
-LONGEST = 4 * 2**20
-"""Octets of RTF that are looked at."""
+LONGEST = 2**20
+"""Octets of RTF that are looked at: styles and all, that is more text than is kept."""
 DEEPEST = 500
 
 _COMPRESSED, _PLAIN = 0x75465A4C, 0x414C454D
@@ -79,68 +78,57 @@ _SAID = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Group:
-    """What holds until the brace closes."""
-
-    hidden: bool = False
-    twin: bool = False
-    """Between \\htmlrtf and \\htmlrtf0: RTF for what the HTML says already ([MS-OXRTFEX] §2.1.3.1.2)."""
-    after_unicode: int = 1
-    """Characters behind a \\u that say the same to older readers."""
-
-
 def rtf_to_text(rtf: bytes) -> tuple[str, bool]:
     """The words of an RTF text; and whether they are the HTML it was made from, given back ([MS-OXRTFEX])."""
     rtf = rtf[:LONGEST]
     is_html = b"\\fromhtml" in rtf[:1024]
     said: list[str] = []
     octets = bytearray()  # of one charset, perhaps half a character
-    charset, skip = "cp1252", 0
-    groups = [_Group()]
+    charset = "cp1252"
+
+    # What holds until the brace closes. `twin`: between \\htmlrtf and \\htmlrtf0 stands RTF for what the HTML says
+    # already ([MS-OXRTFEX] §2.1.3.1.2). `after`: so many characters behind a \\u say the same to older readers.
+    hidden, twin, after = False, False, 1
+    outer: list[tuple[bool, bool, int]] = []
+    skip = 0
+    starred = False
 
     def flush() -> None:
         if octets:
             said.append(decode_octets(bytes(octets), charset))
             octets.clear()
 
-    starred = False
     for token in _TOKEN.finditer(rtf):
         word, number, code, symbol, brace, text = token.groups()
-        group = groups[-1]
-        shown = not group.hidden and (not is_html or not group.twin)
+        shown = not hidden and not (is_html and twin)
         if brace == b"{":
-            flush()
-            if len(groups) >= DEEPEST:
+            if len(outer) >= DEEPEST:
                 break
-            groups.append(replace(group))
+            outer.append((hidden, twin, after))
         elif brace == b"}":
-            flush()
-            if len(groups) > 1:
-                groups.pop()
+            if outer:
+                hidden, twin, after = outer.pop()
         elif word is not None:
             name, value = word.decode(), int(number) if number else None
+            flush()
             if name == "u" and value is not None:
-                flush()
                 if shown:
                     said.append(chr(value & 0xFFFF))
-                skip = group.after_unicode
+                skip = after
                 continue
-            flush()
             if name == "bin" and value is not None:
                 break  # raw octets follow, which could look like anything
             if name == "ansicpg" and value:
                 charset = "utf-8" if value == 65001 else f"cp{value}"
             elif name == "uc" and value is not None:
-                group.after_unicode = max(0, min(value, 10))
+                after = max(0, min(value, 10))
             elif name == "htmlrtf":
-                group.twin = value != 0
+                twin = value != 0
             elif name == "htmltag" and starred:
-                group.hidden = not is_html
+                hidden = not is_html
             elif starred or name in _UNSHOWN:
-                group.hidden = True
+                hidden = True
             elif shown and name in _SAID:
-                # Between the pieces of HTML line ends are its own.
                 said.append(_SAID[name])
         elif code is not None:
             if skip:
@@ -156,10 +144,9 @@ def rtf_to_text(rtf: bytes) -> tuple[str, bool]:
             elif shown:
                 octets += {b"~": b" ", b"_": b"-", b"-": b"", b"\n": b"\n", b"\r": b"\n"}.get(symbol, symbol)
         elif text is not None:
-            kept = text[skip:]
-            skip = max(0, skip - len(text))
             if shown:
-                octets += kept
+                octets += text[skip:]
+            skip = max(0, skip - len(text))
         starred = False
     flush()
     # Characters beyond the first plane come in two halves.

@@ -137,7 +137,7 @@ class Text:
         return words
 
     def _read_words(self, part: Part) -> _Words:
-        octets = decode_part(self._raw, part, MOST_OCTETS)
+        octets = without(part.inside, MOST_OCTETS) if part.inside else decode_part(self._raw, part, MOST_OCTETS)
         is_cut = part.end - part.start > MOST_OCTETS
         charset = part.parameters.get("charset")
         if part.media_type == "text/html":
@@ -146,8 +146,6 @@ class Text:
                 charset = declared[1].decode() if declared else None
             text, left_out = html_to_text(self._with_pictures(decode_octets(octets, charset)))
             return _Words(tidied(text), is_cut or left_out)
-        if part.inside:
-            octets = without(decode_part(self._raw, part), part.inside)[:MOST_OCTETS]
         text = decode_octets(octets, charset)
         is_cut |= len(text) > 4 * LONGEST_TEXT
         text = text[: 4 * LONGEST_TEXT]
