@@ -80,7 +80,7 @@ _UNSAFE = re.compile(r'[/\\:*?"<>|]+')
 def file_name(raw: bytes, part: Part) -> str:
     """A name to save it under: no folder, nothing hidden in it; one made up where its author gave none."""
     name = tidy(part.file_name, 20_000)
-    ending = _ENDINGS.get(part.media_type, ".bin")
+    ending = _ENDINGS.get(part.media_type, ".txt" if part.media_type.startswith("text/") else ".bin")
     if not name and part.media_type.startswith("message/"):
         head = read_head(part.source if part.source is not None else raw, part.start, part.end)
         subject = decode_text(first(head.fields, "subject"), 80)

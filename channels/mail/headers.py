@@ -186,7 +186,7 @@ def decode_base64(octets: bytes | memoryview) -> bytes:
 _ADDRESS_TOKEN = re.compile(
     r'"(?:[^"\\]|\\.)*"?'  # a quoted string, perhaps never closed
     r"|=\?[^?\s]{1,75}\?[bBqQ]\?[^?]{0,2000}\?="  # an encoded word, which may contain commas
-    r"|<[^<>]*>?|[,;:()]|[^\"<,;:()=]+|=",
+    r"|<[^<>]*>?|[,;:()]|\\.|[^\"<,;:()=\\]+|[=\\]",
     re.S,
 )
 # Bounded repetitions, or a field of "a"s would cost its length squared.
@@ -252,19 +252,58 @@ def _addresses(text: str) -> Iterator[Address]:
 def _address(words: list[str], comment: list[str], angle: str | None) -> Address | None:
     said = "".join(words).strip()
     if angle is None:
-        spec = _spec(said)
+        spec, beside = _spec_in(said)
         if not spec and not said:
             return None
-        return Address(_phrase(comment) if spec else _phrase(words), spec)
-    spec = _spec(angle.strip("<> \t\r\n")) or _spec(said)
+        return Address((_phrase(comment) or beside) if spec else _phrase(words), spec)
+    spec = _spec(_uncommented(angle).strip("<> \t\r\n")) or _spec(said)
     return Address(_phrase(words) or _phrase(comment), spec)
+
+
+def _spec_in(said: str) -> tuple[str, str]:
+    """The address in words that no bracket sets apart, and what else they say."""
+    spec = _spec(said)
+    written = decode_words(said[:2000])
+    if not spec or written.lower() == spec:
+        return spec, ""
+    # Of what is encoded as a whole, or lacks its brackets.
+    found = _ADDR_SPEC.search(written)
+    beside = written[: found.start()].rstrip(" \t\r\n<") if found else ""
+    return spec, _phrase([beside.removesuffix("mailto:")])
+
+
+_COMMENT_SIGN = re.compile(r"\\.|[()]", re.S)
+
+
+def _uncommented(text: str) -> str:
+    """Without comments, however deep (RFC 5322 §3.2.2)."""
+    if "(" not in text or '"' in text:
+        return text
+    kept: list[str] = []
+    depth = at = 0
+    for sign in _COMMENT_SIGN.finditer(text):
+        if sign[0] == "(":
+            if depth == 0:
+                kept.append(text[at : sign.start()])
+            depth += 1
+        elif sign[0] == ")" and depth:
+            depth -= 1
+            at = sign.end()
+    return "".join([*kept, text[at:]]) if depth == 0 else text
+
+
+# RFC 5322 §4.4: blanks may stand beside a dot or an at sign.
+_LOOSE = re.compile(r"[ \t\r\n]+(?=[.@])|(?<=[.@])[ \t\r\n]+")
 
 
 def _spec(text: str) -> str:
     written = decode_words(text[:2000])
     if written != text[:2000] and _UNSHOWN.search(written):
         return ""  # no program encodes a line end in an address; behind it stands whom a forger wants
-    found = _ADDR_SPEC.search(written) if "@" in written else None
+    if "@" not in written:
+        return ""
+    tight = _LOOSE.sub("", written)
+    found = _ADDR_SPEC.fullmatch(tight) or _ADDR_SPEC.search(written)
     if found is None:
         return ""
     # RFC 3490 §4: whoever writes a domain in ASCII makes letters of its look-alikes first, and of a wide comma a comma.
@@ -279,7 +318,9 @@ def _phrase(words: list[str]) -> str:
         if word.startswith('"'):
             word = re.sub(r'\\(.)|"', r"\1", word, flags=re.S)
         said.append(word)
-    return tidy(decode_words("".join(said)), LONGEST_NAME).strip("'\"<> ")
+    name = tidy(decode_words("".join(said)), LONGEST_NAME)
+    marks = "'\" " if name.count("<") == name.count(">") > 0 and not name.startswith("<") else "'\"<> "
+    return name.strip(marks)
 
 
 # ---------------------------------------------------------------- ids

@@ -54,7 +54,7 @@ class Text:
             if room <= 0:
                 cut = True
                 break
-            if part.media_type not in _WORDS:
+            if part.media_type.startswith("image/"):
                 # Between two texts, as Apple Mail puts it: there is its place.
                 if pieces and part.path not in self._marked:
                     pictures.append(picture_mark(file_name(self._raw, part)))
@@ -95,6 +95,8 @@ class Text:
             return
         if not (is_winmail(part) or is_cms(part)):
             files.append(part)
+            if _is_other_text(part):
+                self._last_resort.append(part)
             return
         found = inside(self._tree, part)
         if is_cms(part) or not found:
@@ -128,7 +130,7 @@ class Text:
         return next(iter((*others, *plain)), [])
 
     def _said(self, form: list[Part]) -> str:
-        return "".join(self._words(part).text for part in form if part.media_type in _WORDS)
+        return "".join(self._words(part).text for part in form if not part.media_type.startswith("image/"))
 
     def _words(self, part: Part) -> _Words:
         words = self._read.get(part.path)
@@ -149,6 +151,8 @@ class Text:
         text = decode_octets(octets, charset)
         is_cut |= len(text) > 4 * LONGEST_TEXT
         text = text[: 4 * LONGEST_TEXT]
+        if part.media_type in _ENRICHED:
+            text = _without_commands(text)
         if part.parameters.get("format", "").lower() == "flowed":
             text = _unwrapped(text, joined=part.parameters.get("delsp", "").lower() == "yes")
         return _Words(tidied(text), is_cut)
@@ -205,13 +209,43 @@ def picture_mark(name: str) -> str:
 
 # ---------------------------------------------------------------- words
 
-_WORDS = frozenset({"text/plain", "text/html"})
+# What is text for programs, or another form of a text that is there.
+_NO_WORDS = frozenset(
+    (
+        *("text/calendar", "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory", "text/x-amp-html"),
+        *("text/watch-html", "text/css", "text/csv", "text/xml", "text/rtf", "text/rfc822", "text/rfc822-headers"),
+        *("text/rfc822-header", "text/javascript", "text/x-moz-deleted", "text/tab-separated-values"),
+    )
+)
+_ENRICHED = frozenset({"text/enriched", "text/richtext"})
 
 
 def _is_text(part: Part) -> bool:
-    if part.media_type not in _WORDS:
+    return part.media_type in ("text/plain", "text/html") and part.disposition[0] != "attachment" and not part.file_name
+
+
+def _is_other_text(part: Part) -> bool:
+    """Whether it is a text of another kind, to be shown where nothing else is (RFC 2046 §4.1.4)."""
+    if not part.media_type.startswith("text/") or part.media_type in _NO_WORDS:
         return False
     return part.disposition[0] != "attachment" and not part.file_name
+
+
+_COMMAND = re.compile(r"<(/?)([a-zA-Z0-9-]{1,60})>|(<<)|(\n+)")
+_SILENT = re.compile(r"<param>[^<]{0,1000}</param>", re.I)
+
+
+def _without_commands(text: str) -> str:
+    """The words of a text/enriched (RFC 1896)."""
+
+    def shown(found: re.Match[str]) -> str:
+        if found[3]:
+            return "<"
+        if found[4]:
+            return " " if len(found[4]) == 1 else found[4][1:]
+        return "\n" if found[2].lower() in ("nl", "paragraph") and not found[1] else ""
+
+    return _COMMAND.sub(shown, _SILENT.sub("", text.replace("\r\n", "\n")))
 
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.I)

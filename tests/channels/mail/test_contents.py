@@ -398,6 +398,19 @@ def test_a_sound_is_known_by_its_type_and_its_name(media_type: str, name: str, k
     assert envelope.attachments[0].kind is kind
 
 
+# ---------------------------------------------------------------- texts of other kinds
+
+
+def test_a_text_of_another_kind_is_shown_where_there_is_no_other() -> None:
+    enriched = "Content-Type: text/enriched\n\n<bold>Oui</bold>,\nà <color><param>red</param>lundi</color>.\n\n<<3"
+    envelope = read("mixed", enriched)
+    assert envelope.text == "Oui, à lundi.\n<3"
+    assert envelope.attachments[0].name == "attachment-1.txt"
+    assert read("mixed", TEXT + "Bonjour", enriched).text == "Bonjour"
+    assert read("mixed", "Content-Type: text/markdown\n\n# Oui").text == "# Oui"
+    assert read("mixed", "Content-Type: text/csv\n\na;b").text == ""
+
+
 # ---------------------------------------------------------------- uuencode, charsets, encodings
 
 

@@ -117,6 +117,31 @@ def test_without_a_from_address_the_sender_is_found_elsewhere_or_nowhere(missing
     assert "no_sender" in unknown.defects
 
 
+@pytest.mark.parametrize(
+    ("field", "address", "name"),
+    [
+        (r"Pierre(un \) ami) <pierre(son compte)@x.test(sa machine)>", "pierre@x.test", "Pierre"),
+        ("Groupe(des gens)\n :Anne <a@(chez Anne.)public.test>,\n b@x.test;", "a@public.test", "Anne"),
+        ("<@a.test,@b.test:anne@x.test>", "anne@x.test", ""),
+        ("anne@x  . test", "anne@x.test", ""),
+        ("Anne <anne@x\n .test>", "anne@x.test", "Anne"),
+        ("Anne Petit anne@x.test", "anne@x.test", "Anne Petit"),
+        ("Anne anne@x.test>", "anne@x.test", "Anne"),
+        ("Anne <anne@x.test", "anne@x.test", "Anne"),
+        ("Anne <<anne@x.test>>", "anne@x.test", "Anne"),
+        ("mailto:anne@x.test", "anne@x.test", ""),
+        ("=?utf-8?B?QW5uZSA8YW5uZUB4LnRlc3Q+?=", "anne@x.test", "Anne"),
+        ("=?utf-8?Q?Anne_=3Cb=40y=2Etest=3E?= <anne@x.test>", "anne@x.test", "Anne <b@y.test>"),
+        ("Anne (au bureau (étage 2)) Petit <anne@x.test>", "anne@x.test", "Anne Petit"),
+        ("anne@x.test (=?utf-8?q?=C3=89t=C3=A9?= P)", "anne@x.test", "Été P"),
+        ("Anne (jamais fermé <anne@x.test>", "anne@x.test", "Anne (jamais fermé"),
+    ],
+)
+def test_a_sender_is_read_however_the_field_is_written(field: str, address: str, name: str) -> None:
+    sender = read_mail(mail(head=f"From: {field}\nSubject: x\n")).sender
+    assert (sender.value, sender.name) == (address, name)
+
+
 # ---------------------------------------------------------------- names and subjects
 
 
