@@ -211,8 +211,15 @@ def _string(octets: bytes, start: int, end: int, charset: str) -> str:
     return decode_octets(octets[start:end].partition(b"\0")[0], charset)
 
 
+_CODEPAGES = {
+    1200: "utf-16-le", 20127: "us-ascii", 20866: "koi8-r", 20932: "euc-jp", 21866: "koi8-u", 50220: "iso-2022-jp",
+    50221: "iso-2022-jp", 50222: "iso-2022-jp", 50225: "iso-2022-kr", 51932: "euc-jp", 51949: "euc-kr",
+    52936: "hz-gb-2312", 54936: "gb18030", 65000: "utf-7", 65001: "utf-8",
+}  # fmt: skip
+
+
 def _charset(codepage: int) -> str:
     """A Windows code page by the name we decode it by."""
-    return {65001: "utf-8", 20127: "us-ascii", 28591: "cp1252", 1200: "utf-16-le", 50220: "iso-2022-jp"}.get(
-        codepage, f"cp{codepage}"
-    )
+    if 28591 <= codepage <= 28606:
+        return f"iso-8859-{codepage - 28590}"
+    return _CODEPAGES.get(codepage, f"cp{codepage}")
