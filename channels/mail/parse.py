@@ -18,6 +18,7 @@ from channels.mail.containers import find_part
 from channels.mail.contents import find_cards, find_meetings, find_protection, is_rich
 from channels.mail.headers import (
     Fields,
+    decode_octets,
     decode_text,
     first,
     read_addresses,
@@ -75,7 +76,7 @@ def _with_line_ends(raw: bytes) -> bytes:
 def _read(raw: bytes) -> Envelope:
     raw = _with_line_ends(raw)
     tree = Tree(raw)
-    fields, defects = tree.root.fields, tree.defects
+    fields, defects = _in_its_charset(tree), tree.defects
     sender, name = _sender(fields)
     if not sender:
         defects["no_sender"] = None
@@ -126,6 +127,32 @@ def _read(raw: bytes) -> Envelope:
 
 
 # ---------------------------------------------------------------- header
+
+
+_WORDED = ("from", "sender", "to", "cc", "reply-to", "subject")
+
+
+def _in_its_charset(tree: Tree) -> Fields:
+    """The mail's fields; what of them is neither ASCII nor UTF-8 in the charset its text is in.
+
+    Programs that encode nothing write both alike.
+    """
+    fields = tree.root.fields
+    odd = [name for name in _WORDED if not all(map(bytes.isascii, fields.get(name, ())))]
+    if not odd:
+        return fields
+    charset = next((part.parameters["charset"] for part in tree.root.leaves() if "charset" in part.parameters), None)
+    if charset is None or decode_octets(b"From:", charset) != "From:":
+        return fields  # UTF-16, EBCDIC
+    return fields | {name: [_in_utf8(value, charset) for value in fields[name]] for name in odd}
+
+
+def _in_utf8(value: bytes, charset: str) -> bytes:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return decode_octets(value, charset).encode()
+    return value
 
 
 def _sender(fields: Fields) -> tuple[str, str]:

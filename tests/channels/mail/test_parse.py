@@ -118,6 +118,16 @@ def test_without_a_from_address_the_sender_is_found_elsewhere_or_nowhere(missing
 
 
 @pytest.mark.parametrize(
+    ("charset", "name"),
+    [("koi8-r", "Привет"), ("gb2312", "你好"), ("shift_jis", "こんにちは"), ("cp1250", "Žluťoučký")],
+)
+def test_a_header_that_is_not_encoded_is_in_the_charset_of_its_text(charset: str, name: str) -> None:
+    raw = f"From: {name} <a@x.test>\nSubject: {name}\nContent-Type: text/plain; charset={charset}\n\n{name}"
+    read = read_mail(raw.encode(charset))
+    assert read.sender.name == read.subject == read.text == name
+
+
+@pytest.mark.parametrize(
     ("field", "address", "name"),
     [
         (r"Pierre(un \) ami) <pierre(son compte)@x.test(sa machine)>", "pierre@x.test", "Pierre"),
