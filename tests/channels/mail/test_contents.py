@@ -18,6 +18,7 @@ from channels.mail.parse import extract, read_mail
 from inbox.envelope import Envelope
 from inbox.model import AttachmentKind
 from inbox.particulars import BusinessCard, Meeting, Protection
+from tests.channels.mail.test_winmail import mail_with, winmail
 
 HEAD = "From: Élodie <elodie@client.test>\nTo: cabinet@desk.test\nDate: Mon, 12 Oct 2026 10:32:00 +0200\n"
 
@@ -314,6 +315,14 @@ def test_a_sealed_mail_is_read_inside_its_signature(wrapped: type[bytes], parame
         ("devis.pdf", "1/cms/2"),
     ]
     assert extract(raw, "1/cms/2") == b"%PDF"
+
+
+def test_a_winmail_in_a_seal_is_opened_too() -> None:
+    raw = opaque(signed(mail_with(winmail(files=(("devis.pdf", b"%PDF"),)), "Bonjour")))
+    envelope = read_mail(raw)
+    assert envelope.text == "Bonjour"
+    assert [file.path for file in envelope.attachments] == ["1", "1/cms/2/tnef/1"]
+    assert extract(raw, "1/cms/2/tnef/1") == b"%PDF"
 
 
 def test_seals_in_seals_are_opened_so_far_only() -> None:
