@@ -73,6 +73,18 @@ def _kind(media_type: str, name: str) -> AttachmentKind:
     return {"audio": AttachmentKind.AUDIO, "video": AttachmentKind.VIDEO}.get(main, AttachmentKind.FILE)
 
 
+_LIKE_A_NAME = re.compile(r"[^/\\:]{1,100}\.[A-Za-z0-9]{2,5}")
+
+
+def _described(part: Part) -> str:
+    """The name in fields meant for something else, where one of them is the name of a file."""
+    for field in ("content-description", "content-location"):
+        said = decode_text(first(part.fields, field), 200).strip("\"'")
+        if _LIKE_A_NAME.fullmatch(said):
+            return said
+    return ""
+
+
 # What separates folders anywhere, and what Windows refuses in a name.
 _UNSAFE = re.compile(r'[/\\:*?"<>|]+')
 
@@ -85,6 +97,8 @@ def file_name(raw: bytes, part: Part) -> str:
         head = read_head(part.source if part.source is not None else raw, part.start, part.end)
         subject = decode_text(first(head.fields, "subject"), 80)
         name = subject + ending if subject else ""
+    if not name:
+        name = _described(part)
     name = _UNSAFE.sub("_", name).strip(" ")
     if not name.strip("._ "):
         return f"attachment-{part.path}{ending}"

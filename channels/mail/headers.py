@@ -393,6 +393,7 @@ def zone_of(value: bytes) -> tzinfo:
 # ---------------------------------------------------------------- parameters
 
 _PARAMETER = re.compile(r';\s*([^\s=;"]{1,100})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)', re.S)
+_UNPARTED = re.compile(r"(?:file)?name\*?[0-9*]{0,4}\s{0,9}=|(?:charset|boundary)\s{0,9}=", re.I)
 _PIECE = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?", re.S)
 
 
@@ -400,6 +401,11 @@ def read_parameters(value: bytes) -> tuple[str, dict[str, str]]:
     """A field's first word, lower case, and its parameters decoded (RFC 2045, 2231, and 2047 where it may not be)."""
     text = as_text(value)
     word, semicolon, _ = text.partition(";")
+    named = word.split(maxsplit=1)
+    if len(named) == 2 and _UNPARTED.match(named[1]):
+        # The semicolon was forgotten.
+        word, semicolon = named[0], ";"
+        text = f"{word};{text.lstrip()[len(word) :]}"
     if not semicolon:
         return word.strip().lower(), {}
     plain: dict[str, str] = {}

@@ -418,6 +418,24 @@ def test_a_file_name_is_safe_to_save_under(parameter: str, name: str) -> None:
     assert read_mail(multipart(PLAIN, part)).attachments[0].name == name
 
 
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ("Content-Type: application/pdf\nContent-Description: devis.pdf", "devis.pdf"),
+        ("Content-Type: application/pdf\nContent-Description: =?utf-8?q?re=C3=A7u=2Epdf?=", "reçu.pdf"),
+        ("Content-Type: image/png\nContent-Location: image001.png", "image001.png"),
+        ("Content-Type: image/png\nContent-Location: https://x.test/a.png", "attachment-2.png"),
+        ("Content-Type: application/pdf\nContent-Description: le devis", "attachment-2.pdf"),
+        ('Content-Type: text/plain\nContent-Disposition: attachment filename="a b.txt"', "a b.txt"),
+        ("Content-Type: text/plain name=a.txt", "a.txt"),
+    ],
+)
+def test_a_file_name_is_found_where_programs_misplace_it(fields: str, name: str) -> None:
+    read = read_mail(multipart(PLAIN, f"{fields}\n\nx"))
+    assert [file.name for file in read.attachments] == [name]
+    assert read.text == "Le texte, été."
+
+
 @pytest.mark.parametrize("path", ["", "0", "3", "1.1", "2.1", "x", "1" * 1000])
 def test_a_path_that_names_no_part_is_an_error_of_its_own(path: str) -> None:
     with pytest.raises(KeyError):
