@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 
 from channels.mail.attachments import MOST_ATTACHMENTS as MOST_ATTACHMENTS
 from channels.mail.attachments import list_attachments
@@ -16,6 +17,7 @@ from channels.mail.automatic import read_origin
 from channels.mail.bounces import read_bounce
 from channels.mail.containers import find_part
 from channels.mail.contents import find_cards, find_meetings, find_protection, is_rich
+from channels.mail.forwards import find_forward, is_forward_subject
 from channels.mail.headers import (
     Fields,
     decode_octets,
@@ -28,11 +30,12 @@ from channels.mail.headers import (
     zone_of,
 )
 from channels.mail.parts import Part, Tree, decode_part
+from channels.mail.quotes import Spans, fresh_spans
 from channels.mail.words import LONGEST_TEXT as LONGEST_TEXT
 from channels.mail.words import MOST_OCTETS, Text, tidied
 from inbox.envelope import Envelope, Sender
 from inbox.model import AddressKind
-from inbox.particulars import Particulars
+from inbox.particulars import Forward, Particulars
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +98,11 @@ def _read(raw: bytes) -> Envelope:
     attachments = list_attachments(raw, text.files, defects)
     bounce = read_bounce(tree)
     origin = read_origin(tree, bounce)
+    fresh, forwards = _handed_on(tree, subject, text, answered) if origin.automatic is None else ((), ())
     particulars = Particulars(
         # One line a field: what its own module makes of the mail. Each is a pure function that never raises.
+        fresh=fresh,
+        forwards=forwards,
         automatic=origin.automatic,
         unanswerable=origin.unanswerable,
         bounce=bounce,
@@ -123,6 +129,37 @@ def _read(raw: bytes) -> Envelope:
         reply_to=reply_to if reply_to != sender else None,
         defects=tuple(defects),
         particulars=particulars,
+    )
+
+
+MOST_HANDED_ON = 20
+"""Mails attached to one that are read; the others are files."""
+
+
+def _handed_on(tree: Tree, subject: str, text: Text, answered: Sequence[str]) -> tuple[Spans, tuple[Forward, ...]]:
+    """Where its author's own words stand, and the mails it hands on: quoted in it, or attached whole."""
+    inline = find_forward(subject, text.text)
+    if inline is not None:
+        return ((0, inline.began_at),) if inline.words else (), (inline.forward,)
+    whole = [part for part in text.files if part.media_type == "message/rfc822" and part.source is None]
+    if not whole or (answered and not is_forward_subject(subject)):
+        return fresh_spans(text.text), ()  # who answers with a mail attached shows it, and hands nothing on
+    return fresh_spans(text.text), tuple(_attached(tree.raw, part) for part in whole[:MOST_HANDED_ON])
+
+
+def _attached(raw: bytes, part: Part) -> Forward:
+    inner = Tree(_with_line_ends(decode_part(raw, part, MOST_OCTETS)))
+    fields = inner.root.fields
+    address, name = _sender(fields)
+    return Forward(
+        address=address,
+        name=name,
+        subject=decode_text(first(fields, "subject")),
+        text=Text(inner).text,
+        written_at=read_date(first(fields, "date")),
+        recipients=_values(fields, "to", "cc"),
+        external_id=read_own_id(first(fields, "message-id")),
+        path=part.path,
     )
 
 
