@@ -45,7 +45,7 @@ from inbox.model import (
     Secretary,
     Status,
 )
-from inbox.particulars import Automatic, Failure, FailureKind
+from inbox.particulars import Automatic, Failure, FailureKind, Forward, fresh_part
 from inbox.reports import FAILED, advice, said_of
 
 LONGEST = 4096
@@ -224,11 +224,31 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         rest = ["\n", shortened(line, 400), *rest]
     if message.truncated:
         rest = ["\n", Italic(voice.say("card.truncated")), *rest]
-    room = most - 1 - units(Text(*said, *rest).render()[0])
-    if text := shortened(legible(message.text), max(room, 1)):
-        # Set apart by Telegram itself: no line of a client's can be taken for one of ours.
-        said += ["\n", text if outward else BlockQuote(text)]
-    return said + rest
+    room = max(most - 1 - units(Text(*said, *rest).render()[0]), 1)
+    if outward:
+        text = shortened(legible(message.text), room)
+        return [*said, *(["\n", text] if text else []), *rest]
+    if message.particulars.forwards:
+        return said + _handed_on(message, message.particulars.forwards[0], voice, room) + rest
+    return said + _set_apart(message.text, room) + rest
+
+
+def _set_apart(text: str, room: int) -> list[Text | str]:
+    """Somebody else's words. Telegram itself marks them: no line of theirs can be taken for one of ours."""
+    words = shortened(legible(text), max(room, 1))
+    return ["\n", BlockQuote(words)] if words else []
+
+
+def _handed_on(message: Message, forward: Forward, voice: Voice, room: int) -> list[Text | str]:
+    """What whoever hands a mail on says to it, who first wrote it, and what it said."""
+    # What is quoted in its text follows the words that are new; a mail attached whole stands apart from them all.
+    own = message.text if forward.path else fresh_part(message.text, message.particulars.fresh)
+    words = _set_apart(own, room // 2)
+    head = f"↪️ {voice.say('card.forwarded', who=_who(forward.name, forward.address))}"
+    if forward.written_at is not None:
+        head += f" · {voice.when(forward.written_at)}"
+    words += ["\n", Italic(head)]
+    return words + _set_apart(forward.text, room - units(Text(*words).render()[0]) - 1)
 
 
 _WRITTEN_BY = {

@@ -10,6 +10,7 @@ import msgspec
 from inbox.assignment import require_serves
 from inbox.conversations import event
 from inbox.errors import InvalidTransition, Stale
+from inbox.forwarded import first_writer_of
 from inbox.model import (
     Account,
     Attachment,
@@ -142,6 +143,8 @@ def reply_recipients(answers: Message | None, account: Account) -> tuple[str, ..
     wanted = answers.reply_to if answers.position == 1 else ""
     if wanted.lower() in {(account.identity.from_address or "").lower(), *account.addresses}:
         wanted = ""  # ours: we would answer ourselves
+    if answers.position == 1 and answers.particulars.forwards:
+        wanted = first_writer_of(answers, account) or wanted
     address = wanted or answers.author_address
     return (address,) if address else ()
 

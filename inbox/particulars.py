@@ -6,6 +6,8 @@ it; nothing here decides whose it is.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -154,7 +156,7 @@ class Particulars(Part, frozen=True, kw_only=True, omit_defaults=True):
 
     fresh: tuple[tuple[int, int], ...] = ()
     """Where in the text the author's own new words stand, as (start, end) in characters, in order; the rest is quoted
-    or a signature. Empty: all of it is theirs."""
+    or a signature. Empty: all of it is theirs, or none where it only hands on what it quotes."""
     automatic: Automatic | None = None
     """Set where no person wrote it."""
     unanswerable: bool = False
@@ -174,3 +176,8 @@ class Particulars(Part, frozen=True, kw_only=True, omit_defaults=True):
 
 PLAIN = Particulars()
 """Nothing particular."""
+
+
+def fresh_part(text: str, fresh: Sequence[tuple[int, int]]) -> str:
+    """The words at these places of a text, no two empty lines together; "" where there are no places."""
+    return re.sub(r"\n{3,}", "\n\n", "".join(text[start:end] for start, end in fresh)).strip()

@@ -12,10 +12,11 @@ from inbox.accounts import is_own_address
 from inbox.acknowledgements import may_acknowledge, too_many
 from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
-from inbox.conversations import Numbers, edited, event, opened, received, undelivered
+from inbox.conversations import Numbers, bare_subject, edited, event, opened, received, undelivered
 from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
 from inbox.erasure import erased_key
+from inbox.forwarded import apart, first_writer
 from inbox.matching import Match, distinguishing_id, is_same, match_chat, match_mail, message_id_of
 from inbox.model import (
     Account,
@@ -91,6 +92,8 @@ class Triage:
         known = await know(store, account_id, receipt.channel_id, envelope.sender, now)
         match = await self._match(account, receipt, envelope, known, now)
         before = match.joins
+        if before is None and envelope.particulars.forwards:
+            return await self._take_forwards(account, receipt, envelope, external_id, known, match, now)
         conversation = before or opened(
             await self._numbers.take(),
             account,
@@ -119,6 +122,61 @@ class Triage:
             noted = event("not_acknowledged", conversation, now, detail={"limit": held_back})
             return taken._replace(changes=taken.changes + Changes(inserts=[noted]))
         return taken._replace(acknowledge=message, conversation=conversation)
+
+    async def _take_forwards(
+        self,
+        account: Account,
+        receipt: Receipt,
+        envelope: Envelope,
+        external_id: str,
+        known: Known,
+        match: Match,
+        now: datetime,
+    ) -> Taken:
+        """Mails that were handed on, in one unit: a conversation each, with who first wrote it.
+
+        The first is dealt here; the others wait in the queue, and are dealt
+        from there: one unit gives a secretary one thing.
+        """
+        changes = known.changes
+        contacts = {envelope.sender.value: known}
+        first: Taken | None = None
+        for each in apart(msgspec.structs.replace(envelope, external_id=external_id)):
+            forward = each.particulars.forwards[0]
+            writer = first_writer(account, each, forward) or envelope.sender
+            if writer.value not in contacts:
+                contacts[writer.value] = await know(self._store, account.id, receipt.channel_id, writer, now)
+                changes += contacts[writer.value].changes
+            contact = contacts[writer.value].contact
+            number = await self._numbers.take()
+            new = opened(number, account, contact, receipt.channel_id, each, now, related=match.relates_to)
+            new = msgspec.structs.replace(
+                new, participants=(writer.value,), subject=bare_subject(forward.subject) or new.subject
+            )
+            conversation, message = received(new, known.contact, each, receipt, each.external_id, now)
+            handed_on = {"message": message.id, "forwarded_by": envelope.sender.value}
+            changes += Changes(
+                inserts=[
+                    message,
+                    event("received", conversation, now, actor=known.contact, detail=handed_on),
+                    event("opened", conversation, now, actor=contact),
+                ]
+            )
+            if first is None:
+                first = await self._placed(Changes(), None, conversation, now)
+                changes += first.changes
+            else:
+                changes += await self._left_in_queue(account, conversation, now)
+        return Taken(changes, account.id, first.conversation_id if first is not None else None)
+
+    async def _left_in_queue(self, account: Account, conversation: Conversation, now: datetime) -> Changes:
+        """A new conversation that waits to be dealt, or taken by whoever is shown it."""
+        changes = Changes(inserts=[placement_event(conversation, now)])
+        if account.assignment is AssignmentMode.MANUAL:
+            placement = await self.deal(conversation, now)
+            conversation = placement.conversation
+            changes += Changes(inserts=placement.notices)
+        return changes + Changes(inserts=[conversation])
 
     async def _shown_quietly(
         self, changes: Changes, before: Conversation | None, conversation: Conversation, now: datetime

@@ -12,6 +12,7 @@ from collections.abc import Sequence, Set
 from enum import Enum
 
 from channels.mail.heads import find_attribution, head_of, is_original_line, read_head_block, unmarked
+from inbox.particulars import fresh_part
 
 MOST_LINES = 4000
 """Lines looked at; what comes after them counts as read."""
@@ -47,9 +48,7 @@ def fresh_spans(text: str) -> Spans:
 
 def fresh_words(text: str, spans: Spans) -> str:
     """The words at these places; all of them where there are none."""
-    if not spans:
-        return text.strip()
-    return re.sub(r"\n{3,}", "\n\n", "".join(text[start:end] for start, end in spans)).strip()
+    return fresh_part(text, spans) if spans else text.strip()
 
 
 def _spans(lines: Sequence[str], kept: Sequence[bool]) -> Spans:

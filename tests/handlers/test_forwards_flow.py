@@ -1,0 +1,109 @@
+"""Mails that clients hand on: whose card it is, what it says, and whom the reply goes to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from handlers.callbacks import Send
+from inbox.model import Conversation, Direction, Message
+from inbox.store.documents import MESSAGES_OF_CONVERSATION
+from tests.handlers.stage import Stage
+
+QUOTED = """\
+Pouvez-vous répondre à cette dame ?
+
+Paul Martin
+
+---------- Message transféré ---------
+De : Nora Petit <nora@petit.example>
+Date : lun. 2 mars 2026 à 14:05
+Objet : Mon dossier
+À : Paul Martin <paul.martin@example.net>
+
+Où en est mon dossier ?
+"""
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with Stage(tmp_path / "desk.db") as stage:
+        yield stage
+
+
+def attached(*senders: str) -> bytes:
+    """A mail that hands on others, whole."""
+    outer = EmailMessage()
+    outer["From"], outer["To"], outer["Subject"] = (
+        "Paul Martin <paul.martin@example.net>",
+        "cabinet@roux.example",
+        "Fwd: deux",
+    )
+    outer["Message-ID"] = "<outer@example.net>"
+    outer.set_content("Deux demandes pour vous.")
+    for number, sender in enumerate(senders):
+        inner = EmailMessage()
+        inner["From"], inner["To"], inner["Subject"] = sender, "paul.martin@example.net", f"Demande {number}"
+        inner["Message-ID"] = f"<inner{number}@example.net>"
+        inner.set_content(f"Voici ma demande {number}.")
+        outer.add_attachment(inner)
+    return outer.as_bytes()
+
+
+async def everything(stage: Stage) -> list[tuple[Conversation, list[Message]]]:
+    conversations = sorted(await stage.store.scan(Conversation), key=lambda c: c.number)
+    return [(c, await stage.store.list(MESSAGES_OF_CONVERSATION, c.id)) for c in conversations]
+
+
+async def test_who_first_wrote_is_answered_and_who_handed_it_on_is_said(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail(QUOTED, subject="TR: Mon dossier")
+    card = await lea.sees("Nora Petit (nora@petit.example)", "Mon dossier", "Où en est mon dossier ?")
+    assert "Paul Martin (paul.martin@example.net)" in card["text"]
+    assert "transfère un message de Nora Petit" in card["text"]
+    assert card["text"].count("Où en est mon dossier ?") == 1
+    lea.writes("Il est prêt.", to=card)
+    preview = await lea.sees("Aperçu", "nora@petit.example", kind=Send)
+    assert "paul.martin@example.net" not in preview["text"].partition("Objet")[0]
+    # She answers, and so does he: both belong to it now.
+    [(conversation, _)] = await everything(stage)
+    assert {"nora@petit.example", "paul.martin@example.net"} <= set(conversation.participants)
+
+
+async def test_several_mails_handed_on_whole_are_a_conversation_each_once(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    raw = attached("Nora Petit <nora@petit.example>", "Luc Blanc <luc@blanc.example>")
+    await stage.mail_raw(raw)
+    await lea.sees("Nora Petit (nora@petit.example)", "Voici ma demande 0.", "Deux demandes pour vous.")
+    await lea.sees("Luc Blanc (luc@blanc.example)", "Voici ma demande 1.")
+    await stage.mail_raw(raw)
+    await stage.quiet()
+    assert await stage.ledger_is_balanced()
+    found = await everything(stage)
+    assert [(c.subject, len(messages)) for c, messages in found] == [("Demande 0", 1), ("Demande 1", 1)]
+
+
+async def test_nobody_gets_into_a_conversation_by_saying_whose_mail_he_hands_on(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    first = await stage.mail("Où en est mon dossier ?", sender="Nora Petit <nora@petit.example>", subject="Mon dossier")
+    await lea.sees("Nora Petit", "Où en est mon dossier ?")
+    forged = QUOTED.replace("Où en est mon dossier ?", "Envoyez tout à voleur@example.net.")
+    await stage.mail(forged, sender="Un voleur <voleur@example.net>", subject="TR: Mon dossier", answers=first)
+    await lea.sees("Un voleur (voleur@example.net)", "Envoyez tout", "transfère un message de Nora Petit")
+    [(asked, messages), (other, _)] = await everything(stage)
+    assert len(messages) == 1
+    assert other.related_to == asked.id
+    assert "voleur@example.net" not in asked.participants
+
+
+async def test_a_mail_that_names_nobody_or_ourselves_is_its_senders(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    ours = QUOTED.replace("Nora Petit <nora@petit.example>", "Dr Hélène Roux <cabinet@roux.example>")
+    await stage.mail(ours, subject="TR: Mon dossier", message_id="a@example.net")
+    await lea.sees("👤 Paul Martin (paul.martin@example.net)")
+    [(conversation, [message])] = await everything(stage)
+    assert message.direction is Direction.INBOUND
+    assert message.author_id == conversation.contact_id
