@@ -24,6 +24,7 @@ from inbox.model import (
     AddressKind,
     AssignmentMode,
     Because,
+    BlobId,
     Conversation,
     ConversationId,
     Delivery,
@@ -36,12 +37,16 @@ from inbox.model import (
     Secretary,
     SecretaryId,
     Status,
+    new_id,
 )
 from inbox.outbox import card_for, preview_for
 from inbox.particulars import Bounce, FailureKind
 from inbox.reports import FAILED, find_reported, is_for_first, marked
-from inbox.store.base import Changes, Store
+from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID, RECEIPT_ERASED
+
+MOST_COPIED = 64 * 2**20
+"""Octets of the raw forms of conversations that one mail opens."""
 
 
 class Taken(NamedTuple):
@@ -136,12 +141,18 @@ class Triage:
         """Mails that were handed on, in one unit: a conversation each, with who first wrote it.
 
         The first is dealt here; the others wait in the queue, and are dealt
-        from there: one unit gives a secretary one thing.
+        from there: one unit gives a secretary one thing. Each has a raw form
+        of its own, so that what one of them is erased from leaves the others
+        whole; where those would be too large, one conversation has them all.
         """
         changes = known.changes
+        handed_over = apart(msgspec.structs.replace(envelope, external_id=external_id))
+        if receipt.size * len(handed_over) > MOST_COPIED:
+            del handed_over[1:]
+        raw = await self._store.read_blob(receipt.blob_id) if len(handed_over) > 1 else b""
         contacts = {envelope.sender.value: known}
         first: Taken | None = None
-        for each in apart(msgspec.structs.replace(envelope, external_id=external_id)):
+        for each in handed_over:
             forward = each.particulars.forwards[0]
             writer = first_writer(account, each, forward) or envelope.sender
             if writer.value not in contacts:
@@ -150,10 +161,17 @@ class Triage:
             contact = contacts[writer.value].contact
             number = await self._numbers.take()
             new = opened(number, account, contact, receipt.channel_id, each, now, related=match.relates_to)
+            # The mail shows them all, as it would if they stood in its Cc: whoever is erased is erased there too.
+            others = (f.address for f in envelope.particulars.forwards if not is_own_address(account, f.address))
+            named = dict.fromkeys(filter(None, (writer.value, *others)))
             new = msgspec.structs.replace(
-                new, participants=(writer.value,), subject=bare_subject(forward.subject) or new.subject
+                new, participants=tuple(named), subject=bare_subject(forward.subject) or new.subject
             )
             conversation, message = received(new, known.contact, each, receipt, each.external_id, now)
+            if first is not None:
+                copy = Blob(BlobId(new_id()), raw)
+                message = msgspec.structs.replace(message, blob_id=copy.id)
+                changes += Changes(blobs=[copy])
             handed_on = {"message": message.id, "forwarded_by": envelope.sender.value}
             changes += Changes(
                 inserts=[

@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from handlers.callbacks import Send
+from handlers.forgetting import begin, forget
+from inbox.forgetting import find_contacts
 from inbox.model import Conversation, Direction, Message
-from inbox.store.documents import MESSAGES_OF_CONVERSATION
+from inbox.store.documents import KINDS, MESSAGES_OF_CONVERSATION
+from tests.builders import ROUX
 from tests.handlers.stage import Stage
 
 QUOTED = """\
@@ -107,3 +111,31 @@ async def test_a_mail_that_names_nobody_or_ourselves_is_its_senders(stage: Stage
     [(conversation, [message])] = await everything(stage)
     assert message.direction is Direction.INBOUND
     assert message.author_id == conversation.contact_id
+
+
+async def held(stage: Stage) -> str:
+    """All that is stored, documents and raw mails."""
+    said = [
+        msgspec.json.encode(document).decode()
+        for kind in KINDS
+        for document in await stage.store.scan(kind, limit=1000)
+    ]
+    raw = [await stage.store.read_blob(blob_id) for blob_id in await stage.store.list_blobs()]
+    return "\n".join([*said, *(octets.decode(errors="replace") for octets in raw)])
+
+
+async def test_each_of_them_is_forgotten_apart(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail_raw(attached("Nora Petit <nora@petit.example>", "Luc Blanc <luc@blanc.example>"))
+    await lea.sees("Luc Blanc (luc@blanc.example)", "Voici ma demande 1.")
+    await stage.quiet()
+    for name, address in (("Nora Petit", "nora@petit.example"), ("Luc Blanc", "luc@blanc.example")):
+        assert address in await held(stage)
+        [contact] = await find_contacts(stage.store, address, ROUX)
+        assert contact.name == name
+        await begin(stage.store, contact, stage.desk.clock())
+        await forget(stage.store, contact.id, stage.desk.clock)
+        left = await held(stage)
+        assert address not in left
+        assert name not in left
+    assert await stage.ledger_is_balanced()
