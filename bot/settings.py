@@ -86,6 +86,8 @@ Language = Literal["fr", "en"]
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,50}\Z")
 # not all that RFC 5321 allows, but nothing it forbids: quoted local parts are not written in configs
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z")
+# the first word of Authentication-Results (RFC 8601 §2.2); "*." before a domain stands for all its hosts
+_AUTHSERV_ID = re.compile(r"(\*\.(?=.*\.))?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\Z")
 _TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+\Z")
 
 
@@ -112,6 +114,15 @@ def _address(value: str) -> str:
     if not _ADDRESS.match(value):
         raise Wrong(f"{value!r} is not a mail address", "Write the address alone, like contact@cabinet-martin.example")
     return value
+
+
+def _authserv_id(value: str) -> str:
+    if not _AUTHSERV_ID.match(value):
+        raise Wrong(
+            f"{value!r} is not what a mail server calls itself",
+            'Copy the first word of "Authentication-Results:" in a mail of this mailbox, like mx.example.org',
+        )
+    return value.lower()
 
 
 def _one_line(value: str) -> str:
@@ -210,6 +221,7 @@ Slug = Annotated[str, AfterValidator(_slug)]
 AccountKey = Annotated[str, AfterValidator(_account_key)]
 MailAddress = Annotated[str, AfterValidator(_address)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
+AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LocalPort = Annotated[int, Field(ge=0, le=65535)]
@@ -365,6 +377,8 @@ class MailboxSettings(_Section):
     idle_renewal_minutes: Annotated[int, Field(ge=1, le=29)] = 25
     silent_after_hours: Annotated[int, Field(ge=0, le=24 * 366)] | None = None
     """None: its own habit tells. 0: never."""
+    trusted_authserv_id: tuple[AuthservId, ...] = ()
+    verify_dkim: bool = True
 
 
 class WebhookSettings(_Section):

@@ -13,8 +13,10 @@ from aiohttp import web
 from bot.settings import BotSettings, MailboxSettings, Settings, store_url
 from channels.base import Channel, Observer
 from channels.mail.imap import ImapServer
+from channels.mail.keys import DnsKeys
 from channels.mail.mailbox import Mailbox
 from channels.mail.smtp import SmtpServer
+from channels.mail.trust import Judge
 from inbox.invitations import DeclaredOwner
 from inbox.model import Account, AccountId, AssignmentMode, ChannelId, Identity
 from inbox.store.base import Store
@@ -124,7 +126,12 @@ def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer) -> Ma
         start_at=mailbox.start_at,
         sent_folder=mailbox.sent_folder or None,
         idle_renewal=timedelta(minutes=mailbox.idle_renewal_minutes),
+        judge=Judge(mailbox.trusted_authserv_id, _keys if mailbox.verify_dkim else None),
     )
+
+
+_keys = DnsKeys()
+"""One memory of keys for all mailboxes; it asks nobody before a signed mail comes."""
 
 
 def build_bot(name: str, bot: BotSettings, observer: Observer, *, shared: bool = False) -> TelegramBot:

@@ -189,6 +189,14 @@ class Channel(Protocol):
         """The octets of one attachment of a raw message (mail)."""
         ...
 
+    def page(self, raw: bytes, say: Callable[[str], str]) -> bytes:
+        """All a raw message says, as one HTML file in which nothing runs, nothing is fetched, nothing is sent (mail).
+
+        Args:
+            say: gives the words of the catalogue, `page.…`.
+        """
+        ...
+
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
         """The final form of a reply: what leaves, in that order. Pure; the same call gives the same parcels."""
         ...

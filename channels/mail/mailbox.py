@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
@@ -14,11 +14,12 @@ from typing import Literal
 
 from channels.base import Accept, Finding, Observer, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import ChannelError, LoginRejected, PermanentFailure
-from channels.mail import acknowledgement, compose, parse
+from channels.mail import acknowledgement, compose, page, parse
 from channels.mail.imap import Imap, ImapServer, Limits
 from channels.mail.intake import Intake, Pace, Position
 from channels.mail.recount import Recount
 from channels.mail.smtp import Smtp, SmtpServer
+from channels.mail.trust import Judge
 from inbox.envelope import Envelope
 from inbox.model import Attachment, ChannelId, Letter, Post
 
@@ -43,12 +44,14 @@ class Mailbox:
         idle_renewal: timedelta | None = None,
         pace: Pace | None = None,
         limits: Limits | None = None,
+        judge: Judge | None = None,
     ) -> None:
         """Connect to nothing yet.
 
         Args:
             start_at: what the first start ever takes in: what arrives from now on, or all that is there.
             sent_folder: where a copy of what is sent goes; None: nowhere; "auto": where the server keeps sent mail.
+            judge: says where a mail comes from; None: nobody does.
         """
         self.id = id
         self._imap = imap
@@ -60,6 +63,7 @@ class Mailbox:
         if idle_renewal is not None:
             self._pace = replace(self._pace, idle_renewal=idle_renewal)
         self._limits = limits
+        self._judge = judge
         self._copies: set[asyncio.Task[None]] = set()
         self._copying = asyncio.Lock()
 
@@ -120,10 +124,14 @@ class Mailbox:
         return Recount(self.id, self._imap.folder, connect, self._pace.undelivered[0])
 
     def read(self, raw: bytes) -> Envelope:
-        return parse.read_mail(raw)
+        envelope = parse.read_mail(raw)
+        return envelope if self._judge is None else self._judge.told(envelope, raw)
 
     def extract(self, raw: bytes, attachment: Attachment) -> bytes:
         return parse.extract(raw, attachment.path)
+
+    def page(self, raw: bytes, say: Callable[[str], str]) -> bytes:
+        return page.build_page(raw, say)
 
     # ------------------------------------------------------------ out
 

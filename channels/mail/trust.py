@@ -13,10 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from channels.mail import dkim
 from channels.mail.fields import RawHead, read_fields
 from channels.mail.headers import as_text, read_addresses
 from inbox.domains import aligned, domain_of, in_ascii, registered
+from inbox.envelope import Envelope
 from inbox.particulars import Trust, Verdict
 
 logger = logging.getLogger(__name__)
@@ -54,6 +57,13 @@ class Judge:
             # What a header is made to do to us must not keep the mail from being read.
             logger.exception("the origin of a mail of %d octets could not be judged", len(raw))
             return None
+
+    def told(self, envelope: Envelope, raw: bytes) -> Envelope:
+        """A mail's envelope with what is known about its origin."""
+        trust = self(raw)
+        if trust is None:
+            return envelope
+        return msgspec.structs.replace(envelope, particulars=msgspec.structs.replace(envelope.particulars, trust=trust))
 
     def _judged(self, raw: bytes) -> Trust | None:
         if not self._trusted and self._find_key is None:

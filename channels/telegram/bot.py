@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Any, Literal, TypeVar
@@ -165,6 +165,14 @@ class TelegramBot:
             ValueError: always.
         """
         raise ValueError("Telegram keeps files apart from updates: use fetch_file")
+
+    def page(self, raw: bytes, say: Callable[[str], str]) -> bytes:
+        """Not for Telegram: a message there is shown whole.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("a message of Telegram's is no page")
 
     # ------------------------------------------------------------ out, to clients
 

@@ -92,6 +92,9 @@ class _Bot:
     def extract(self, raw: bytes, attachment: Attachment) -> bytes:
         raise NotImplementedError
 
+    def page(self, raw: bytes, say: Callable[[str], str]) -> bytes:
+        raise NotImplementedError
+
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
         raise NotImplementedError
 

@@ -340,6 +340,20 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_remedy(tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize("name", ["", "two words", "*.com", "*", "a..b", "mx.example.org; spf=pass", "*.*.example.org"])
+def test_a_server_that_is_believed_is_named_as_it_names_itself(tmp_path: Path, name: str) -> None:
+    text = SMALL + f'[mailboxes.accueil]\ntrusted_authserv_id = ["mx.example.org", "{name}"]\n'
+    [said] = mistakes(written(tmp_path, text))
+    assert "is not what a mail server calls itself. Copy the first word of" in said
+
+
+def test_servers_that_are_believed_may_be_written_in_any_case(tmp_path: Path) -> None:
+    text = SMALL + '[mailboxes.accueil]\ntrusted_authserv_id = ["MX.Example.org", "*.example.net", "microsoft"]\n'
+    mailbox = load(written(tmp_path, text), {}).mailboxes["accueil"]
+    assert mailbox.trusted_authserv_id == ("mx.example.org", "*.example.net", "microsoft")
+    assert mailbox.verify_dkim
+
+
 def test_no_mistake_shows_a_secret(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, BAD), {"PERMANENCE_BOTS__OTHER__TOKEN": "hunter2-env"})

@@ -9,6 +9,7 @@ from bot.settings import Settings
 from bot.wiring import (
     Unobserved,
     build_channels,
+    build_mailbox,
     channel_ids,
     declared_accounts,
     declared_owners,
@@ -22,6 +23,7 @@ from channels.telegram.bot import TelegramBot
 from inbox.errors import StoreUnavailable
 from inbox.invitations import DeclaredOwner
 from inbox.model import AssignmentMode, ChannelId
+from inbox.particulars import Verdict
 from inbox.store.base import Changes
 from tests.bot.test_config import EXAMPLE, SECRETS
 
@@ -42,6 +44,21 @@ def test_every_declared_mailbox_and_bot_becomes_a_channel() -> None:
     assert list(channels) == channel_ids(settings)
     assert [channel.id for channel in channels.values()] == list(channels)
     assert [type(channel) for channel in channels.values()] == [Mailbox, Mailbox, TelegramBot, TelegramBot]
+
+
+def test_a_mailbox_believes_the_server_the_config_names() -> None:
+    shown = example().mailboxes["cabinet-roux"]
+    mailbox = shown.model_copy(update={"trusted_authserv_id": ("mx.roux.example",), "verify_dkim": False})
+    raw = (
+        b"Authentication-Results: mx.roux.example; dmarc=pass header.from=client.example\r\n"
+        b"From: paul@client.example\r\n\r\nBonjour"
+    )
+    believing, plain = build_mailbox("a", mailbox, Unobserved()), build_mailbox("b", shown, Unobserved())
+    trust = believing.read(raw).particulars.trust
+    assert trust is not None
+    assert (trust.verdict, trust.by) == (Verdict.VERIFIED, "mx.roux.example")
+    assert plain.read(raw).particulars.trust is None
+    assert b"Bonjour" in plain.page(raw, str)
 
 
 def test_a_channel_of_one_account_is_its_own_and_secretaries_join_by_the_desks_bots() -> None:

@@ -65,6 +65,7 @@ def desk_settings(
         ),
         smtp=SmtpSettings(host="127.0.0.1", port=smtp_port, tls="none", user=""),
         start_at="beginning",
+        verify_dkim=False,
     )
     return Settings(
         store=StoreSettings(url=f"sqlite:{directory / 'desk.db'}"),

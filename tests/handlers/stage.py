@@ -20,7 +20,8 @@ from aiogram.filters.callback_data import CallbackData
 from bot.demo.telegram_server import TelegramServer
 from bot.locales import Catalogue
 from channels.base import Accept, Arrival, Channel, Chat, Finding, Parcel, Preview, Reply, SentAs, Take
-from channels.mail import acknowledgement, compose, parse
+from channels.mail import acknowledgement, compose, page, parse
+from channels.mail.trust import Judge
 from channels.telegram.bot import TelegramBot
 from channels.telegram.limits import Limits
 from handlers.crew import Crew
@@ -111,6 +112,7 @@ class Letterbox:
     id = MAIL
 
     def __init__(self) -> None:
+        self.judge = Judge(["mx.cabinet.example"])
         self.sent: list[tuple[Letter, bytes]] = []
         self.failures: deque[Exception] = deque()
         self.leaving = asyncio.Event()
@@ -128,10 +130,13 @@ class Letterbox:
     async def fetch(self, keys: Sequence[str], take: Take) -> None: ...
 
     def read(self, raw: bytes) -> Envelope:
-        return parse.read_mail(raw)
+        return self.judge.told(parse.read_mail(raw), raw)
 
     def extract(self, raw: bytes, attachment: Attachment) -> bytes:
         return parse.extract(raw, attachment.path)
+
+    def page(self, raw: bytes, say: Callable[[str], str]) -> bytes:
+        return page.build_page(raw, say)
 
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
         return acknowledgement.compose(reply) if reply.automatic else compose.compose(reply)

@@ -207,6 +207,9 @@ class Screen:
     def extract(self, raw: bytes, attachment: Attachment) -> bytes:
         raise NotImplementedError
 
+    def page(self, raw: bytes, say: Callable[[str], str]) -> bytes:
+        raise NotImplementedError
+
     def compose(self, reply: Reply) -> tuple[Parcel, ...]:
         assert reply.conversation.chat_id is not None
         words = reply.text.split("\n\n")
