@@ -40,6 +40,13 @@ class Files(CallbackData, prefix="files"):
     message: str
 
 
+class Whole(CallbackData, prefix="whole"):
+    """Hand over a mail whole: as a `page` to read, or the `original` as it came."""
+
+    message: str
+    form: str
+
+
 class Place(CallbackData, prefix="place"):
     """Choose, for a request nobody's yet, the account it belongs to: a page of the list."""
 

@@ -8,7 +8,7 @@ import msgspec
 from aiogram import Router
 from aiogram.types import CallbackQuery
 
-from handlers.callbacks import Close, Decide, Files, Place, PlaceIn, Show
+from handlers.callbacks import Close, Decide, Files, Place, PlaceIn, Show, Whole
 from handlers.desk import Desk, Unit
 from handlers.queue import others_told
 from handlers.views import Voice, place_buttons
@@ -26,6 +26,7 @@ from inbox.model import (
     Contact,
     Conversation,
     Delivery,
+    FileForm,
     FileNotice,
     Message,
     Secretary,
@@ -49,6 +50,7 @@ def build_router() -> Router:
     router.callback_query.register(show, Show.filter())
     router.callback_query.register(close, Close.filter())
     router.callback_query.register(hand_files, Files.filter())
+    router.callback_query.register(hand_whole, Whole.filter())
     router.callback_query.register(decide, Decide.filter())
     router.callback_query.register(ask_place, Place.filter())
     router.callback_query.register(place, PlaceIn.filter())
@@ -108,6 +110,28 @@ async def hand_files(
     ]
     await unit.commit(Changes(inserts=files), account_id=message.account_id, conversation_id=message.conversation_id)
     unit.say(voice.say("toast.files", count=str(len(files))))
+
+
+async def hand_whole(
+    query: CallbackQuery, callback_data: Whole, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """A mail whole: as a page that is safe to open, or as it came."""
+    message = await desk.store.get(Message, callback_data.message)
+    require_serves(secretary, message.account_id)
+    forms = {form.value: form for form in (FileForm.PAGE, FileForm.ORIGINAL)}
+    form = forms.get(callback_data.form)
+    if form is None or message.blob_id is None or message.channel_id in desk.chats:
+        raise NotFound
+    file = outbox.notice(
+        FileNotice(secretary_id=secretary.id, message_id=message.id, form=form),
+        secretary.channel_id,
+        secretary.chat_id,
+        unit.now,
+        account_id=message.account_id,
+        conversation_id=message.conversation_id,
+    )
+    await unit.commit(Changes(inserts=[file]), account_id=message.account_id, conversation_id=message.conversation_id)
+    unit.say(voice.say("toast.page" if form is FileForm.PAGE else "toast.original"))
 
 
 async def decide(

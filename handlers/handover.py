@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 
@@ -40,6 +41,7 @@ from inbox.model import (
     Direction,
     Draft,
     DraftState,
+    FileForm,
     FileNotice,
     Letter,
     Message,
@@ -212,8 +214,17 @@ class Handover:
             messages=list(reversed(newest)),
             replies=replies,
             message_count=await store.count(MESSAGES_OF_CONVERSATION, conversation.id),
+            known=await self._took_part_before(conversation),
             blocked=conversation.chat_id is not None and any(a.blocked_at is not None for a in addresses),
         )
+
+    async def _took_part_before(self, conversation: Conversation) -> tuple[str, ...]:
+        """Who took part in the conversation this one refers to."""
+        if conversation.related_to is None:
+            return ()
+        related = await self._desk.store.find(Conversation, conversation.related_to)
+        # A wall may have been moved since: it was placed in its account only then.
+        return related.participants if related is not None and related.account_id == conversation.account_id else ()
 
     async def _account(self, conversation: Conversation) -> Account:
         known = self._desk.accounts.get(conversation.account_id)
@@ -268,6 +279,7 @@ class Handover:
             ],
             deliveries=deliveries,
             undoable=outbox.is_revocable(deliveries),
+            redirected_from=_redirected_from(answers, recipients),
         )
         current = await store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.PREVIEW, draft.id))
         voice = self._voice(secretary)
@@ -308,6 +320,8 @@ class Handover:
         message = await store.get(Message, payload.message_id)
         if not may_serve(secretary, message.account_id):
             return "", Changes()
+        if payload.form is not FileForm.ATTACHMENT:
+            return await self._hand_whole(delivery, secretary, message, payload.form)
         attachment = message.attachments[payload.index]
         async with self._large if attachment.size > LARGE else nullcontext():
             return await self._hand_file(delivery, secretary, message, attachment)
@@ -324,6 +338,22 @@ class Handover:
         sent = await self._chat(delivery).hand_over(
             ChatFile(chat_id=secretary.chat_id, attachment=attachment, data=data)
         )
+        return sent.reference, Changes()
+
+    async def _hand_whole(
+        self, delivery: Delivery, secretary: Secretary, message: Message, form: FileForm
+    ) -> tuple[str, Changes]:
+        """A mail as a page, or as it came."""
+        channel = self._desk.channels.get(message.channel_id)
+        if channel is None:
+            raise PermanentFailure(message.channel_id, "no longer configured", reason="failure.channel_gone")
+        async with self._large:  # whatever its size: only the receipt knows that
+            async with self._desk.large:
+                data = await self._desk.store.read_blob(message.blob_id) if message.blob_id else b""
+                if form is FileForm.PAGE:
+                    data = await asyncio.to_thread(channel.page, data, self._voice(secretary).say)
+            file = ChatFile(chat_id=secretary.chat_id, attachment=views.whole_mail(message, form, len(data)), data=data)
+            sent = await self._chat(delivery).hand_over(file)
         return sent.reference, Changes()
 
     async def _extracted(self, message: Message, attachment: Attachment) -> bytes:
@@ -387,6 +417,12 @@ class Handover:
             await self._chat(delivery).show(_message(secretary, screen, edits=old.telegram_message_id))
         except ChannelError as failure:
             log.info("screen_not_collapsed", delivery=delivery.id, reason=failure.reason)
+
+
+def _redirected_from(answers: Message | None, recipients: Sequence[str]) -> str:
+    """Who wrote, where the reply goes to another domain because they said so."""
+    led_to = views.leads_elsewhere(answers) if answers is not None else ""
+    return answers.author_address if answers is not None and led_to and led_to in recipients else ""
 
 
 def _message(secretary: Secretary, screen: Screen, edits: int | None = None, *, silent: bool = False) -> ChatMessage:

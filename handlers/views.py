@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ from handlers.legible import (
     units,
 )
 from inbox.assignment import is_supervisor
+from inbox.domains import aligned, domain_of
+from inbox.lookalikes import looks_like
 from inbox.model import (
     UNSORTED,
     Account,
@@ -39,13 +42,14 @@ from inbox.model import (
     Draft,
     DraftState,
     Entity,
+    FileForm,
     Letter,
     Message,
     MessageId,
     Secretary,
     Status,
 )
-from inbox.particulars import Automatic, Failure, FailureKind, Forward, fresh_part
+from inbox.particulars import Automatic, Failure, FailureKind, Forward, Protection, Verdict, fresh_part
 from inbox.reports import FAILED, advice, said_of
 
 LONGEST = 4096
@@ -53,6 +57,9 @@ LONGEST = 4096
 
 LONGEST_QUOTE = 2600
 """Units of a client's words on a card; the rest is in the files."""
+
+MOST_WRITERS = 3
+"""Of those who write on a card, so many are compared with whom they may pretend to be."""
 
 Row = tuple[Button, ...]
 
@@ -114,6 +121,8 @@ class CardFacts:
     """How many messages there are in all."""
     blocked: bool = False
     """The contact refuses our messages."""
+    known: Sequence[str] = ()
+    """Addresses of people who took part in what it refers to: whom a stranger may pretend to be."""
 
 
 def card(facts: CardFacts, voice: Voice) -> Screen:
@@ -163,7 +172,28 @@ def _doubts(facts: CardFacts, voice: Voice) -> list[Text | str]:
     ours = account.identity.from_address or ""
     if address != ours and (same_name(name, account.identity.display_name) or same_name(name, account.name)):
         doubts.append("card.our_name")
-    return [part for doubt in doubts for part in ("\n", Bold(f"⚠️ {voice.say(doubt)}"))]
+    lines = [voice.say(doubt) for doubt in doubts]
+    lines += [
+        voice.say("card.looks_like", address=writer, known=imitated)
+        for writer in _writers(facts)[:MOST_WRITERS]
+        if (imitated := _imitated(writer, facts)) is not None
+    ]
+    return [part for line in lines for part in ("\n", Bold(f"⚠️ {line}"))]
+
+
+def _writers(facts: CardFacts) -> list[str]:
+    """Who writes in what the card shows, the contact first."""
+    wrote = [m.author_address for m in facts.messages if m.direction is Direction.INBOUND]
+    return [writer for writer in dict.fromkeys((facts.contact_address, *wrote)) if writer]
+
+
+def _imitated(writer: str, facts: CardFacts) -> str | None:
+    """Whom a writer may pretend to be: of two that look alike, it is the later one that pretends."""
+    people = list(facts.conversation.participants)
+    before = people[: people.index(writer)] if writer in people else people
+    account = facts.account
+    ours = [each for each in (account.identity.from_address or "", *account.addresses) if each]
+    return looks_like(writer, (*before, *facts.known), ours)
 
 
 def _standing(facts: CardFacts, voice: Voice) -> str:
@@ -218,7 +248,7 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         head += f" · {voice.say('card.edited')}"
     if outward:
         head += f" · {delivery_state(facts.replies.get(message.id, ()), voice)}"
-    said: list[Text | str] = ["\n\n", Italic(head)]
+    said: list[Text | str] = ["\n\n", Italic(head), *_origin(message, voice)]
     rest = _files(message.attachments, voice, most // 2)
     for line in reversed(carried(message, voice)):
         rest = ["\n", shortened(line, 400), *rest]
@@ -256,6 +286,27 @@ _WRITTEN_BY = {
     Automatic.NOTICE: "card.notice",
     Automatic.BOUNCE: "card.bounce",
 }
+
+
+def _origin(message: Message, voice: Voice) -> list[Text | str]:
+    """What about a message's origin its reader must know before its words; of most there is nothing to say."""
+    known = message.particulars
+    lines: list[Text | str] = []
+    if known.trust is not None and known.trust.verdict is Verdict.FORGED:
+        lines += ["\n", Bold(f"⛔ {voice.say('card.forged')}")]
+    elif known.trust is not None and known.trust.verdict is Verdict.UNVERIFIED and known.automatic is None:
+        lines += ["\n", Italic(f"⚠️ {voice.say('card.unverified')}")]
+    if elsewhere := leads_elsewhere(message):
+        lines += ["\n", Italic(f"↪️ {voice.say('card.answers_elsewhere', address=elsewhere)}")]
+    return lines
+
+
+def leads_elsewhere(message: Message) -> str:
+    """Where answers to it go, when that is not where it says it is from, nor another address there; "" otherwise."""
+    if message.direction is not Direction.INBOUND or not message.reply_to or not message.author_address:
+        return ""
+    there, here = domain_of(message.reply_to), domain_of(message.author_address)
+    return "" if aligned(there, here) else message.reply_to
 
 
 def _files(attachments: Sequence[Attachment], voice: Voice, most: int) -> list[Text | str]:
@@ -414,11 +465,32 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
         )
     elif is_supervisor(facts.viewer):
         rows.append([_button(say("button.release"), callbacks.Release(conversation=target))])
+    whole = [m for m in facts.messages if _is_worth_opening(m, facts)]
+    if whole:
+        page = callbacks.Whole(message=whole[-1].id, form=FileForm.PAGE)
+        original = callbacks.Whole(message=whole[-1].id, form=FileForm.ORIGINAL)
+        rows.append([_button(say("button.page"), page), _button(say("button.original"), original)])
     with_files = [m for m in facts.messages if m.attachments]
     if with_files:
         count = str(len(with_files[-1].attachments))
         rows.append([_button(say("button.files", count=count), callbacks.Files(message=with_files[-1].id))])
     return rows
+
+
+def _is_worth_opening(message: Message, facts: CardFacts) -> bool:
+    """Whether there is more to a mail than the card shows."""
+    is_mail = message.direction is Direction.INBOUND and facts.conversation.chat_id is None
+    known = message.particulars
+    locked = known.protection in (Protection.ENCRYPTED_PGP, Protection.ENCRYPTED_SMIME)
+    return is_mail and message.blob_id is not None and (known.is_rich or message.truncated or locked)
+
+
+def whole_mail(message: Message, form: FileForm, size: int) -> Attachment:
+    """The file a mail is handed over as."""
+    ending, media_type = (".html", "text/html") if form is FileForm.PAGE else (".eml", "message/rfc822")
+    # What no file system takes, and the dot that would hide it.
+    name = re.sub(r'[/\\:*?"<>|]+', "_", one_line(message.subject, 80)).strip(". ") or "mail"
+    return Attachment(name=name + ending, media_type=media_type, size=size, path="")
 
 
 def superseded_card(conversation: Conversation, voice: Voice) -> Screen:
@@ -452,6 +524,8 @@ class PreviewFacts:
     undoable: bool
     automatic: Sequence[Message] = ()
     """What machines sent since the draft was begun, oldest first: to be known, not to be answered."""
+    redirected_from: str = ""
+    """The address of who wrote, where they had the reply led to another domain."""
 
 
 def preview(facts: PreviewFacts, voice: Voice) -> Screen:
@@ -475,6 +549,8 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
         if text := shortened(legible(message.text), 300):
             head += ["\n", BlockQuote(text)]
     head += [line for label, value in facts.preview.headers for line in ("\n", f"{say(label)} ", one_line(value, 300))]
+    if facts.redirected_from and draft.state is DraftState.OPEN:
+        head += ["\n", Bold(f"⚠️ {say('preview.redirected', address=facts.redirected_from)}")]
     tail: list[Text | str] = []
     if draft.state is DraftState.SENT:
         tail += ["\n\n", Italic(delivery_state(facts.deliveries, voice))]

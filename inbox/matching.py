@@ -21,6 +21,7 @@ from inbox.model import (
     MessageId,
     Status,
 )
+from inbox.particulars import Verdict
 from inbox.store.base import Store
 from inbox.store.documents import (
     CONVERSATION_IN_CHAT,
@@ -73,7 +74,12 @@ class Match(NamedTuple):
 async def match_mail(
     store: Store, key: DeskKey, account_id: AccountId, envelope: Envelope, contact_id: ContactId | None
 ) -> Match:
-    """By our own signed Message-ID, then by a known Message-ID of the same account; the writer must take part."""
+    """By our own signed Message-ID, then by a known Message-ID of the same account; the writer must take part.
+
+    Who only pretends to be the writer does not: such a mail is a new conversation that names the old one.
+    """
+    trust = envelope.particulars.trust
+    is_forged = trust is not None and trust.verdict is Verdict.FORGED
     related: Conversation | None = None
     for reference in envelope.references[:MOST_REFERENCES]:
         message = await _message_named(store, key, account_id, reference)
@@ -82,7 +88,7 @@ async def match_mail(
         conversation = await store.find(Conversation, message.conversation_id)
         if conversation is None or conversation.account_id != account_id:
             continue
-        if takes_part(conversation, envelope.sender.value, contact_id):
+        if not is_forged and takes_part(conversation, envelope.sender.value, contact_id):
             return Match(joins=conversation)
         related = related or conversation
     return Match(relates_to=related)

@@ -490,12 +490,24 @@ class TextNotice(Part, frozen=True, kw_only=True, tag="text"):
     buttons: tuple[tuple[Button, ...], ...] = ()
 
 
+class FileForm(StrEnum):
+    """What of a message is handed over as a file."""
+
+    ATTACHMENT = "attachment"
+    PAGE = "page"
+    """All a mail says, as a page that is safe to open."""
+    ORIGINAL = "original"
+    """The mail as it came."""
+
+
 class FileNotice(Part, frozen=True, kw_only=True, tag="file"):
-    """Hand a secretary one attachment of a message."""
+    """Hand a secretary one attachment of a message, or a mail whole."""
 
     secretary_id: SecretaryId
     message_id: MessageId
-    index: int
+    index: int = 0
+    """Which of the attachments."""
+    form: FileForm = FileForm.ATTACHMENT
 
 
 Payload = Letter | Post | CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice

@@ -122,7 +122,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.QueueNotice: _fields(desk="secretary_id"),
     model.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons"),
     model.Button: _fields(desk="text data url"),
-    model.FileNotice: _fields(pointer="message_id", desk="secretary_id", nothing="index"),
+    model.FileNotice: _fields(pointer="message_id", desk="secretary_id", nothing="index form"),
     model.Shown: _fields(
         pointer="conversation_id draft_id",
         desk="secretary_id message_key telegram_message_id current_key",

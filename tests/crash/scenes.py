@@ -13,6 +13,7 @@ import signal
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from channels.mail.parse import LONGEST_TEXT
 from handlers.callbacks import Duty, Next, Queue, Show
 from inbox.model import DeliveryState, Forgotten, Receipt, ReceiptState
 from inbox.restored import mark
@@ -241,6 +242,13 @@ async def anne_opens_a_file(day: Day) -> None:
     made.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="devis.pdf")
     day.mail("Voici le devis", raw=made.as_bytes())
     day.press(day.anne, await day.sees(day.anne, "Voici le devis", button="files"), "files")
+    assert await day.anne.user.wait_for(lambda m: "document" in m, seconds=60)
+
+
+async def anne_opens_a_mail_whole(day: Day) -> None:
+    words = "Voici le contrat\n" + "Article suivant\n" * 8000
+    day.mail(words[:LONGEST_TEXT], raw=mail("Contrat", words, message_id="c1@client.test"))
+    day.press(day.anne, await day.sees(day.anne, "Voici le contrat", button="whole:"), "whole:")
     assert await day.anne.user.wait_for(lambda m: "document" in m, seconds=60)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from channels.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
 from handlers import callbacks, conversations
-from handlers.callbacks import Close, Decide, Discard, Files, Place, PlaceIn, Release, Send, Show, Take, Undo
+from handlers.callbacks import Close, Decide, Discard, Files, Place, PlaceIn, Release, Send, Show, Take, Undo, Whole
 from inbox import outbox, presence
 from inbox.invitations import deep_link_payload, invite
 from inbox.model import AssignmentMode, DraftState, Presence, Role, Status
@@ -294,6 +294,10 @@ async def test_a_secretary_of_other_accounts_finds_nothing_whatever_data_she_for
         Show(conversation=conversation.id),
         Files(message=message.id),
         Files(message=reply.id),
+        Whole(message=message.id, form="page"),
+        Whole(message=message.id, form="original"),
+        Whole(message=message.id, form="nonsense"),
+        Whole(message=reply.id, form="original"),
         Decide(delivery=delivery.id, verdict="again"),
         Decide(delivery=delivery.id, verdict="nonsense"),
         callbacks.DraftFor(conversation=conversation.id),
@@ -688,6 +692,66 @@ async def test_files_of_a_mail_are_handed_over(stage: Stage) -> None:
     assert await lea.presses(card, Files) == "2 pièces jointes arrivent."
     handed = [m["document"] for m in lea.user.messages() if "document" in m]
     assert [lea.user.file(d["file_id"])[2] for d in handed] == [b"%PDF-1", b"%PDF-2"]
+
+
+async def test_a_mail_is_handed_over_whole_as_a_page_or_as_it_came(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    mail = EmailMessage()
+    mail["From"], mail["Subject"], mail["Message-ID"] = "a@example.net", "Le contrat", "<c@example.net>"
+    mail.set_content("Premier article\n" + "Article suivant\n" * 10_000)
+    raw = mail.as_bytes()
+    await stage.mail_raw(raw)
+    card = await lea.sees("Le contrat", "message abrégé", kind=Whole)
+    assert await lea.presses(card, Whole, "Mail complet") == "Le mail complet arrive."
+    assert await lea.presses(card, Whole, "Original") == "L’original arrive."
+    assert await lea.presses(card, Whole, "Original") == "L’original arrive.", "pressed twice, it comes twice"
+    page, original, again = [lea.user.file(m["document"]["file_id"]) for m in lea.user.messages() if "document" in m]
+    assert page[2].count(b"Article suivant") == 10_000
+    assert b"Copie s\xc3\xbbre de ce mail" in page[2]
+    assert original[2] == again[2] == raw
+    names = [m["document"]["file_name"] for m in lea.user.messages() if "document" in m]
+    assert names == ["Le contrat.html", "Le contrat.eml", "Le contrat.eml"]
+
+
+async def test_an_original_that_telegram_does_not_take_is_said_so(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Mot " * 40_000)
+    card = await lea.sees("message abrégé", kind=Whole)
+    stage.telegram.fail_next("sendDocument", status=413, description="Request Entity Too Large")
+    await lea.presses(card, Whole, "Original")
+    await lea.sees("Le fichier est trop gros pour Telegram.")
+
+
+async def test_who_forges_a_client_is_not_let_into_their_conversation(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    first = await stage.mail("Voici mon dossier", sender="paul@client.example")
+    await lea.sees("Voici mon dossier")
+    forged = EmailMessage()
+    forged["Authentication-Results"] = "mx.cabinet.example; dmarc=fail (p=reject) header.from=client.example"
+    forged["Received"] = "from evil.example by mx.cabinet.example; Mon, 2 Mar 2026 09:00:00 +0100"
+    forged["From"], forged["Subject"], forged["In-Reply-To"] = "paul@client.example", "Re: Rendez-vous", f"<{first}>"
+    forged.set_content("Voici mon nouvel IBAN")
+    await stage.mail_raw(forged.as_bytes())
+    await lea.sees("nouvel IBAN", "Expéditeur falsifié", "Fait référence à #1")
+    assert await stage.said(1) == ["Voici mon dossier"]
+    assert await stage.said(2) == ["Voici mon nouvel IBAN"]
+
+
+async def test_who_looks_like_somebody_of_the_matter_is_named(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    first = await stage.mail("Voici mon dossier", sender="paul@clinique-durand.example")
+    await stage.mail("Nouvel IBAN", sender="paul@clinique-durant.example", answers=first)
+    await lea.sees("Nouvel IBAN", "paul@clinique-durant.example ressemble à paul@clinique-durand.example")
+
+
+async def test_a_reply_that_is_led_elsewhere_says_so_before_it_leaves(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    mail = EmailMessage()
+    mail["From"], mail["Reply-To"], mail["Subject"] = "paul@client.example", "paul@elsewhere.example", "Devis"
+    mail.set_content("Répondez-moi ici")
+    await stage.mail_raw(mail.as_bytes())
+    lea.writes("Oui", to=await lea.sees("Ses réponses doivent aller à paul@elsewhere.example"))
+    await lea.sees("Aperçu", "Part à une autre adresse que celle qui a écrit : paul@client.example")
 
 
 # ---------------------------------------------------------------- what leaves

@@ -29,6 +29,7 @@ from inbox.model import (
     DeliveryState,
     Direction,
     DraftState,
+    FileForm,
     Message,
     MessageId,
     Revision,
@@ -37,7 +38,7 @@ from inbox.model import (
     Status,
     new_id,
 )
-from inbox.particulars import BusinessCard, Meeting, Particulars, Protection
+from inbox.particulars import Automatic, BusinessCard, Meeting, Particulars, Protection, Trust, Verdict
 from tests.builders import (
     NOW,
     a_contact,
@@ -66,13 +67,16 @@ def a_card(
     replies: Mapping[MessageId, Sequence[Delivery]] | None = None,
     blocked: bool = False,
     message_count: int | None = None,
+    address: str = "paul.martin@example.net",
+    known: Sequence[str] = (),
 ) -> CardFacts:
     return CardFacts(
         viewer=viewer,
         conversation=conversation,
         account=account or an_account(),
         contact=contact or a_contact(),
-        contact_address="paul.martin@example.net",
+        contact_address=address,
+        known=known,
         channel_icon="✉️",
         holder=holder,
         messages=messages,
@@ -338,6 +342,121 @@ def test_a_name_cannot_break_its_line_or_turn_it_around() -> None:
     assert screen.text.splitlines()[1] == "👤 Paul Dans la file (paul.martin@example.net) ✉️"
     assert screen.text.splitlines()[2] == "📌 Urgent 🟢 Pour vous"
     assert FR.say("because.taken", name="Léa\n\u202eX" + "x" * 500) == "prise par " + "Léa X" + "x" * 114 + "…"
+
+
+# ---------------------------------------------------------------- whose it is
+
+
+def from_there(message: Message, verdict: Verdict, automatic: Automatic | None = None) -> Message:
+    known = Particulars(trust=Trust(verdict=verdict), automatic=automatic)
+    return msgspec.structs.replace(message, particulars=known)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "voice", "line"),
+    [
+        (Verdict.FORGED, FR, "⛔ Expéditeur falsifié : le propriétaire de cette adresse désavoue ce mail."),
+        (Verdict.FORGED, EN, "⛔ Forged sender: the owner of this address disowns this mail."),
+        (Verdict.UNVERIFIED, FR, "⚠️ Rien ne prouve que ce mail vienne bien de cette adresse."),
+        (Verdict.UNVERIFIED, EN, "⚠️ Nothing proves that this mail comes from this address."),
+    ],
+)
+def test_a_card_warns_before_the_words_of_whom_nobody_vouches_for(verdict: Verdict, voice: Voice, line: str) -> None:
+    lea = a_secretary("Léa")
+    conversation = a_conversation()
+    text = views.card(a_card(conversation, from_there(a_message(conversation), verdict), viewer=lea), voice).text
+    assert line in text
+    assert text.index(line) < text.index("Bonjour")
+
+
+def test_a_card_says_nothing_of_mails_that_are_what_they_say() -> None:
+    lea, conversation = a_secretary("Léa"), a_conversation()
+    plain = views.card(a_card(conversation, a_message(conversation), viewer=lea), FR).text
+    for verdict in (Verdict.VERIFIED, Verdict.UNKNOWN):
+        message = from_there(a_message(conversation), verdict)
+        assert views.card(a_card(conversation, message, viewer=lea), FR).text == plain
+    machine = from_there(a_message(conversation), Verdict.UNVERIFIED, Automatic.NOTICE)
+    assert "prouve" not in views.card(a_card(conversation, machine, viewer=lea), FR).text
+
+
+def test_a_card_names_whom_an_address_imitates() -> None:
+    lea = a_secretary("Léa")
+    fake, real = "paul.martin@clinique-durant.example", "paul.martin@clinique-durand.example"
+    conversation = a_conversation(participants=(fake, real))
+    message = a_message(conversation, address=fake)
+    facts = a_card(conversation, message, viewer=lea, address=fake, known=[real])
+    assert f"⚠️ {fake} ressemble à {real} sans l’être" in views.card(facts, FR).text
+    assert f"⚠️ {fake} looks like {real} and is not" in views.card(facts, EN).text
+    later = a_conversation(participants=(real, fake))
+    both = [a_message(later, address=real), a_message(later, address=fake, position=2)]
+    text = views.card(a_card(later, *both, viewer=lea, address=real), FR).text
+    assert f"{fake} ressemble à {real}" in text
+    assert f"{real} ressemble" not in text, "who was there first imitates nobody"
+    ours = views.card(a_card(a_conversation(), viewer=lea, address="x@cabinet-r0ux.example"), FR).text
+    assert "ressemble" not in ours
+    account = an_account()
+    domain = str(account.identity.from_address).rpartition("@")[2]
+    near = f"x@{domain}.evil.example"
+    assert f"⚠️ {near} ressemble à " in views.card(a_card(a_conversation(), viewer=lea, address=near), FR).text
+
+
+def test_a_card_says_where_answers_are_led() -> None:
+    lea, conversation = a_secretary("Léa"), a_conversation()
+    led = msgspec.structs.replace(a_message(conversation), reply_to="paul@elsewhere.example")
+    assert (
+        "↪️ Ses réponses doivent aller à paul@elsewhere.example"
+        in views.card(a_card(conversation, led, viewer=lea), FR).text
+    )
+    near = msgspec.structs.replace(a_message(conversation), reply_to="billing@mail.example.net")
+    assert "↪️" not in views.card(a_card(conversation, near, viewer=lea), FR).text
+
+
+def test_a_card_offers_all_of_a_mail_where_it_shows_only_part() -> None:
+    lea, conversation = a_secretary("Léa"), a_conversation()
+    offered = ["📄 Mail complet", "✉️ Original (.eml)"]
+
+    def has_it(message: Message) -> bool:
+        return offered in labels(views.card(a_card(conversation, message, viewer=lea), FR))
+
+    plain = msgspec.structs.replace(a_message(conversation), blob_id="raw")
+    assert not has_it(plain)
+    assert has_it(msgspec.structs.replace(plain, truncated=True))
+    assert has_it(msgspec.structs.replace(plain, particulars=Particulars(is_rich=True)))
+    assert has_it(msgspec.structs.replace(plain, particulars=Particulars(protection=Protection.ENCRYPTED_PGP)))
+    assert not has_it(msgspec.structs.replace(plain, truncated=True, blob_id=None))
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        ("Devis", "Devis.html"),
+        ("", "mail.html"),
+        ("../../etc/passwd", "_.._etc_passwd.html"),
+        ('a/b\\c:d*"<>|', "a_b_c_d_.html"),
+        ("x\r\ny", "x y.html"),
+        ("..", "mail.html"),
+    ],
+)
+def test_a_mails_file_has_a_name_any_machine_takes(subject: str, name: str) -> None:
+    message = msgspec.structs.replace(a_message(a_conversation()), subject=subject)
+    assert views.whole_mail(message, FileForm.PAGE, 1).name == name
+    assert views.whole_mail(message, FileForm.ORIGINAL, 1).media_type == "message/rfc822"
+
+
+def test_a_preview_says_when_it_goes_elsewhere_than_to_who_wrote() -> None:
+    lea, conversation = a_secretary("Léa"), a_conversation()
+    facts = PreviewFacts(
+        draft=a_draft(conversation, lea),
+        conversation=conversation,
+        preview=Preview(headers=(("preview.to", "paul@elsewhere.example"),), text="Oui"),
+        unseen=[],
+        unseen_count=0,
+        deliveries=[],
+        undoable=False,
+        redirected_from="paul.martin@example.net",
+    )
+    assert "⚠️ Part à une autre adresse que celle qui a écrit : paul.martin@example.net" in views.preview(facts, FR).text
+    assert "⚠️ Goes to another address than the one that wrote" in views.preview(facts, EN).text
 
 
 # ---------------------------------------------------------------- preview
@@ -676,7 +795,7 @@ def test_a_shortened_text_is_short_enough_and_whole_where_it_fits(text: str, mos
 
 def test_every_button_of_every_kind_fits_in_64_octets() -> None:
     longest: dict[type, Any] = {str: new_id(), int: 10**9, bool: False}
-    special = {"check": "0" * 8, "verdict": "again"}
+    special = {"check": "0" * 8, "verdict": "again", "form": "original"}
     kinds = [
         kind
         for kind in vars(callbacks).values()

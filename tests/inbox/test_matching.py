@@ -28,6 +28,7 @@ from inbox.model import (
     Status,
     new_id,
 )
+from inbox.particulars import Particulars, Trust, Verdict
 from inbox.store.sqlite import SqliteStore
 from tests.builders import (
     BERNARD,
@@ -152,6 +153,23 @@ async def test_no_reference_crosses_the_wall_between_accounts(known: Known, stor
 async def test_our_message_that_was_undone_names_nothing(known: Known, store: SqliteStore) -> None:
     gone = sign_message_id(KEY, MessageId(new_id()), "roux.example")
     assert await match_mail(store, KEY, ROUX, a_mail(references=(gone,)), known.paul.id) == Match()
+
+
+async def test_who_only_pretends_to_be_the_client_opens_a_conversation_that_names_the_old_one(
+    known: Known, store: SqliteStore
+) -> None:
+    for verdict in Verdict:
+        envelope = msgspec.structs.replace(
+            a_mail(sender=PAUL, references=(known.ours.external_id,)),
+            particulars=Particulars(trust=Trust(verdict=verdict)),
+        )
+        match = await match_mail(store, KEY, ROUX, envelope, known.paul.id)
+        if verdict is Verdict.FORGED:
+            assert match.joins is None
+            assert match.relates_to is not None
+        else:
+            assert match.joins is not None
+            assert match.joins.id == known.conversation.id
 
 
 async def test_a_forged_header_of_many_references_is_read_no_further_than_it_helps(
