@@ -66,7 +66,9 @@ _STYLES = frozenset(
      "vertical-align", "white-space", "width", "word-break")
 )  # fmt: skip
 # Anything in CSS that could fetch, run or hide what it says behind an escape.
-_UNSAFE_STYLE = re.compile(r"[\\@<]|/\*|\(\s*(?!\s*\d)|expression|javascript", re.I)
+_UNSAFE_STYLE = re.compile(r"[\\@<]|/\*|\((?!\s*\d)|expression|javascript", re.I)
+# What would draw over, or out of, what stands before it.
+_NEGATIVE = re.compile(r"[:\s]-\s*[.\d]")
 _SAFE_LINK = re.compile(r"(?:https?://|mailto:|tel:)", re.I)
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp", "image/bmp"})
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.I)
@@ -188,7 +190,7 @@ def _sanitised(markup: str, pictures: _Pictures) -> str:
             case "href":
                 return value if _SAFE_LINK.match(value.strip()) else None
             case "style":
-                return None if _UNSAFE_STYLE.search(value) else value
+                return _safe_style(value)
             case _:
                 return value
 
@@ -203,6 +205,15 @@ def _sanitised(markup: str, pictures: _Pictures) -> str:
         link_rel="noopener noreferrer",
         strip_comments=True,
     )
+
+
+def _safe_style(style: str) -> str | None:
+    """The declarations of a style that only say how something looks."""
+    if '"' in style or "'" in style:
+        # Where a string stands, what looks like a declaration may be part of it, and the other way round.
+        return None if _UNSAFE_STYLE.search(style) or _NEGATIVE.search(style) else style
+    kept = [each for each in style.split(";") if not (_UNSAFE_STYLE.search(each) or _NEGATIVE.search(each))]
+    return ";".join(kept) or None
 
 
 class _Pictures:

@@ -64,6 +64,19 @@ def test_what_a_mail_says_is_shown_with_who_wrote_it() -> None:
     assert one(tree, "meta[http-equiv]").attributes["content"] == POLICY
 
 
+def test_a_style_says_only_how_something_looks() -> None:
+    assert 'style="color:red' in body("<p style='color: red; background: url(x); margin-top: -400px'>x</p>")
+    for style in (
+        "margin-top:-400px",
+        "margin: 0 -400px",
+        'font-family:"(a;position:fixed;b"',
+        "position:fixed;top:0",
+        "font-family:'x;margin-top:-9em'",
+    ):
+        markup = f"<p style='{style}'>x</p>" if '"' in style else f'<p style="{style}">x</p>'
+        assert body(markup) in ("<p>x</p>", '<p style="">x</p>')
+
+
 @pytest.mark.parametrize(
     "markup",
     [
