@@ -19,7 +19,7 @@ from channels.mail.imap import Imap, ImapServer, Limits
 from channels.mail.intake import Intake, Pace, Position
 from channels.mail.recount import Recount
 from channels.mail.smtp import Smtp, SmtpServer
-from channels.mail.trust import Judge
+from channels.mail.trust import Judge, named_on_top
 from inbox.envelope import Envelope
 from inbox.model import Attachment, ChannelId, Letter, Post
 
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 COPIES_WAITING = 32
 """Copies for the Sent folder held in memory at once; more are not made."""
+LOOKED_AT = 10
+"""Mails that a check looks at, the newest."""
+LARGEST_LOOKED_AT = 2**20
 
 
 class Mailbox:
@@ -216,6 +219,7 @@ class Mailbox:
         if wanted in names or wanted == "INBOX":
             folder = await imap.open_folder(self._imap.folder)
             findings.append(Finding("ok", subject, f"{self._imap.folder} holds {folder.exists} mails"))
+            findings += await self._check_origin(imap, folder.exists, subject)
         else:
             remedy = f"Set folder to one of: {', '.join(sorted(names)[:20])}"
             findings.append(Finding("error", subject, f"There is no folder {self._imap.folder}", remedy))
@@ -234,6 +238,20 @@ class Mailbox:
             else:
                 findings.append(Finding("ok", subject, f"Sent mail is kept in {sent}"))
         return findings
+
+    async def _check_origin(self, imap: Imap, exists: int, subject: str) -> list[Finding]:
+        """Which server's word on the origin of mails could be believed, where the config names none."""
+        if self._judge is None or self._judge.believes or not exists:
+            return []
+        sizes = await imap.sizes(await imap.search(f"{max(1, exists - LOOKED_AT + 1)}:*"))
+        mails = await imap.fetch([uid for uid, size in sizes.items() if size < LARGEST_LOOKED_AT])
+        writers = {name for raw in mails.values() if (name := named_on_top(raw))}
+        if len(writers) != 1:
+            return []
+        writer = writers.pop()
+        says = "The card cannot tell forged senders: no server's word on where mails come from is believed"
+        remedy = f'If {writer} is what this mailbox\'s own server calls itself, set trusted_authserv_id = ["{writer}"]'
+        return [Finding("warning", subject, says, remedy)]
 
 
 def _sent_among(folders: dict[str, frozenset[str]]) -> str | None:

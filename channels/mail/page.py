@@ -240,7 +240,10 @@ class _Pictures:
         return made
 
     def _encoded(self, part: Part | None) -> str | None:
-        if part is None or part.media_type not in _PICTURES or decoded_size(self._tree.raw, part) > LARGEST_PICTURE:
+        if part is None or part.media_type not in _PICTURES:
+            return None
+        size = decoded_size(self._tree.raw, part)
+        if size > LARGEST_PICTURE or size * 4 // 3 > self._room:  # none is made that is not shown
             return None
         return f"data:{part.media_type};base64,{b64encode(decode_part(self._tree.raw, part)).decode()}"
 

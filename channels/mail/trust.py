@@ -49,6 +49,11 @@ class Judge:
         self._find_key = find_key
         self._clock = clock
 
+    @property
+    def believes(self) -> bool:
+        """Whether it believes any server."""
+        return bool(self._trusted)
+
     def __call__(self, raw: bytes) -> Trust | None:
         """The mail's trust; None where nobody looked. Never raises."""
         try:
@@ -192,6 +197,15 @@ def _said_on_top(head: RawHead, trusted: Sequence[str]) -> Said | None:
     return Said(by, tuple(results[:MOST_RESULTS]))
 
 
+def named_on_top(raw: bytes) -> str:
+    """Whose the topmost Authentication-Results of a mail are, as the config would name them; "" where it has none."""
+    for field in read_fields(raw).named("authentication-results"):
+        said = read_results(field.value)
+        return (said.by if _HOST.fullmatch(said.by) else "") if said.by else NAMELESS if said.results else ""
+    return ""
+
+
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _INSTANCE = re.compile(rb"\A[ \t\r\n]*i[ \t]*=[ \t]*\d{1,3}[ \t]*;")
 
 

@@ -20,6 +20,7 @@ from channels.mail.imap import ImapServer, Limits
 from channels.mail.intake import Pace, Position
 from channels.mail.mailbox import Mailbox
 from channels.mail.smtp import SmtpServer
+from channels.mail.trust import Judge
 from inbox.envelope import Envelope as Reading
 from inbox.errors import StoreUnavailable
 from inbox.model import BlobId, ChannelId, Letter, Post
@@ -675,9 +676,11 @@ def test_what_a_mail_says_and_holds_is_read_from_its_raw_form() -> None:
 # ---------------------------------------------------------------- permanence check
 
 
-async def check(server: ImapServer, sent_folder: str | None = "auto") -> list[tuple[str, str, str]]:
+async def check(
+    server: ImapServer, sent_folder: str | None = "auto", judge: Judge | None = None
+) -> list[tuple[str, str, str]]:
     limits = Limits(connect=timedelta(seconds=1))
-    box = Mailbox(DESK, server, NOWHERE, Watcher(), sent_folder=sent_folder, limits=limits)
+    box = Mailbox(DESK, server, NOWHERE, Watcher(), sent_folder=sent_folder, limits=limits, judge=judge)
     try:
         findings = await box.check()
     finally:
@@ -699,6 +702,20 @@ async def test_check_names_the_folders_there_are(dovecot: Dovecot) -> None:
     assert [level for level, _, _ in found] == ["ok", "error", "warning"]
     assert found[1][1:] == ("There is no folder Boîte", "Set folder to one of: INBOX, Sent")
     assert found[2][1] == "There is no folder Envoyés for sent mail"
+
+
+async def test_check_names_the_server_whose_word_could_be_believed(dovecot: Dovecot) -> None:
+    told = b"Authentication-Results: mx.desk.example; spf=none\r\n"
+    dovecot.deliver("desk", told + b"Authentication-Results: mx.elsewhere.example; none\r\n" + mail("one"))
+    dovecot.deliver("desk", mail("two"))
+    dovecot.deliver("desk", told + mail("three"))
+    (warning,) = [found for found in await check(server_of(dovecot), judge=Judge()) if found[0] == "warning"]
+    assert warning[1].startswith("The card cannot tell forged senders")
+    assert warning[2].endswith('set trusted_authserv_id = ["mx.desk.example"]')
+    for judge in (None, Judge(["mx.desk.example"])):
+        assert not [found for found in await check(server_of(dovecot), judge=judge) if found[0] == "warning"]
+    dovecot.deliver("desk", told.replace(b"desk", b"other") + mail("four"))
+    assert not [found for found in await check(server_of(dovecot), judge=Judge()) if found[0] == "warning"]
 
 
 async def test_check_says_what_is_wrong_and_how_to_mend_it(dovecot: Dovecot) -> None:
