@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import nh3
 
+from channels.mail.containers import inside, is_cms, is_winmail
 from channels.mail.headers import Fields, decode_octets, decode_text, first, read_addresses, tidy
 from channels.mail.html import html_to_text
 from channels.mail.parts import Part, Tree, decode_part, decoded_size
@@ -78,8 +79,14 @@ def build_page(raw: bytes, say: Callable[[str], str]) -> bytes:
     """The page of a mail, whatever the mail is. See `channels.base.Channel.page`."""
     raw = raw if b"\n" in raw else raw.replace(b"\r", b"\n")
     tree = Tree(raw)
-    bodies = [_body(tree, part) for part in _shown(tree.root)]
-    files = [_file(part) for part in tree.root.leaves() if _is_file(part)]
+    leaves = list(_leaves(tree, tree.root))
+    # An Outlook mail may say all it says in its winmail.dat, and a sealed one all in its seal.
+    words = list(_shown(tree, tree.root))
+    if not any(decode_part(raw, part, 4096).strip() for part in words):
+        words = [part for part in leaves if _is_words(part)]
+    pictures = _Pictures(tree, leaves)
+    bodies = [_body(tree, part, pictures) for part in words]
+    files = [_file(part) for part in leaves if _is_file(part)]
     title = html.escape(decode_text(first(tree.root.fields, "subject")) or say("page.no_subject"))
     pieces = [
         "<!DOCTYPE html>\n<html>\n<head>\n<meta charset=utf-8>\n",
@@ -122,18 +129,36 @@ def _header(fields: Fields, say: Callable[[str], str]) -> str:
 # ---------------------------------------------------------------- what is shown
 
 
-def _shown(part: Part) -> Iterator[Part]:
+def _leaves(tree: Tree, part: Part) -> Iterator[Part]:
+    """The parts of a part, and those inside containers instead of these."""
+    for leaf in part.leaves():
+        held = inside(tree, leaf) if is_cms(leaf) or is_winmail(leaf) else []
+        if held:
+            for child in held:
+                yield from _leaves(tree, child)
+        else:
+            yield leaf
+
+
+def _is_words(part: Part) -> bool:
+    return part.media_type in ("text/html", "text/plain") and not _is_file(part)
+
+
+def _shown(tree: Tree, part: Part) -> Iterator[Part]:
     """The parts that are the mail's words: of several forms of the same the richest."""
     if part.parts is None:
-        if part.media_type in ("text/html", "text/plain") and not _is_file(part):
+        if _is_words(part):
             yield part
+        elif is_cms(part):
+            for child in inside(tree, part):
+                yield from _shown(tree, child)
     elif part.media_type == "multipart/alternative":
-        forms = [list(_shown(child)) for child in part.parts]
+        forms = [list(_shown(tree, child)) for child in part.parts]
         rich = [form for form in forms if any(each.media_type == "text/html" for each in form)]
         yield from next(iter((*rich, *filter(None, forms))), [])
     else:
         for child in part.parts:
-            yield from _shown(child)
+            yield from _shown(tree, child)
 
 
 def _is_file(part: Part) -> bool:
@@ -146,7 +171,7 @@ def _file(part: Part) -> str:
     return html.escape(tidy(part.file_name, 150) or part.media_type)
 
 
-def _body(tree: Tree, part: Part) -> str:
+def _body(tree: Tree, part: Part, pictures: _Pictures) -> str:
     is_html = part.media_type == "text/html"
     largest = LARGEST_HTML if is_html else LARGEST_TEXT
     octets = decode_part(tree.raw, part, largest)[: largest + 1000]
@@ -155,7 +180,7 @@ def _body(tree: Tree, part: Part) -> str:
         charset = declared[1].decode()
     text = decode_octets(octets, charset)
     if is_html and _is_easy(text):
-        return _sanitised(_ENDLESS_TAG.sub("", text), _Pictures(tree))
+        return _sanitised(_ENDLESS_TAG.sub("", text), pictures)
     if is_html:
         text, _ = html_to_text(text)
     return f'<div class="plain">{html.escape(text)}</div>'
@@ -219,9 +244,9 @@ def _safe_style(style: str) -> str | None:
 class _Pictures:
     """The pictures a mail carries for its own text, by the name it calls them by (RFC 2392)."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, parts: list[Part]) -> None:
         self._tree = tree
-        self._named = {_content_id(part): part for part in tree.root.leaves() if "content-id" in part.fields}
+        self._named = {_content_id(part): part for part in parts if "content-id" in part.fields}
         self._made: dict[str, str | None] = {}
         self._room = MOST_PICTURED
 

@@ -14,6 +14,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from channels.mail import page
 from channels.mail.page import POLICY, build_page
+from tests.channels.mail.test_contents import ENTITY, opaque
+from tests.channels.mail.test_contents import signed as seal
+from tests.channels.mail.test_winmail import mail_with, winmail
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
 
@@ -171,6 +174,14 @@ def test_files_are_named_and_texts_beside_one_another_all_shown() -> None:
     assert "Premier" in text
     assert "Second" in text
     assert "[page.files] &lt;devis&gt;.pdf" in text
+
+
+def test_what_stands_under_a_seal_or_in_a_winmail_is_shown() -> None:
+    sealed = build_page(opaque(seal(ENTITY)), say).decode()
+    assert "Sous le sceau, été." in sealed
+    assert "[page.files] devis.pdf" in sealed
+    in_outlook = mail_with(winmail(message=((0x1013, 0x102, b"<p>Bonjour <script>x</script><b>vous</b></p>"),)))
+    assert "<p>Bonjour <b>vous</b></p>" in build_page(in_outlook, say).decode()
 
 
 def test_a_charset_said_in_the_markup_is_believed() -> None:
