@@ -64,6 +64,12 @@ class Reply:
     """Mail: whom it goes to."""
     attachments: tuple[Attachment, ...]
     now: datetime
+    copies: tuple[str, ...] = ()
+    """Mail: who gets a copy."""
+    sender: str = ""
+    """Mail: the address it leaves from, which is one of the account's; "" is its identity's."""
+    contents: tuple[bytes, ...] = ()
+    """Mail: the octets of the attachments, in their order."""
     automatic: bool = False
     """Written by the desk itself: it must say so, that no machine answers it."""
 
@@ -83,6 +89,8 @@ class Parcel:
 
     payload: Letter | Post
     blobs: tuple[Blob, ...] = ()
+    attachments: tuple[Attachment, ...] | None = None
+    """The reply's files as they are found in what leaves; None: as they are named in the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +221,7 @@ class Channel(Protocol):
         ...
 
     async def send(self, payload: Letter | Post, raw: bytes | None) -> SentAs:
-        """Hand one payload over, whose turn it is (`ready`); `raw` is the blob a Letter names.
+        """Hand one payload over, whose turn it is (`ready`); `raw` is the blob a Letter or a Post's file names.
 
         Raises:
             ChannelError: one of its four subclasses, never a library's own.

@@ -6,7 +6,15 @@ asks `inbox` whether this person may.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 from aiogram.filters.callback_data import CallbackData
+
+
+def check(shown: Sequence[str]) -> str:
+    """Tells whether a list is still the one a button stands for a place of."""
+    return hashlib.sha256("\n".join(shown).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 class Take(CallbackData, prefix="take"):
@@ -79,6 +87,38 @@ class Edit(CallbackData, prefix="edit"):
     """Say how a draft is changed."""
 
     draft: str
+
+
+class To(CallbackData, prefix="to"):
+    """Write to another of those a draft may be for; `check` tells a list that has changed since."""
+
+    draft: str
+    position: int
+    check: str
+
+
+class CopyAll(CallbackData, prefix="all"):
+    """A copy of a draft to all the answered mail was for."""
+
+    draft: str
+    check: str
+
+
+class Copy(CallbackData, prefix="cc"):
+    """A copy of a draft to one of them, or none: pressed twice it changes nothing more."""
+
+    draft: str
+    position: int
+    wanted: bool
+    check: str
+
+
+class DropFile(CallbackData, prefix="unfile"):
+    """Take a file out of a draft."""
+
+    draft: str
+    position: int
+    check: str
 
 
 class Undo(CallbackData, prefix="undo"):

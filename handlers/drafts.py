@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from contextlib import nullcontext
+from typing import NamedTuple
 
 import msgspec
 from aiogram import F, Router
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
-from channels.base import Reply
+from channels.base import Channel, Parcel, Reply
 from handlers import callbacks
 from handlers.callbacks import Discard, DraftFor, Edit, Send, Undo
-from handlers.desk import Desk, Unit
+from handlers.desk import LARGE, Desk, Unit
 from handlers.views import Voice, choose_conversation
+from inbox.addressees import sender_address
 from inbox.assignment import require_serves
 from inbox.conversations import event
 from inbox.drafts import (
+    MOST_FILES,
     discarded,
     find_open,
+    is_awaited,
     last_inbound,
     outgoing,
     require_author,
@@ -25,9 +31,11 @@ from inbox.drafts import (
     undone,
     written,
 )
-from inbox.errors import InvalidTransition, NotFound, Stale
+from inbox.envelope import Envelope
+from inbox.errors import FilesAwaited, InvalidTransition, NotFound, Stale
 from inbox.matching import sign_message_id
 from inbox.model import (
+    Attachment,
     Because,
     BlobId,
     Contact,
@@ -42,9 +50,9 @@ from inbox.model import (
     Status,
     new_id,
 )
-from inbox.outbox import card_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
+from inbox.outbox import card_for, keep_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
 from inbox.store.base import Changes
-from inbox.store.documents import CONVERSATIONS_HELD, DRAFT_BY_SOURCE, SHOWN_BY_MESSAGE, SHOWN_CURRENT
+from inbox.store.documents import CONVERSATIONS_HELD, DRAFT_BY_ALBUM, DRAFT_BY_SOURCE, SHOWN_BY_MESSAGE, SHOWN_CURRENT
 
 MOST_HELD = 200
 
@@ -58,10 +66,17 @@ def build_router() -> Router:
     router.callback_query.register(explain_edit, Edit.filter())
     router.callback_query.register(choose, DraftFor.filter())
     router.message.register(write, F.text, ~F.text.startswith("/"))
-    router.message.register(refuse_files, ~F.text)
+    router.message.register(write, carries_files)
+    router.message.register(refuse_others, ~F.text)
     router.message.register(unknown_command, F.text.startswith("/"))
     router.edited_message.register(edit_words, F.text)
+    router.edited_message.register(edit_words, carries_files)
     return router
+
+
+def carries_files(message: Message, envelope: Envelope | None = None) -> bool:
+    """Whether there is a file in it."""
+    return envelope is not None and bool(envelope.attachments)
 
 
 def message_key(channel_id: str, chat_id: int, message_id: int) -> str:
@@ -77,28 +92,57 @@ def current_key(secretary_id: str, kind: ShownKind, subject_id: str) -> str:
 # ---------------------------------------------------------------- writing
 
 
-async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice) -> None:
-    """Her words become a draft of the conversation whose card or preview she replies to."""
-    text = message.text or ""
-    source = message_key(unit.receipt.channel_id, message.chat.id, message.message_id)
-    if message.reply_to_message is None:
-        await _write_unaddressed(message, text, source, unit, desk, secretary, voice)
-        return
-    shown = await desk.store.find_by(
-        SHOWN_BY_MESSAGE,
-        message_key(unit.receipt.channel_id, message.chat.id, message.reply_to_message.message_id),
+class _Words(NamedTuple):
+    """What one message of hers holds for a draft."""
+
+    text: str
+    files: tuple[Attachment, ...]
+    source: str
+    album: str | None = None
+
+
+async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, envelope: Envelope) -> None:
+    """Her words and files become a draft of the conversation whose card or preview she replies to."""
+    channel_id, chat_id = unit.receipt.channel_id, message.chat.id
+    words = _Words(
+        text=message.text or message.caption or "",
+        files=tuple(msgspec.structs.replace(file, held_by=channel_id) for file in envelope.attachments),
+        source=message_key(channel_id, chat_id, message.message_id),
+        album=f"{channel_id}:{chat_id}:{message.media_group_id}" if message.media_group_id else None,
     )
+    if words.album is not None:
+        begun = await desk.store.find_by(DRAFT_BY_ALBUM, words.album)
+        if begun is not None and begun.state is DraftState.OPEN and begun.author_id == secretary.id:
+            # Only the first file of an album need say what it replies to.
+            conversation = await desk.store.get(Conversation, begun.conversation_id)
+            await _put(conversation, words, begun.seen_inbound, unit, desk, secretary, replaces=False)
+            return
+    if message.reply_to_message is None:
+        await _write_unaddressed(message, words, unit, desk, secretary)
+        return
+    conversation, seen, replaces = await addressed(message, unit, desk)
+    await _put(conversation, words, seen, unit, desk, secretary, replaces=replaces)
+
+
+async def addressed(message: Message, unit: Unit, desk: Desk) -> tuple[Conversation, int, bool]:
+    """The conversation whose card or preview this replies to, how much of it that showed, and whether it is a preview.
+
+    Raises:
+        InvalidTransition: it replies to neither.
+    """
+    replied = message.reply_to_message
+    if replied is None:
+        raise InvalidTransition("error.not_a_card")
+    key = message_key(unit.receipt.channel_id, message.chat.id, replied.message_id)
+    shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
     if shown is not None:
-        conversation_id, seen = shown.conversation_id, shown.shown_inbound
-        replaces = shown.kind is ShownKind.PREVIEW
-    else:
-        # A card whose sending we did not live to record: its buttons still say what it is about.
-        found = await _conversation_of_buttons(desk, message.reply_to_message.reply_markup)
-        if found is None:
-            raise InvalidTransition("error.not_a_card")
-        conversation_id, seen, replaces = found, 0, False
-    conversation = await desk.store.get(Conversation, conversation_id)
-    await _put(conversation, text, seen, source, unit, desk, secretary, replaces=replaces)
+        conversation = await desk.store.get(Conversation, shown.conversation_id)
+        return conversation, shown.shown_inbound, shown.kind is ShownKind.PREVIEW
+    # A card whose sending we did not live to record: its buttons still say what it is about.
+    found = await _conversation_of_buttons(desk, replied.reply_markup)
+    if found is None:
+        raise InvalidTransition("error.not_a_card")
+    return await desk.store.get(Conversation, found), 0, False
 
 
 async def _conversation_of_buttons(desk: Desk, markup: InlineKeyboardMarkup | None) -> ConversationId | None:
@@ -114,9 +158,7 @@ async def _conversation_of_buttons(desk: Desk, markup: InlineKeyboardMarkup | No
     return None
 
 
-async def _write_unaddressed(
-    message: Message, text: str, source: str, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
-) -> None:
+async def _write_unaddressed(message: Message, words: _Words, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """Words that reply to nothing: for the one request that waits for her, or she is asked which."""
     held = await desk.store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, descending=True, limit=MOST_HELD)
     waiting = [c for c in held if c.waiting_since_at is not None] or held
@@ -124,8 +166,11 @@ async def _write_unaddressed(
         raise InvalidTransition("error.nothing_held")
     if len(waiting) == 1:
         seen = await _last_seen(desk, waiting[0], secretary)
-        await _put(waiting[0], text, seen, source, unit, desk, secretary, replaces=False)
+        await _put(waiting[0], words, seen, unit, desk, secretary, replaces=False)
         return
+    if words.files:
+        # A question could hand on one file of an album, not the others.
+        raise InvalidTransition("error.files_for_whom")
     contacts = await desk.store.find_many(Contact, [c.contact_id for c in waiting])
     question = sentence_for(
         secretary,
@@ -155,35 +200,46 @@ async def choose(
     conversation = await desk.store.get(Conversation, callback_data.conversation)
     seen = await _last_seen(desk, conversation, secretary)
     source = message_key(unit.receipt.channel_id, original.chat.id, original.message_id)
-    await _put(conversation, original.text, seen, source, unit, desk, secretary, replaces=False)
+    await _put(conversation, _Words(original.text, (), source), seen, unit, desk, secretary, replaces=False)
     unit.say(voice.say("toast.draft", number=str(conversation.number)))
 
 
 async def _put(
     conversation: Conversation,
-    text: str,
+    words: _Words,
     seen: int,
-    source: str,
     unit: Unit,
     desk: Desk,
     secretary: Secretary,
     *,
     replaces: bool,
 ) -> None:
-    """The words in her draft: in place of what it said, or after it."""
+    """The words in her draft: in place of what it said, or after it; files always join those that are there."""
     existing = await find_open(desk.store, conversation.id, secretary.id)
-    origin: str | None = source
-    already_there = existing is not None and existing.source_key == source  # a button pressed twice
-    if existing is not None and not replaces and not already_there:
-        # Two messages make this draft: an edit of one must not stand for both.
-        text, origin = f"{existing.text}\n\n{text}", None
-    draft = written(existing, conversation, secretary, text, (), seen, origin, unit.now)
+    text, files, origin = words.text, words.files, words.source
+    further = existing is not None and words.album is not None and existing.album_key == words.album
+    if existing is not None and existing.source_key != words.source:  # else a button pressed twice
+        files = (*existing.attachments, *files)
+        if words.files and not text:
+            text, origin = existing.text, existing.source_key or ""
+        elif existing.text and (not replaces or further):
+            # Two messages make this draft: an edit of one must not stand for both.
+            text, origin = f"{existing.text}\n\n{text}", ""
+    elif existing is not None:
+        files = existing.attachments
+    if len(files) > MOST_FILES:
+        raise InvalidTransition("error.too_many_files", count=str(MOST_FILES))
+    draft = written(existing, conversation, secretary, text, files, seen, origin or None, unit.now)
+    if words.album is not None:
+        draft = msgspec.structs.replace(draft, album_key=words.album)
     changes = Changes(replacements=[draft]) if existing else Changes(inserts=[draft])
-    changes += Changes(inserts=[preview_for(secretary, draft, unit.now, fresh=True)])
+    changes += Changes(inserts=[preview_for(secretary, draft, unit.now, fresh=not further)])
+    if any(is_awaited(file, conversation) for file in files):
+        changes += Changes(inserts=[keep_for(secretary, draft, unit.now)])
     await unit.commit(changes, account_id=conversation.account_id, conversation_id=conversation.id)
 
 
-async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secretary, envelope: Envelope) -> None:
     """She edited the message she wrote a draft in: the draft says the same."""
     source = message_key(unit.receipt.channel_id, message.chat.id, message.message_id)
     draft = await desk.store.find_by(DRAFT_BY_SOURCE, source)
@@ -192,7 +248,10 @@ async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secret
     require_author(draft, secretary)
     conversation = await desk.store.get(Conversation, draft.conversation_id)
     require_may_write(conversation, secretary)
-    changed = msgspec.structs.replace(draft, text=message.text or "", updated_at=unit.now)
+    known = {(file.media_type, file.size, file.kind) for file in draft.attachments}
+    if any((file.media_type, file.size, file.kind) not in known for file in envelope.attachments):
+        raise InvalidTransition("error.edit_files")
+    changed = msgspec.structs.replace(draft, text=message.text or message.caption or "", updated_at=unit.now)
     await unit.commit(
         Changes(replacements=[changed], inserts=[preview_for(secretary, changed, unit.now, fresh=False)]),
         account_id=draft.account_id,
@@ -200,9 +259,9 @@ async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secret
     )
 
 
-async def refuse_files(message: Message, unit: Unit, secretary: Secretary) -> None:
-    """Files in a reply do not travel yet: she is told at once, rather than the client getting half."""
-    refusal = sentence_for(secretary, Because(key="error.files_in_reply"), unit.now, reply_to=message.message_id)
+async def refuse_others(message: Message, unit: Unit, secretary: Secretary) -> None:
+    """What has neither words nor a file (a sticker, a place on the map) is not passed on, and she is told at once."""
+    refusal = sentence_for(secretary, Because(key="error.not_to_be_sent"), unit.now, reply_to=message.message_id)
     await unit.commit(Changes(inserts=[refusal]))
 
 
@@ -230,7 +289,11 @@ async def discard(
     draft = await desk.store.get(Draft, callback_data.draft)
     gone = discarded(draft, secretary, unit.now)
     await unit.commit(
-        Changes(replacements=[gone], inserts=[preview_for(secretary, gone, unit.now, fresh=False)]),
+        Changes(
+            replacements=[gone],
+            inserts=[preview_for(secretary, gone, unit.now, fresh=False)],
+            blob_deletions=[file.blob_id for file in draft.attachments if file.blob_id],
+        ),
         account_id=draft.account_id,
         conversation_id=draft.conversation_id,
     )
@@ -273,7 +336,7 @@ async def send(
             account,
             secretary,
             message_id,
-            _external_id(desk, conversation, message_id),
+            _external_id(desk, conversation, message_id, sender_address(answers, account)),
             answers,
             unit.now,
         )
@@ -282,6 +345,12 @@ async def send(
         await unit.commit(Changes(inserts=[stale_preview]), account_id=account.id, conversation_id=conversation.id)
         unit.say(voice.say(stale.key, **stale.args_shown), alert=True)
         return
+    except FilesAwaited as awaited:
+        # Whatever kept the file away, it is asked for once more, at once.
+        again = keep_for(secretary, draft, unit.now)
+        await unit.commit(Changes(inserts=[again]), account_id=account.id, conversation_id=conversation.id)
+        unit.say(voice.say(awaited.key, **awaited.args_shown), alert=True)
+        return
     reply = Reply(
         account=account,
         conversation=out.conversation,
@@ -289,16 +358,22 @@ async def send(
         external_id=out.message.external_id,
         text=out.message.text,
         answers=answers,
-        recipients=out.message.recipients,
+        recipients=tuple(r for r in out.message.recipients if r not in out.message.copies),
         attachments=out.message.attachments,
         now=unit.now,
+        copies=out.message.copies,
+        sender=out.message.author_address,
     )
     channel = desk.channels.get(conversation.channel_id)
     if channel is None:
         raise InvalidTransition("error.channel_gone")
-    parcels = await asyncio.to_thread(channel.compose, reply)
+    size = sum(file.size for file in reply.attachments)
+    async with desk.large if conversation.chat_id is None and size > LARGE else nullcontext():
+        parcels = await _composed(desk, channel, reply)
     letter = next((p.payload for p in parcels if isinstance(p.payload, Letter)), None)
     message = msgspec.structs.replace(out.message, blob_id=BlobId(letter.blob_id) if letter else None)
+    if parcels[0].attachments is not None:
+        message = msgspec.structs.replace(message, attachments=parcels[0].attachments)
     tail = await last_unsettled_reply(store, conversation.id)
     deliveries = replies(
         message,
@@ -325,11 +400,18 @@ async def send(
     unit.say(voice.say("toast.sending", seconds=str(int(desk.undo.total_seconds()))))
 
 
-def _external_id(desk: Desk, conversation: Conversation, message_id: MessageId) -> str:
-    account = desk.accounts[conversation.account_id]
+async def _composed(desk: Desk, channel: Channel, reply: Reply) -> tuple[Parcel, ...]:
+    """The reply's final form; a letter holds its files."""
+    if reply.conversation.chat_id is None:
+        contents = [await desk.store.read_blob(file.blob_id or BlobId("")) for file in reply.attachments]
+        reply = dataclasses.replace(reply, contents=tuple(contents))
+    return await asyncio.to_thread(channel.compose, reply)
+
+
+def _external_id(desk: Desk, conversation: Conversation, message_id: MessageId, sender: str | None) -> str:
     if conversation.chat_id is not None:
         return unsent_id(message_id)
-    domain = (account.identity.from_address or "").rpartition("@")[2] or "localhost"
+    domain = (sender or "").rpartition("@")[2] or "localhost"
     return sign_message_id(desk.key, message_id, domain)
 
 

@@ -24,15 +24,17 @@ from handlers.drafts import current_key, message_key
 from handlers.queue import count_queued, list_queued
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
+from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
 from inbox.assignment import may_serve
 from inbox.conversations import last_said_at
-from inbox.drafts import last_inbound, reply_recipients
-from inbox.errors import StoreUnavailable
+from inbox.drafts import is_awaited, last_inbound
+from inbox.errors import Conflict, StoreUnavailable
 from inbox.model import (
     Account,
     Address,
     Attachment,
     Because,
+    BlobId,
     CardNotice,
     ChannelId,
     Contact,
@@ -43,6 +45,7 @@ from inbox.model import (
     DraftState,
     FileForm,
     FileNotice,
+    KeepNotice,
     Letter,
     Message,
     MessageId,
@@ -58,7 +61,7 @@ from inbox.model import (
     TextNotice,
     new_id,
 )
-from inbox.store.base import Changes
+from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
     CONVERSATIONS_HELD,
@@ -100,7 +103,11 @@ class Handover:
                 self._locked_out.discard(delivery.channel_id)
                 return sent.reference, Changes()
             case Post():
-                return (await self._channel(delivery).send(payload, None)).reference, Changes()
+                blob_id = payload.attachment.blob_id if payload.attachment else None
+                data = await desk.store.read_blob(blob_id) if blob_id else None
+                return (await self._channel(delivery).send(payload, data)).reference, Changes()
+            case KeepNotice():
+                return await self._keep(delivery, payload)
             case TextNotice():
                 voice = Voice(desk.texts, payload.language, desk.time_zone, desk.clock())
                 message = ChatMessage(
@@ -248,10 +255,16 @@ class Handover:
         received = [m for m in newest if m.direction is Direction.INBOUND]
         inbound = [m for m in received if m.particulars.automatic is None]
         inbound.sort(key=lambda m: (last_said_at(m), m.position))
+        by_mail = conversation.chat_id is None
+        to: tuple[str, ...] = ()
+        copies: tuple[str, ...] = ()
+        sender = account.identity.from_address
         if sent is not None:
-            recipients = sent.recipients
-        else:
-            recipients = reply_recipients(answers, account) if conversation.chat_id is None else ()
+            to, copies = tuple(r for r in sent.recipients if r not in sent.copies), sent.copies
+            sender = sent.author_address
+        elif by_mail:
+            to, copies = addressees(draft, answers, account)
+            sender = sender_address(answers, account)
         reply = Reply(
             account=account,
             conversation=conversation,
@@ -259,9 +272,11 @@ class Handover:
             external_id=draft.id,
             text=draft.text,
             answers=answers,
-            recipients=recipients,
+            recipients=to,
             attachments=draft.attachments,
             now=self._desk.clock(),
+            copies=copies,
+            sender=sender or "",
         )
         channel = self._desk.channels.get(conversation.channel_id)
         if channel is None:
@@ -279,7 +294,12 @@ class Handover:
             ],
             deliveries=deliveries,
             undoable=outbox.is_revocable(deliveries),
-            redirected_from=_redirected_from(answers, recipients),
+            redirected_from=_redirected_from(answers, to),
+            to=to,
+            to_candidates=reply_candidates(answers, account) if by_mail else (),
+            copy_candidates=copy_candidates(draft, answers, account) if by_mail else (),
+            everyone=everyone(draft, answers, account) if by_mail else (),
+            awaited=[file for file in draft.attachments if is_open and is_awaited(file, conversation)],
         )
         current = await store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.PREVIEW, draft.id))
         voice = self._voice(secretary)
@@ -330,7 +350,9 @@ class Handover:
         self, delivery: Delivery, secretary: Secretary, message: Message, attachment: Attachment
     ) -> tuple[str, Changes]:
         data: bytes | None = None
-        if message.channel_id not in self._desk.chats:
+        if attachment.blob_id is not None:
+            data = await self._desk.store.read_blob(attachment.blob_id)
+        elif message.channel_id not in self._desk.chats:
             data = await self._extracted(message, attachment)
         elif message.channel_id != secretary.channel_id:
             # A file id is one bot's own: another bot must hand the octets over (Bot API, "Sending files").
@@ -355,6 +377,58 @@ class Handover:
             file = ChatFile(chat_id=secretary.chat_id, attachment=views.whole_mail(message, form, len(data)), data=data)
             sent = await self._chat(delivery).hand_over(file)
         return sent.reference, Changes()
+
+    async def _keep(self, delivery: Delivery, payload: KeepNotice) -> tuple[str, Changes]:
+        """Fetch what a draft's letter will hold, one file after the other, each kept as soon as it is here.
+
+        One that can never be had leaves the draft, and its author is told which and why.
+        """
+        while True:
+            draft = await self._desk.store.get(Draft, payload.draft_id)
+            conversation = await self._desk.store.get(Conversation, draft.conversation_id)
+            awaited = [file for file in draft.attachments if is_awaited(file, conversation)]
+            if draft.state is not DraftState.OPEN or not awaited:
+                return "", Changes()
+            file = awaited[0]
+            self._require_lease(delivery)
+            async with self._large if file.size > LARGE else nullcontext():
+                await self._keep_one(payload, file)
+
+    async def _keep_one(self, payload: KeepNotice, file: Attachment) -> None:
+        store, refusal = self._desk.store, ""
+        blobs: list[Blob] = []
+        chat = self._desk.chats.get(file.held_by) if file.held_by else None
+        try:
+            if chat is None:
+                raise PermanentFailure(file.held_by or "", "no longer configured", reason="failure.channel_gone")
+            blobs = [Blob(BlobId(new_id()), await chat.fetch_file(file.path))]
+        except PermanentFailure as failure:
+            refusal = failure.reason
+        secretary = await store.get(Secretary, payload.secretary_id)
+        while True:
+            draft = await store.get(Draft, payload.draft_id)
+            if draft.state is not DraftState.OPEN or file not in draft.attachments:
+                return
+            files, now = list(draft.attachments), self._desk.clock()
+            at = files.index(file)
+            changes = Changes(blobs=blobs)
+            if blobs:
+                # What is sent is as she saw it: her preview stays the newest.
+                files[at] = msgspec.structs.replace(file, blob_id=blobs[0].id, size=len(blobs[0].data))
+                kept = msgspec.structs.replace(draft, attachments=tuple(files))
+            else:
+                del files[at]
+                kept = msgspec.structs.replace(draft, attachments=tuple(files), updated_at=now)
+                too_big = refusal == "failure.file_too_big"
+                key = "notice.file_too_big" if too_big else "notice.file_left_out"
+                because = Because(key=key, args={"name": file.name})
+                changes += Changes(inserts=[outbox.sentence_for(secretary, because, now)])
+            changes += Changes(replacements=[kept], inserts=[outbox.preview_for(secretary, kept, now, fresh=False)])
+            try:
+                await store.commit(changes)
+            except Conflict:
+                continue  # she changed it meanwhile
+            return
 
     async def _extracted(self, message: Message, attachment: Attachment) -> bytes:
         async with self._desk.large:  # whatever its size: only the receipt knows that

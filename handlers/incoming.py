@@ -393,6 +393,7 @@ class Incoming:
             desk=self._desk,
             secretary=secretary,
             voice=voice,
+            envelope=update.envelope,
         )
         if unit.conflict is not None:
             raise unit.conflict

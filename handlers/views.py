@@ -522,6 +522,16 @@ class PreviewFacts:
     unseen_count: int
     deliveries: Sequence[Delivery]
     undoable: bool
+    to: Sequence[str] = ()
+    """Whom it goes to by mail."""
+    to_candidates: Sequence[str] = ()
+    """Whom else it may be for."""
+    copy_candidates: Sequence[str] = ()
+    """Who may get a copy, those who do among them."""
+    everyone: Sequence[str] = ()
+    """Who gets one when all are answered."""
+    awaited: Sequence[Attachment] = ()
+    """Its files that are still being fetched."""
     automatic: Sequence[Message] = ()
     """What machines sent since the draft was begun, oldest first: to be known, not to be answered."""
     redirected_from: str = ""
@@ -557,6 +567,12 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
         if facts.undoable:
             tail += [" · ", Italic(say("preview.undo_hint"))]
     room = LONGEST - 100 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
+    files = _files(draft.attachments, voice, room // 3)
+    if facts.awaited:
+        files += ["\n", Italic(say("preview.files_awaited", count=str(len(facts.awaited))))]
+    if files:
+        tail = ["\n", *files, *tail]
+    room = LONGEST - 100 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
     body = shortened(legible(facts.preview.text), room)
     return _screen(Text(*head, "\n\n", body, *tail), _preview_buttons(facts, voice))
 
@@ -576,6 +592,55 @@ def _preview_buttons(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
             _button(say("button.edit"), callbacks.Edit(draft=draft.id)),
             _button(say("button.discard"), callbacks.Discard(draft=draft.id)),
         ],
+        *_choices(facts, voice),
+        *_without(draft, voice),
+    ]
+
+
+MOST_CHOICES = 8
+"""Copies that have a button each; any others are named with /cc."""
+
+
+def _choices(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
+    """Whom else a mail may go to, and its copies: one button for all until one is chosen, then one each."""
+    say, draft, candidates = voice.say, facts.draft, facts.copy_candidates
+    rows = [
+        [
+            _button(
+                say("button.to", address=one_line(address, 40)),
+                callbacks.To(draft=draft.id, position=position, check=callbacks.check(facts.to_candidates)),
+            )
+        ]
+        for position, address in enumerate(facts.to_candidates[:MOST_CHOICES])
+        if address not in facts.to
+    ]
+    said = callbacks.check(candidates)
+    if facts.everyone and not draft.copies:
+        count = str(len(facts.everyone) + len(facts.to))
+        rows.append([_button(say("button.copy_all", count=count), callbacks.CopyAll(draft=draft.id, check=said))])
+    elif draft.copies:
+        rows += [
+            [
+                _button(
+                    f"{'✓' if address in draft.copies else '+'} cc : {one_line(address, 40)}",
+                    callbacks.Copy(draft=draft.id, position=position, wanted=address not in draft.copies, check=said),
+                )
+            ]
+            for position, address in enumerate(candidates[:MOST_CHOICES])
+        ]
+    return rows
+
+
+def _without(draft: Draft, voice: Voice) -> list[list[Button]]:
+    said = callbacks.check([file.path for file in draft.attachments])
+    return [
+        [
+            _button(
+                voice.say("button.drop_file", name=one_line(file.name, 30)),
+                callbacks.DropFile(draft=draft.id, position=position, check=said),
+            )
+        ]
+        for position, file in enumerate(draft.attachments[:MOST_CHOICES])
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -150,6 +151,7 @@ def received(
         external_id=external_id,
         references=envelope.thread,
         recipients=envelope.recipients,
+        delivered_to=tuple(a for a in envelope.addressed_to if a not in envelope.recipients),
         written_at=envelope.written_at,
         created_at=now,
         receipt_id=receipt.id,
@@ -219,6 +221,12 @@ def _participants(conversation: Conversation, envelope: Envelope) -> tuple[str, 
         (*conversation.participants, envelope.sender.value, envelope.reply_to or "", *envelope.recipients)
     )
     everyone.pop("", None)
+    return tuple(everyone)[:MOST_PARTICIPANTS]
+
+
+def joined_by(conversation: Conversation, addresses: Iterable[str]) -> tuple[str, ...]:
+    """Whose mails join the conversation once it was written to these as well."""
+    everyone = dict.fromkeys((*conversation.participants, *(address.lower() for address in addresses)))
     return tuple(everyone)[:MOST_PARTICIPANTS]
 
 

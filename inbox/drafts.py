@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from inbox.addressees import addressees, sender_address
+from inbox.addressees import reply_recipients as reply_recipients
 from inbox.assignment import require_serves
-from inbox.conversations import event
-from inbox.errors import InvalidTransition, Stale
-from inbox.forwarded import first_writer_of
+from inbox.conversations import event, joined_by
+from inbox.errors import FilesAwaited, InvalidTransition, Stale
 from inbox.model import (
     Account,
     Attachment,
@@ -132,21 +133,31 @@ async def last_inbound(store: Store, conversation_id: ConversationId) -> Message
     return automatic
 
 
-def reply_recipients(answers: Message | None, account: Account) -> tuple[str, ...]:
-    """Whom a mail reply goes to: its writer. Copies are a choice of the secretary, not of a forged header.
+MOST_FILES = 20
+LARGEST_LETTER = 25 * 10**6
+"""Octets of a mail, files encoded, that providers commonly let pass; one that takes less says so (RFC 1870)."""
+_FOR_THE_WORDS = 300_000
 
-    A mail that opens a conversation may name another address to answer to: a web form writes for
-    its visitor so. One that joins a conversation may not: a forged one would take it elsewhere.
+
+def is_awaited(file: Attachment, conversation: Conversation) -> bool:
+    """Whether a file must still be fetched before it can leave: it came by another channel."""
+    return file.held_by not in (None, conversation.channel_id) and file.blob_id is None
+
+
+def require_sendable(draft: Draft, conversation: Conversation) -> None:
+    """Hold that the files are here and not too large together.
+
+    Raises:
+        InvalidTransition: they are not.
     """
-    if answers is None:
-        return ()
-    wanted = answers.reply_to if answers.position == 1 else ""
-    if wanted.lower() in {(account.identity.from_address or "").lower(), *account.addresses}:
-        wanted = ""  # ours: we would answer ourselves
-    if answers.position == 1 and answers.particulars.forwards:
-        wanted = first_writer_of(answers, account) or wanted
-    address = wanted or answers.author_address
-    return (address,) if address else ()
+    if conversation.chat_id is None:
+        # Base64 makes 78 octets of 57 (RFC 2045 §6.8).
+        size = sum(file.size for file in draft.attachments) * 78 // 57 + _FOR_THE_WORDS
+        if size > LARGEST_LETTER:
+            most = (LARGEST_LETTER - _FOR_THE_WORDS) * 57 // 78
+            raise InvalidTransition("error.files_too_large", most=str(most // 10**6))
+    if awaited := [file.name for file in draft.attachments if is_awaited(file, conversation)]:
+        raise FilesAwaited("error.files_awaited", name=awaited[0])
 
 
 class Outgoing(NamedTuple):
@@ -181,11 +192,13 @@ def outgoing(
     if not draft.text.strip() and not draft.attachments:
         raise InvalidTransition("error.empty_draft")
     by_mail = conversation.chat_id is None
-    recipients = reply_recipients(answers, account) if by_mail else ()
-    if by_mail and not recipients:
+    to, copies = addressees(draft, answers, account) if by_mail else ((), ())
+    sender = sender_address(answers, account)
+    if by_mail and not to:
         raise InvalidTransition("error.no_recipient")
-    if by_mail and account.identity.from_address is None:
+    if by_mail and sender is None:
         raise InvalidTransition("error.no_identity", account=account.name)
+    require_sendable(draft, conversation)
     thread = ((*answers.references, answers.external_id) if answers else ()) if by_mail else ()
     message = Message(
         id=message_id,
@@ -196,13 +209,14 @@ def outgoing(
         channel_id=conversation.channel_id,
         author_id=secretary.id,
         author_name=secretary.name,
-        author_address=account.identity.from_address or "",
+        author_address=sender or "",
         subject=conversation.subject,
         text=draft.text,
         attachments=draft.attachments,
         external_id=external_id,
         references=thread,
-        recipients=recipients,
+        recipients=(*to, *copies),
+        copies=copies,
         created_at=now,
         seen_inbound=draft.seen_inbound,
     )
@@ -211,7 +225,12 @@ def outgoing(
         draft=msgspec.structs.replace(
             draft, state=DraftState.SENT, open_key=None, message_id=message.id, updated_at=now
         ),
-        conversation=msgspec.structs.replace(conversation, message_count=message.position, last_message_at=now),
+        conversation=msgspec.structs.replace(
+            conversation,
+            message_count=message.position,
+            last_message_at=now,
+            participants=joined_by(conversation, (*to, *copies)),
+        ),
     )
 
 
@@ -253,8 +272,10 @@ def _open_again(
     # made it now, so an edit of one no longer stands for all of it.
     joined = msgspec.structs.replace(
         newer,
-        text=f"{draft.text}\n\n{newer.text}",
+        text="\n\n".join(filter(None, (draft.text, newer.text))),
         attachments=(*draft.attachments, *newer.attachments),
+        recipients=newer.recipients or draft.recipients,
+        copies=tuple(dict.fromkeys((*draft.copies, *newer.copies))),
         source_key=None,
         updated_at=now,
     )

@@ -150,8 +150,10 @@ def gone(
     Raises:
         StillInUse: one of the receipts waits to be handled.
     """
-    messages, deliveries = list(messages), list(deliveries)
+    messages, drafts, deliveries = list(messages), list(drafts), list(deliveries)
     blobs: list[BlobId] = [m.blob_id for m in messages if m.blob_id]
+    files = [file for m in messages for file in m.attachments] + [file for d in drafts for file in d.attachments]
+    blobs += [file.blob_id for file in files if file.blob_id]
     blobs += [d.payload.blob_id for d in deliveries if isinstance(d.payload, Letter)]
     known_as = {m.receipt_id: erased_key(key, m.account_id, full_id(m)) for m in messages if m.receipt_id}
     changes = Changes(deletions=[*messages, *drafts, *deliveries, *shown, *events], blob_deletions=blobs)

@@ -48,6 +48,10 @@ class InvalidTransition(InboxError):
         self.key = key
 
 
+class FilesAwaited(InvalidTransition):
+    """A file of the draft has not come yet from where it is kept."""
+
+
 class StillInUse(InvalidTransition):
     """A reply is about to leave, or a receipt waits to be handled: nothing was erased. The text says which."""
 

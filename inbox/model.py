@@ -324,6 +324,10 @@ class Attachment(Part, frozen=True, kw_only=True):
     kind: AttachmentKind = AttachmentKind.FILE
     path: str
     """In a mail the part's number in its tree (`2.1`); in Telegram the file id."""
+    held_by: ChannelId | None = None
+    """The bot whose file id that is, where it is of a secretary's: a file id means something to one bot only."""
+    blob_id: BlobId | None = None
+    """Where we keep its octets ourselves: a secretary's file that leaves by another way than it came."""
 
 
 class Revision(Part, frozen=True, kw_only=True):
@@ -356,7 +360,11 @@ class Message(Document, frozen=True, kw_only=True):
     references: tuple[str, ...] = ()
     """Message-IDs a reply must carry in References, oldest first, this one excluded."""
     recipients: tuple[str, ...] = ()
-    """Mail: the addresses in To and Cc besides ours (inbound), or that we wrote to (outbound)."""
+    """Mail: the addresses in To and Cc (inbound), or that we wrote to (outbound)."""
+    copies: tuple[str, ...] = ()
+    """Outbound mail: those of the recipients who have it as a copy."""
+    delivered_to: tuple[str, ...] = ()
+    """Inbound mail: the addresses it came to besides those in To and Cc."""
     written_at: datetime | None = None
     """When its author says it was written."""
     created_at: datetime
@@ -390,6 +398,10 @@ class Draft(Document, frozen=True, kw_only=True):
     author_id: SecretaryId
     text: str
     attachments: tuple[Attachment, ...] = ()
+    recipients: tuple[str, ...] | None = None
+    """Mail: whom its author chose to write to; None: whom the rule names."""
+    copies: tuple[str, ...] = ()
+    """Mail: whom its author wants to have a copy."""
     seen_inbound: int
     """The conversation's `inbound_count` its author had on her screen when she wrote."""
     state: DraftState = DraftState.OPEN
@@ -397,6 +409,8 @@ class Draft(Document, frozen=True, kw_only=True):
     """`conversation:author` while open; unique, so she has one draft a conversation."""
     source_key: str | None = None
     """`chat:message` of the message she wrote it in: editing that edits the draft."""
+    album_key: str | None = None
+    """`channel:chat:album` of the last album in it: Telegram hands over an album file by file."""
     message_id: MessageId | None = None
     created_at: datetime
     updated_at: datetime
@@ -500,6 +514,13 @@ class FileForm(StrEnum):
     """The mail as it came."""
 
 
+class KeepNotice(Part, frozen=True, kw_only=True, tag="keep"):
+    """Keep the files of a draft here that leave by another way than they came; its preview says how far that is."""
+
+    secretary_id: SecretaryId
+    draft_id: DraftId
+
+
 class FileNotice(Part, frozen=True, kw_only=True, tag="file"):
     """Hand a secretary one attachment of a message, or a mail whole."""
 
@@ -510,7 +531,7 @@ class FileNotice(Part, frozen=True, kw_only=True, tag="file"):
     form: FileForm = FileForm.ATTACHMENT
 
 
-Payload = Letter | Post | CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice
+Payload = Letter | Post | CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice | KeepNotice
 
 
 class DeliveryKind(StrEnum):

@@ -26,6 +26,7 @@ from inbox.model import (
     Draft,
     Event,
     FileNotice,
+    KeepNotice,
     Letter,
     Message,
     MessageId,
@@ -68,7 +69,7 @@ UNSETTLED = (
 
 
 def notice(
-    payload: CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice,
+    payload: CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice | KeepNotice,
     channel_id: ChannelId,
     chat_id: int,
     now: datetime,
@@ -116,6 +117,20 @@ def preview_for(secretary: Secretary, draft: Draft, now: datetime, *, fresh: boo
         account_id=draft.account_id,
         conversation_id=draft.conversation_id,
     )
+
+
+def keep_for(secretary: Secretary, draft: Draft, now: datetime) -> Delivery:
+    """The draft's files fetched and kept here, as far as they leave by another way than they came."""
+    fetched = notice(
+        KeepNotice(secretary_id=secretary.id, draft_id=draft.id),
+        secretary.channel_id,
+        secretary.chat_id,
+        now,
+        account_id=draft.account_id,
+        conversation_id=draft.conversation_id,
+    )
+    # In a lane of its own: no card waits for a slow file.
+    return msgspec.structs.replace(fetched, lane=f"draft:{draft.id}")
 
 
 def sentence_for(

@@ -76,12 +76,13 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.Because: _fields(desk="args", nothing="key"),
     model.Message: _fields(
-        client="author_name author_address reply_to subject text external_id references recipients written_at",
+        client="author_name author_address reply_to subject text external_id references recipients copies "
+        "delivered_to written_at",
         pointer="conversation_id author_id receipt_id blob_id",
         parts="attachments revisions particulars",
         nothing="id version account_id position direction channel_id created_at seen_inbound truncated",
     ),
-    model.Attachment: _fields(client="name path", nothing="media_type size kind"),
+    model.Attachment: _fields(client="name path", pointer="blob_id", nothing="media_type size kind held_by"),
     model.Revision: _fields(client="text", nothing="until_at"),
     particulars.Particulars: _fields(
         client="list_id",
@@ -98,9 +99,9 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     particulars.BusinessCard: _fields(client="name organization phones addresses", nothing="path"),
     model.Draft: _fields(
-        client="text",
+        client="text recipients copies",
         pointer="conversation_id message_id open_key",
-        desk="author_id source_key",
+        desk="author_id source_key album_key",
         parts="attachments",
         nothing="id version account_id seen_inbound state created_at updated_at",
     ),
@@ -119,6 +120,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Post: _fields(client="chat_id text reply_to", parts="attachment"),
     model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet"),
     model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh"),
+    model.KeepNotice: _fields(pointer="draft_id", desk="secretary_id"),
     model.QueueNotice: _fields(desk="secretary_id"),
     model.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons"),
     model.Button: _fields(desk="text data url"),

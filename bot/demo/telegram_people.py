@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 
 from bot.demo.telegram_rules import MAX_CAPTION, MAX_TEXT, Json, formatted
 from bot.demo.telegram_state import Answer, Chat, DemoBot, Person
@@ -70,6 +71,24 @@ class TelegramUser(Person):
         content = self._bots(token).keep(kind, data, name, media_type)
         words = {"caption": kept or None, "caption_entities": found or None}
         return self.send_raw({**content, **words}, reply_to=reply_to, token=token)
+
+    def send_album(
+        self,
+        files: Sequence[tuple[str, str, str, bytes]],
+        *,
+        caption: str = "",
+        reply_to: int | None = None,
+        token: str | None = None,
+    ) -> list[Json]:
+        """Send several files together: (kind, name, media type, octets) each; the first bears the caption."""
+        album = {"media_group_id": secrets.token_hex(8)}
+        kept, found = formatted(caption, None, MAX_CAPTION, too_long="message caption is too long")
+        sent = []
+        for number, (kind, name, media_type, data) in enumerate(files):
+            words = {} if number else {"caption": kept or None, "caption_entities": found or None}
+            content = {**self._bots(token).keep(kind, data, name, media_type), **album, **words}
+            sent.append(self.send_raw(content, reply_to=reply_to, token=token))
+        return sent
 
     def send_raw(self, content: Json, *, reply_to: int | None = None, token: str | None = None) -> Json:
         """Send a message with any content: a location, a sticker, something newer than this stand-in."""

@@ -10,17 +10,21 @@ from __future__ import annotations
 import binascii
 import html
 import re
+import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from email.utils import format_datetime
 from hashlib import sha256
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import msgspec
 from babel.dates import format_date, format_time
 
 from channels.base import Parcel, Preview, Reply
 from channels.mail.headers import is_address, tidy
 from inbox.conversations import bare_subject
-from inbox.model import BlobId, Letter, Message
+from inbox.model import Attachment, BlobId, Letter, Message
 from inbox.store.base import Blob
 
 MOST_REFERENCES = 40
@@ -35,25 +39,29 @@ def compose(reply: Reply) -> tuple[Parcel, ...]:
     to touch it; only an address beyond ASCII stays as it is (RFC 6532).
     """
     letter = Letter(
-        sender=wire_address(reply.account.identity.from_address or ""),
-        recipients=tuple(wire_address(recipient) for recipient in reply.recipients),
+        sender=wire_address(_sender(reply)),
+        recipients=tuple(dict.fromkeys(wire_address(each) for each in (*reply.recipients, *reply.copies))),
         blob_id=BlobId(f"letter-{reply.message_id}"),
         message_id=reply.external_id,
     )
     raw = _octets(reply, letter)
-    return (Parcel(letter, (Blob(letter.blob_id, raw),)),)
+    files = tuple(msgspec.structs.replace(a, path=path, held_by=None, blob_id=None) for path, a in _numbered(reply))
+    return (Parcel(letter, (Blob(letter.blob_id, raw),), files),)
 
 
 def preview(reply: Reply) -> Preview:
     """The letter as its reader will see it, without the quoted original."""
-    identity = reply.account.identity
-    name = tidy(identity.display_name)
-    headers = [("preview.from", f"{name} <{identity.from_address}>".strip() if identity.from_address else name)]
-    headers.append(("preview.to", ", ".join(reply.recipients[:1])))
-    if len(reply.recipients) > 1:
-        headers.append(("preview.cc", ", ".join(reply.recipients[1:])))
+    name, sender = tidy(reply.account.identity.display_name), _sender(reply)
+    headers = [("preview.from", f"{name} <{sender}>".strip() if sender else name)]
+    headers.append(("preview.to", ", ".join(reply.recipients)))
+    if reply.copies:
+        headers.append(("preview.cc", ", ".join(reply.copies)))
     headers.append(("preview.subject", answer_subject(reply.conversation.subject)))
     return Preview(headers=tuple(headers), text=letter_text(reply))
+
+
+def _sender(reply: Reply) -> str:
+    return reply.sender or reply.account.identity.from_address or ""
 
 
 def letter_text(reply: Reply) -> str:
@@ -85,13 +93,15 @@ def wire_address(address: str) -> str:
 def _octets(reply: Reply, letter: Letter) -> bytes:
     account, answers = reply.account, reply.answers
     boundary = f"=_{sha256(reply.message_id.encode()).hexdigest()[:32]}"  # "=_" is in no encoded text
-    to = [_mailbox(recipient) for recipient in letter.recipients]
+    to = _mailboxes(reply.recipients)
+    # Who is in both stands in To only.
+    copies = [each for each in _mailboxes(reply.copies) if each not in to]
     header = [
         f"From: {_mailbox(letter.sender, account.identity.display_name)}",
-        f"To: {to[0] if to and to[0] else 'undisclosed-recipients:;'}",
+        "To: " + (",\r\n ".join(to) or "undisclosed-recipients:;"),
     ]
-    if any(to[1:]):
-        header.append("Cc: " + ",\r\n ".join(filter(None, to[1:])))
+    if copies:
+        header.append("Cc: " + ",\r\n ".join(copies))
     header.append(f"Subject: {_unstructured(answer_subject(reply.conversation.subject))}")
     header.append(f"Date: {format_datetime(reply.now.astimezone(_zone(reply)).replace(microsecond=0))}")
     header.append(f"Message-ID: <{_UNSAFE_IN_ID.sub('', reply.external_id)}>")
@@ -105,22 +115,26 @@ def _octets(reply: Reply, letter: Letter) -> bytes:
     text = letter_text(reply)
     if quoted:
         text += f"\n\n{attribution}\n{_with_marks(quoted)}"
-    header += [
-        f"Content-Language: {_language(reply)}",
-        "MIME-Version: 1.0",
-        f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"',
-    ]
-    lines = [
-        *header,
-        "",
-        f"--{boundary}",
-        *_part("plain", text),
-        f"--{boundary}",
-        *_part("html", _html(reply, attribution, quoted)),
-        f"--{boundary}--",
-        "",
-    ]
-    return "\r\n".join(lines).encode()
+    header += [f"Content-Language: {_language(reply)}", "MIME-Version: 1.0"]
+    words = _multipart(
+        "alternative", boundary, [_part("plain", text), _part("html", _html(reply, attribution, quoted))]
+    )
+    if reply.attachments:
+        files = [_file_part(file, data) for file, data in zip(reply.attachments, reply.contents, strict=True)]
+        words = _multipart("mixed", f"{boundary}_", [words, *files])
+    return "\r\n".join([*header, *words, ""]).encode()
+
+
+def _multipart(subtype: str, boundary: str, parts: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"', ""]
+    for part in parts:
+        lines += [f"--{boundary}", *part]
+    return [*lines, f"--{boundary}--"]
+
+
+def _mailboxes(addresses: Sequence[str]) -> list[str]:
+    """Those that are addresses, as they stand in a field; of the others their server will be told as well."""
+    return list(dict.fromkeys(filter(None, (_mailbox(wire_address(each)) for each in addresses))))
 
 
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
@@ -217,6 +231,66 @@ def _part(subtype: str, text: str) -> list[str]:
         "",
         *(base64[at : at + 76] for at in range(0, len(base64), 76)),
     ]
+
+
+def _numbered(reply: Reply) -> list[tuple[str, Attachment]]:
+    """The files by the part of the letter each of them is: the first part is the words."""
+    return [(str(number), file) for number, file in enumerate(reply.attachments, 2)]
+
+
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100}")
+
+
+def _file_part(file: Attachment, data: bytes) -> list[str]:
+    """A file, whatever it is called, as base64 in lines of 76 (RFC 2045 §6.8)."""
+    media_type = file.media_type.lower()
+    if not _MEDIA_TYPE.fullmatch(media_type) or media_type.startswith(("multipart/", "message/")):
+        media_type = "application/octet-stream"  # RFC 2046 §5.2: a message may not be in base64
+    name = _file_name(file)
+    encoded = binascii.b2a_base64(data, newline=False).decode()
+    return [
+        # RFC 2047 has no place there, but many programs look for the name nowhere else.
+        f"Content-Type: {media_type};\r\n name={_quoted_name(name)}",
+        "Content-Transfer-Encoding: base64",
+        "Content-Disposition: attachment;\r\n " + ";\r\n ".join(_name_parameters(name)),
+        "",
+        *(encoded[at : at + 76] for at in range(0, len(encoded), 76)),
+    ]
+
+
+LONGEST_FILE_NAME = 120
+
+
+def _file_name(file: Attachment) -> str:
+    """A name that is one everywhere: no folder, no control characters, not too long, its ending kept."""
+    name = unicodedata.normalize("NFC", tidy(re.split(r"[/\\]", file.name)[-1], 1000)).strip(" .")
+    name = re.sub(r'[<>:"|?*\ud800-\udfff]', "_", name)
+    if len(name) > LONGEST_FILE_NAME:
+        stem, dot, ending = name.rpartition(".")
+        short = dot and len(ending) <= 10
+        name = f"{stem[: LONGEST_FILE_NAME - len(ending) - 1]}.{ending}" if short else name[:LONGEST_FILE_NAME]
+    return name or "file"
+
+
+def _quoted_name(name: str) -> str:
+    if name.isascii() and "=?" not in name:
+        return f'"{name}"'
+    return f'"{_encoded(name)}"'
+
+
+def _name_parameters(name: str) -> list[str]:
+    """The file name of a Content-Disposition, in pieces where it is long or beyond ASCII (RFC 2231 §3, §4)."""
+    if name.isascii() and len(name) <= 60 and not set(name) & set("%'*"):
+        return [f'filename="{name}"']
+    encoded, pieces, piece = (quote(character, safe="") for character in name), [], "utf-8''"
+    for character in encoded:
+        if len(piece) + len(character) > 60:
+            pieces.append(piece)
+            piece = ""
+        piece += character
+    if not pieces:
+        return [f"filename*={piece}"]
+    return [f"filename*{number}*={part}" for number, part in enumerate((*pieces, piece))]
 
 
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")

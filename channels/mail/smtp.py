@@ -230,7 +230,7 @@ class Smtp:
         for recipient in letter.recipients:
             try:
                 to = b"TO:<%s>" % recipient.encode()
-                await _ask(smtp, (250, 251), b"RCPT", to, within=self._patience.command)
+                await _ask(smtp, (250, 251), b"RCPT", to, *_report_wanted(smtp), within=self._patience.command)
             except _Refused as refusal:
                 failure = self._failure("recipient", refusal.answer)
                 # 421: it is about to close the connection (RFC 5321 §4.2.3)
@@ -328,7 +328,7 @@ class Smtp:
         if not all(address.isascii() for address in (letter.sender, *letter.recipients)):
             if not smtp.supports_extension("smtputf8"):  # RFC 6531 §3.2
                 raise PermanentFailure(
-                    self._id, "an address beyond ASCII; the server has no SMTPUTF8", reason="failure.recipient_refused"
+                    self._id, "an address beyond ASCII; the server has no SMTPUTF8", reason="failure.no_smtputf8"
                 )
             options.append(b"SMTPUTF8")
         if not raw.isascii():
@@ -337,6 +337,11 @@ class Smtp:
                     self._id, "a text beyond ASCII; the server has no 8BITMIME", reason="failure.text_refused"
                 )
             options.append(b"BODY=8BITMIME")
+        if smtp.supports_extension("dsn"):  # RFC 3461 §4.3, §4.4
+            options.append(b"RET=HDRS")
+            envelope_id = _xtext(letter.message_id)
+            if 0 < len(envelope_id) <= 100:
+                options.append(b"ENVID=%s" % envelope_id)
         return options
 
     def _failure(self, at: str, answer: SMTPResponse) -> ChannelError:
@@ -498,6 +503,19 @@ class _NoEncryption(Exception):
 
 _NO_STARTTLS_OFFERED = "the server does not offer STARTTLS"
 _NO_LOGIN_OFFERED = "the server offers no login that we know"
+
+
+def _report_wanted(smtp: SMTP) -> list[bytes]:
+    """That we want to hear of a letter that fails or is late, where the server can promise it (RFC 3461 §4.1)."""
+    return [b"NOTIFY=FAILURE,DELAY"] if smtp.supports_extension("dsn") else []
+
+
+def _xtext(text: str) -> bytes:
+    """RFC 3461 §4: what is not plain as its hexadecimal digits."""
+    return b"".join(
+        bytes([octet]) if 33 <= octet <= 126 and octet not in b"+=" else b"+%02X" % octet
+        for octet in text.encode("ascii", "replace")
+    )
 
 
 async def _ask(smtp: SMTP, wanted: tuple[int, ...], *command: bytes, within: timedelta) -> None:

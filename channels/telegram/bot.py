@@ -210,16 +210,16 @@ class TelegramBot:
         if not isinstance(payload, Post):
             raise PermanentFailure(self.id, "a bot sends posts only", reason="failure.refused")
         try:
-            return await self._post(payload, payload.reply_to)
+            return await self._post(payload, raw, payload.reply_to)
         except PermanentFailure as failure:
             if payload.reply_to is None or "replied not found" not in failure.detail:
                 raise
         # `allow_sending_without_reply` asks for this; a server that refuses all the same sent nothing.
-        return await self._post(payload, None)
+        return await self._post(payload, raw, None)
 
-    async def _post(self, payload: Post, reply_to: int | None) -> SentAs:
+    async def _post(self, payload: Post, raw: bytes | None, reply_to: int | None) -> SentAs:
         if payload.attachment is not None:
-            file = ChatFile(payload.chat_id, payload.attachment, None, payload.text, reply_to)
+            file = ChatFile(payload.chat_id, payload.attachment, raw, payload.text, reply_to)
             given = await self._in_chat(payload.chat_id, self._carrying(file), timeout=UPLOAD_TIMEOUT)
             return SentAs(str(given.message_id))
         # Plain text without parse_mode: what a person wrote is never markup.
@@ -267,7 +267,7 @@ class TelegramBot:
             if self._is_public and len(file.data) > LARGEST_UPLOAD:
                 raise PermanentFailure(self.id, f"{len(file.data)} octets", reason="failure.file_too_big")
             content = BufferedInputFile(file.data, _file_name(file.attachment.name))
-            if kind is AttachmentKind.PHOTO:
+            if kind is AttachmentKind.PHOTO and file.attachment.held_by is None:
                 kind = AttachmentKind.FILE  # a picture of any size or shape arrives whole as a document
             elif kind in (AttachmentKind.VOICE, AttachmentKind.AUDIO):
                 kind = sound_kind(file.data)

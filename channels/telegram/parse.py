@@ -303,12 +303,13 @@ def _press_for_the_desk(update: dict[str, Any], query: dict[str, Any]) -> dict[s
 
 def _said_there(message: dict[str, Any]) -> dict[str, Any]:
     """Which message, where, when, and its words. One that is too old to be seen has the date 0 (Bot API)."""
-    sent_at, text = _instant(message.get("date")), message.get("text")
+    sent_at = _instant(message.get("date"))
+    words = {key: message.get(key) for key in ("text", "caption", "media_group_id")}
     return {
         "message_id": _id(message, "message_id"),
         "chat": {"id": _id(_object(message, "chat")), "type": "private"},
         "date": int(sent_at.timestamp()) if sent_at else 0,
-        **({"text": text} if isinstance(text, str) else {}),
+        **{key: said for key, said in words.items() if isinstance(said, str)},
     }
 
 

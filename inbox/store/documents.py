@@ -103,6 +103,7 @@ MESSAGES_OF_CONVERSATION = Index(Message, "of_conversation", ("conversation_id",
 
 DRAFT_OPEN = Index(Draft, "open", ("open_key",), unique=True)
 DRAFT_BY_SOURCE = Index(Draft, "by_source", ("source_key",))
+DRAFT_BY_ALBUM = Index(Draft, "by_album", ("album_key",))
 DRAFTS_OF_CONVERSATION = Index(Draft, "of_conversation", ("conversation_id",))
 DRAFT_OF_MESSAGE = Index(Draft, "of_message", ("message_id",))
 

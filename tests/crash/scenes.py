@@ -345,9 +345,37 @@ async def anne_corrects_her_words(day: Day) -> None:
     await day.sees(day.anne, "Aperçu", "Oui, jeudi à 10 h.", button="send")
 
 
-async def anne_sends_a_photo(day: Day) -> None:
-    day.anne.user.send_file("photo", "a.jpg", "image/jpeg", b"octets")
-    await day.sees(day.anne, "Je ne peux pas encore joindre de fichier")
+async def anne_sends_a_sticker(day: Day) -> None:
+    day.anne.user.send_raw({"sticker": {"emoji": "🙂"}})
+    await day.sees(day.anne, "Seuls un texte ou des fichiers partent")
+
+
+async def anne_adds_a_photo(day: Day) -> Json:
+    preview = await _drafted(day)
+    day.anne.user.send_file("photo", "a.jpg", "image/jpeg", b"octets", reply_to=preview["message_id"])
+    return await day.sees(day.anne, "Aperçu", "photo-", button="unfile:", absent="⏳")
+
+
+async def anne_takes_a_file_out(day: Day) -> None:
+    day.press(day.anne, await anne_adds_a_photo(day), "unfile:")
+    await day.sees(day.anne, "Aperçu", absent="photo-", button="send")
+
+
+async def anne_names_a_copy(day: Day) -> None:
+    preview = await _drafted(day)
+    day.anne.user.send_text("/cc marc@client.test", reply_to=preview["message_id"])
+    await day.sees(day.anne, "Aperçu", "Copie : marc@client.test", button="cc:")
+
+
+async def anne_sends_before_the_file_is_here(day: Day) -> None:
+    preview = await _drafted(day)
+    day.telegram.fail_next("getFile", times=1000, status=502)
+    day.anne.user.send_file("photo", "a.jpg", "image/jpeg", b"octets", reply_to=preview["message_id"])
+    day.press(day.anne, await day.sees(day.anne, "Aperçu", "⏳", button="send"), "send")
+    # Telegram keeps an answer from nobody for long.
+    await asyncio.sleep(1)
+    day.telegram.recover()
+    await day.sees(day.anne, "Aperçu", "photo-", button="unfile:", absent="⏳")
 
 
 async def anne_mistypes_a_command(day: Day) -> None:

@@ -349,9 +349,9 @@ async def test_of_three_recipients_those_who_are_not_refused_have_it_once_and_sh
     three = (SOPHIE, "nobody@client.test", "anne@client.test", "tempfail@client.test")
 
     def with_copies(answers: Message | None, account: Account) -> tuple[str, ...]:
-        return three if answers is not None else ()  # nobody can choose copies yet; the wires can carry them
+        return three if answers is not None else ()  # as if she had chosen them
 
-    monkeypatch.setattr(drafts, "reply_recipients", with_copies)
+    monkeypatch.setattr(addressees, "reply_recipients", with_copies)
     async with desk(tmp_path, dovecot, telegram, postfix.port) as running_desk:
         await running_desk.answer()
         await running_desk.anne.sees(

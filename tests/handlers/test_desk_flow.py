@@ -590,10 +590,8 @@ async def test_words_that_reply_to_nothing_are_for_the_one_request_that_waits_or
     assert preview["text"].count("Pour qui ?") == 1, "pressed twice, written once"
 
 
-async def test_files_and_unknown_commands_are_refused_at_once(stage: Stage) -> None:
+async def test_unknown_commands_are_refused_at_once(stage: Stage) -> None:
     lea = await stage.join("Léa")
-    lea.user.send_file("photo", "x.jpg", "image/jpeg", b"x")
-    await lea.sees("Je ne peux pas encore joindre de fichier")
     lea.writes("/danse")
     await lea.sees("Je ne connais pas cette commande")
     lea.writes("Allô", to=await lea.sees("Je ne connais pas"))

@@ -47,6 +47,7 @@ def reply(
     time_zone: str = "Europe/Paris",
     recipients: tuple[str, ...] = ("jean@client.test",),
     answers: Message | None = None,
+    copies: tuple[str, ...] = (),
 ) -> Reply:
     account = Account(
         id=AccountId("cabinet"),
@@ -73,6 +74,7 @@ def reply(
         text=text,
         answers=answers,
         recipients=recipients,
+        copies=copies,
         attachments=(),
         now=NOW,
     )
@@ -139,7 +141,9 @@ def test_the_same_reply_gives_the_same_octets_and_the_same_blob() -> None:
 
 def test_a_reply_leaves_in_the_accounts_name_in_the_clients_thread() -> None:
     answered = message(references=("first@client.test", "second@cabinet.test"))
-    ours, parsed = both(reply(answers=answered, recipients=("jean@client.test", "anne@client.test", "luc@client.test")))
+    ours, parsed = both(
+        reply(answers=answered, recipients=("jean@client.test",), copies=("anne@client.test", "luc@client.test"))
+    )
     assert parsed["From"] == "Cabinet du Dr Roux <cabinet@cabinet.test>"
     assert parsed["To"] == "jean@client.test"
     assert parsed["Cc"] == "anne@client.test, luc@client.test"
@@ -178,7 +182,9 @@ def test_words_signature_and_original_stand_in_both_forms() -> None:
 
 
 def test_the_preview_is_what_leaves_without_the_original() -> None:
-    of = reply("Oui.", signature="Dr Roux", answers=message(), recipients=("jean@client.test", "anne@client.test"))
+    of = reply(
+        "Oui.", signature="Dr Roux", answers=message(), recipients=("jean@client.test",), copies=("anne@client.test",)
+    )
     _, parsed = both(of)
     shown = preview(of)
     assert shown.text == letter_text(of) == "Oui.\n\n-- \nDr Roux"
@@ -277,7 +283,8 @@ def test_nothing_a_person_wrote_becomes_a_header(attack: str) -> None:
         subject=f"Sujet{attack}",
         language=f"fr{attack}",
         time_zone=f"Europe/Paris{attack}",
-        recipients=(f"jean@client.test{attack}", f"anne@client.test{attack}", "luc@client.test"),
+        recipients=(f"jean@client.test{attack}",),
+        copies=(f"anne@client.test{attack}", "luc@client.test"),
         answers=answered,
     )
     head = octets(of).partition(b"\r\n\r\n")[0]
