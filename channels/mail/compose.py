@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from email.utils import format_datetime
 from hashlib import sha256
+from typing import TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -147,10 +148,11 @@ def _mailbox(address: str, name: str = "") -> str:
     name = tidy(name, 200)
     if not name:
         return address
-    if not name.isascii() or "=?" in name:
+    # Quotes may be escaped within quotes, but some programs stop at the first, or show the backslash.
+    if not name.isascii() or "=?" in name or len(name) > 60 or set(name) & set('"\\'):
         return f"{_encoded(name)}\r\n <{address}>"
     if not _ATOMS.fullmatch(name):
-        name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+        name = f'"{name}"'
     return f"{name} <{address}>" if len(name) + len(address) < 66 else f"{name}\r\n <{address}>"
 
 
@@ -167,19 +169,36 @@ def _unstructured(text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """Encoded words of whole characters, one a line (RFC 2047 §2, §5)."""
-    words, word, length = [], "", 0
-    for character in text:
-        # What may stand in a name as well as in a subject (RFC 2047 §5, rule 3).
-        plain = character.isascii() and (character.isalnum() or character in "!*+-/")
-        said = character if plain else "".join(f"={octet:02X}" for octet in character.encode("utf-8", "replace"))
-        said = "_" if character == " " else said
-        if length + len(said) > 54:
-            words.append(word)
-            word, length = "", 0
-        word += said
-        length += len(said)
-    return "\r\n ".join(f"=?utf-8?q?{word}?=" for word in (*words, word))
+    """Encoded words of whole characters, one a line, in the encoding that makes fewer of them (RFC 2047 §2, §5)."""
+    octets = [character.encode("utf-8", "replace") for character in text]
+    said = [_in_q(character, its) for character, its in zip(text, octets, strict=True)]
+    if sum(map(len, said)) <= sum(map(len, octets)) * 4 / 3:
+        return "\r\n ".join(f"=?utf-8?q?{''.join(word)}?=" for word in _gathered(said, 54))
+    words = (b"".join(word) for word in _gathered(octets, 39))
+    return "\r\n ".join(f"=?utf-8?b?{binascii.b2a_base64(word, newline=False).decode()}?=" for word in words)
+
+
+def _in_q(character: str, octets: bytes) -> str:
+    # What may stand in a name as well as in a subject (RFC 2047 §5, rule 3).
+    if character.isascii() and (character.isalnum() or character in "!*+-/"):
+        return character
+    return "_" if character == " " else "".join(f"={octet:02X}" for octet in octets)
+
+
+Piece = TypeVar("Piece", str, bytes)
+
+
+def _gathered(pieces: Sequence[Piece], most: int) -> list[list[Piece]]:
+    """The pieces in groups of at most so much together; at least one group."""
+    groups: list[list[Piece]] = [[]]
+    length = 0
+    for piece in pieces:
+        if length + len(piece) > most:
+            groups.append([])
+            length = 0
+        groups[-1].append(piece)
+        length += len(piece)
+    return groups
 
 
 _UNSAFE_IN_ID = re.compile(r"[^!-;=?-~]")
@@ -269,18 +288,19 @@ def _file_name(file: Attachment) -> str:
         stem, dot, ending = name.rpartition(".")
         short = dot and len(ending) <= 10
         name = f"{stem[: LONGEST_FILE_NAME - len(ending) - 1]}.{ending}" if short else name[:LONGEST_FILE_NAME]
-    return name or "file"
+    return name if any(map(str.isalnum, name)) else "file"
 
 
 def _quoted_name(name: str) -> str:
-    if name.isascii() and "=?" not in name:
+    # Some programs end a parameter at any semicolon, quoted or not.
+    if name.isascii() and "=?" not in name and ";" not in name and len(name) <= 60:
         return f'"{name}"'
     return f'"{_encoded(name)}"'
 
 
 def _name_parameters(name: str) -> list[str]:
     """The file name of a Content-Disposition, in pieces where it is long or beyond ASCII (RFC 2231 §3, §4)."""
-    if name.isascii() and len(name) <= 60 and not set(name) & set("%'*"):
+    if name.isascii() and len(name) <= 60 and not set(name) & set("%'*;") and "=?" not in name:
         return [f'filename="{name}"']
     encoded, pieces, piece = (quote(character, safe="") for character in name), [], "utf-8''"
     for character in encoded:

@@ -22,7 +22,7 @@ from channels.mail import smtp
 from channels.mail.smtp import Patience
 from channels.telegram import bot
 from channels.telegram.limits import Limits
-from inbox import drafts, outbox
+from inbox import addressees, outbox
 from inbox.model import Account, Message
 from tests.conftest import require_server
 from tests.flow.running import SOPHIE, At, come_on_duty, desk_settings, eventually, mail, running

@@ -433,9 +433,23 @@ async def test_an_address_beyond_ascii_leaves_only_where_the_server_takes_it() -
     async with ScriptedSmtp() as server, smtp_to(server.port) as smtp:
         failure = await failure_of(smtp, letter("jérôme@client.test"), raw)
         assert isinstance(failure, PermanentFailure)
-        assert failure.reason == "failure.recipient_refused"
+        assert failure.reason == "failure.no_smtputf8"
         await smtp.send(letter(), RAW)
     assert len(server.taken) == 1
+
+
+async def test_reports_of_failure_and_delay_are_asked_for_where_the_server_offers_them() -> None:
+    hello = "250-scripted.test\r\n250 DSN"
+    async with ScriptedSmtp.saying({"EHLO": hello}) as server, smtp_to(server.port) as smtp:
+        await smtp.send(letter("jean@client.test", "anne@client.test"), RAW)
+    said = server.commands[0]
+    assert [line for line in said if line.startswith("MAIL")] == [
+        f"MAIL FROM:<cabinet@desk.test> RET=HDRS ENVID={letter().message_id}"
+    ]
+    assert [line for line in said if line.startswith("RCPT")] == [
+        "RCPT TO:<jean@client.test> NOTIFY=FAILURE,DELAY",
+        "RCPT TO:<anne@client.test> NOTIFY=FAILURE,DELAY",
+    ]
 
 
 async def test_a_lone_line_feed_cannot_end_a_text_early() -> None:
