@@ -345,8 +345,8 @@ async def anne_corrects_her_words(day: Day) -> None:
     await day.sees(day.anne, "Aperçu", "Oui, jeudi à 10 h.", button="send")
 
 
-async def anne_sends_a_sticker(day: Day) -> None:
-    day.anne.user.send_raw({"sticker": {"emoji": "🙂"}})
+async def anne_sends_a_place(day: Day) -> None:
+    day.anne.user.send_raw({"location": {"latitude": 48.85, "longitude": 2.35}})
     await day.sees(day.anne, "Seuls un texte ou des fichiers partent")
 
 

@@ -128,7 +128,7 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.drafts:discard": [Scene(scenes.anne_throws_her_draft_away)],
     "handlers.drafts:edit_words": [Scene(scenes.anne_corrects_her_words)],
     "handlers.drafts:explain_edit": [Scene(scenes.anne_asks_how_to_edit)],
-    "handlers.drafts:refuse_others": [Scene(scenes.anne_sends_a_sticker)],
+    "handlers.drafts:refuse_others": [Scene(scenes.anne_sends_a_place)],
     "handlers.drafts:send": [Scene(scenes.anne_sends_an_old_preview)],
     "handlers.drafts:send 2": [Scene(scenes.anne_sends_without_having_read_the_newest)],
     "handlers.drafts:send 3": [Scene(scenes.anne_sends_before_the_file_is_here)],

@@ -73,6 +73,29 @@ async def test_a_mail_is_answered_from_telegram_in_its_thread_and_the_answer_com
         assert not any("Parfait" in str(m.get("text")) for m in other.user.messages())
 
 
+async def test_a_photo_sent_in_telegram_arrives_as_an_attachment_octet_for_octet_with_its_copy(
+    tmp_path: Path, dovecot: Dovecot, postfix: Postfix, telegram: TelegramServer
+) -> None:
+    photo = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000 + b"\r\n.\r\nFrom x"
+    settings = desk_settings(tmp_path, dovecot, postfix.port, telegram)
+    async with running(settings):
+        anne = await come_on_duty(settings, telegram, 501, "Anne")
+        dovecot.deliver("cabinet", mail("Plan", "Avez-vous le plan ?", message_id="q1@client.test"))
+        card = await anne.sees("Avez-vous le plan ?")
+        anne.user.send_file("photo", "plan.png", "image/png", photo, caption="Le voici.", reply_to=card["message_id"])
+        preview = await anne.sees("Aperçu", "Le voici.", "photo-", button="send", absent="⏳")
+        anne.reply(preview, "/cc anne@client.test")
+        preview = await anne.sees("Aperçu", "Copie : anne@client.test", button="send", absent="⏳")
+        await anne.press(preview, "send")
+        for someone in ("sophie", "anne"):
+            (raw,) = await eventually(lambda box=someone: dovecot.mails(box))
+            sent = read(raw)
+            assert (sent["To"], sent["Cc"]) == (SOPHIE, "anne@client.test")
+            (file,) = sent.iter_attachments()
+            assert file.get_content_type() == "image/jpeg"
+            assert file.get_payload(decode=True) == photo
+
+
 async def _who_got_it(anne: At, lise: At, words: str) -> tuple[At, At]:
     def look() -> tuple[At, At] | None:
         for one, other in ((anne, lise), (lise, anne)):

@@ -15,9 +15,11 @@ import pytest
 
 from handlers import callbacks
 from handlers.callbacks import Copy, CopyAll, Discard, DropFile, Send, To, Undo
+from inbox.addressees import reply_candidates
 from inbox.model import Account, Attachment, Draft, Message
+from inbox.particulars import Forward, Particulars
 from inbox.store.documents import MESSAGES_OF_CONVERSATION
-from tests.builders import ROUX
+from tests.builders import ROUX, a_conversation, a_message, an_account
 from tests.handlers.stage import CABINET_TOKEN, Seat, Stage, button, labels
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
@@ -178,6 +180,21 @@ async def test_what_is_taken_back_keeps_its_copies_and_files(tmp_path: Path) -> 
         assert len([one for one in labels(joined) if "Retirer" in one]) == 2
         await lea.presses(joined, Send)
         await lea.sees("Votre réponse", "plan.pdf", "photo-", "Copie : anne", kind=Undo)
+
+
+def handed_on(opens: bool) -> Message:
+    """A mail that hands on another's."""
+    forwards = (Forward(address="first@example.net"),)
+    return msgspec.structs.replace(
+        a_message(a_conversation(), position=1 if opens else 2), particulars=Particulars(forwards=forwards)
+    )
+
+
+def test_what_a_client_hands_on_is_answered_to_who_first_wrote_or_by_choice_to_the_client() -> None:
+    account, writer = an_account(), "paul.martin@example.net"
+    assert reply_candidates(handed_on(opens=True), account) == ("first@example.net", writer)
+    assert reply_candidates(handed_on(opens=False), account) == (writer, "first@example.net")
+    assert reply_candidates(None, account) == ()
 
 
 # ---------------------------------------------------------------- from
@@ -345,5 +362,5 @@ async def test_files_for_nobody_in_particular_are_asked_about(stage: Stage) -> N
     await stage.quiet()
     lea.user.send_file("photo", "b.png", "image/png", PNG)
     await lea.sees("Pour quelle demande ?")
-    lea.user.send_raw({"sticker": {"file_id": "s", "emoji": "🙂"}})
+    lea.user.send_raw({"location": {"latitude": 48.85, "longitude": 2.35}})
     await lea.sees("Seuls un texte ou des fichiers partent")
