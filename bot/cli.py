@@ -18,6 +18,7 @@ from rich.text import Text
 
 from bot import logs, wiring
 from bot.config import ConfigError, Settings
+from bot.import_cli import import_mail
 from bot.ledger_cli import receipts
 from bot.people_cli import export, forget
 from bot.settings import of_the_process
@@ -65,6 +66,7 @@ app = typer.Typer(
 app.add_typer(receipts, name="receipts")
 for command in (backup, restore, copy, forget, export):
     app.command()(command)
+app.command(name="import")(import_mail)
 
 
 def main() -> None:

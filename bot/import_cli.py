@@ -39,7 +39,7 @@ def import_mail(
         except NoArchive as failure:
             fail(
                 str(failure),
-                "Name an mbox file (each mail begins with a line 'From ') or a Maildir (folders cur and new)",
+                "Name an mbox file (a line 'From ' before each mail) or a Maildir (folders cur and new)",
             )
         except OSError as failure:
             fail(f"{path} cannot be read: {failure.strerror}", "Name a file or a folder that you may read")

@@ -103,21 +103,27 @@ class Importing:
     async def _take(self, raw: bytes, envelope: Envelope, position: str) -> Outcome:
         now = self._clock()
         cursor = await self._store.find(Cursor, self.source)
+        outcome, receipt, changes = await self._decided(raw, envelope, cursor, now)
+        if receipt is not None:
+            changes += Changes(inserts=[receipt], blobs=[Blob(receipt.blob_id, raw)])
+        changes += self._moved(cursor, position, now, counts=int(receipt is not None))
+        await self._store.commit(changes)
+        return outcome
+
+    async def _decided(
+        self, raw: bytes, envelope: Envelope, cursor: Cursor | None, now: datetime
+    ) -> tuple[Outcome, Receipt | None, Changes]:
+        """What becomes of it; a receipt where it is not one we have, and not too old to be kept."""
         keeps = self._account.retention_days
         if keeps is not None and (envelope.written_at or now) < now - timedelta(days=keeps):
-            await self._store.commit(self._moved(cursor, position, now, counts=0))
-            return Outcome.TOO_OLD
+            return Outcome.TOO_OLD, None, Changes()
         source_key = hashlib.sha256(raw).hexdigest()
         if await self._store.find_by(RECEIPT_BY_SOURCE, self.source, source_key) is not None:
-            await self._store.commit(self._moved(cursor, position, now, counts=0))
-            return Outcome.KNOWN
+            return Outcome.KNOWN, None, Changes()
         before = cursor.received if cursor is not None else 0
-        lane = str(self.source)
-        receipt = receipts.arrived(self.source, lane, source_key, len(raw), now, sequence=before + 1)
+        receipt = receipts.arrived(self.source, str(self.source), source_key, len(raw), now, sequence=before + 1)
         outcome, changes, receipt = await self._placed(receipt, envelope, now)
-        changes += Changes(inserts=[receipt], blobs=[Blob(receipt.blob_id, raw)])
-        await self._store.commit(changes + self._moved(cursor, position, now, counts=1))
-        return outcome
+        return outcome, receipt, changes
 
     def _moved(self, cursor: Cursor | None, position: str, now: datetime, *, counts: int) -> Changes:
         if cursor is None:

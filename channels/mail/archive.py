@@ -16,6 +16,7 @@ from channels.mail.headers import first, read_date, read_head
 LONGEST_HEAD = 64 * 1024
 _FROM_LINE = re.compile(rb"(?:\A|\n)From [^\r\n]{0,1000}\r?\n")
 _HEADER = re.compile(rb"[!-9;-~]{1,100}:|>From ")
+_EMPTY_LINE = re.compile(rb"\n(\r?\n)\Z")
 _STUFFED = re.compile(rb"^>(>*From )", re.M)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -102,17 +103,15 @@ def _in_mbox(path: Path) -> Iterator[Kept]:
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
             starts = [found.end() for found in _FROM_LINE.finditer(octets) if _HEADER.match(octets, found.end())]
-            if not starts or not octets[:5] == b"From ":
+            if not starts or octets[:5] != b"From ":
                 return
             ends = [octets.rfind(b"\nFrom ", 0, start) + 1 for start in starts[1:]]
             last = _BEGINNING
             for start, end in zip(starts, [*ends, len(octets)], strict=True):
                 last = _written_at(octets[start : min(start + LONGEST_HEAD, end)]) or last
                 # The empty line before the next "From " is the file's, not the mail's.
-                stop = (
-                    end - 1 if octets[end - 1 : end] == b"\n" and octets[end - 2 : end - 1] in (b"\n", b"\r") else end
-                )
-                yield Kept(path, start, stop, last)
+                empty = _EMPTY_LINE.search(octets, max(end - 4, start), end)
+                yield Kept(path, start, end - len(empty[1]) if empty is not None else end, last)
 
 
 def _written_at(head: bytes) -> datetime | None:

@@ -535,6 +535,17 @@ async def a_receipt_that_vanished_is_found(day: Day) -> None:
     await _ended(day, CABINET, ReceiptState.IGNORED)
 
 
+async def old_mail_is_brought_in(day: Day) -> None:
+    """Whoever died bringing it in starts the same command again; each mail is there once."""
+    path = day.directory / "old.mbox"
+    words = [f"Ancienne lettre {number}" for number in range(2)]
+    mails = [mail("Jadis", said, message_id=f"old{number}@client.test") for number, said in enumerate(words)]
+    path.write_bytes(b"".join(b"From a@b Mon Mar  2 14:05:00 2020\r\n" + raw + b"\r\n" for raw in mails))
+    while await day.command("import", str(path), "--account", "vasseur") is None:
+        pass
+    day.said += words
+
+
 # ---------------------------------------------------------------- what is kept, and what is not
 
 

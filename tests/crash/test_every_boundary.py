@@ -141,6 +141,7 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.handover:Handover._tell_owners": [
         Scene(scenes.the_mail_server_wants_a_password, replies=((UNKNOWN, 0), (UNKNOWN, 0)))
     ],
+    "handlers.importing:Importing._take": [Scene(scenes.old_mail_is_brought_in, by_command=True)],
     "handlers.incoming:Incoming._count_deaths": [
         Scene(scenes.it_is_seen_at_last, earlier=scenes.a_message_waits_whose_worker_died)
     ],
