@@ -34,7 +34,7 @@ _LABELS: dict[Head, str] = {
     "odoslané|dátum|küldve|küldés ideje|elküldve|trimis|dată|gönderilen|poslano|saadetud|kuupäev|išsiųsta|nosūtīts|отправлено|дата|"
     "отправлен|надіслано|відправлено|изпратено|στάλθηκε|ημερομηνία|εστάλη|tarih|gönderildi|gönderme tarihi|التاريخ|"
     "تم الإرسال|تاريخ|נשלח|תאריך|日付|日時|送信日時|送信日|日期|时间|時間|发送时间|发送日期|傳送時間|寄件日期|"
-    "보낸 날짜|날짜|보낸날짜|ngày|đã gửi|enviat|datums",
+    "보낸 날짜|날짜|보낸날짜|ngày|đã gửi|enviat|datums|message du",
     Head.TO: "to|à|pour|destinataire|destinataires|an|empfänger|para|a|per|destinatario|aan|naar|til|till|"
     "vastaanottaja|kenelle|do|komu|dla|címzett|destinatarul|pre|adresat|către|catre|za|prima|kellele|kam|кому|до|до кого|получатель|προς|kime|"
     "alıcı|إلى|אל|宛先|送信先|收件人|收件者|받는 사람|받는사람|수신|đến|tới|per a",
@@ -127,6 +127,52 @@ def read_head_block(lines: Sequence[str], at: int) -> HeadBlock | None:
     return HeadBlock(at, end, values)
 
 
+def is_head_of_a_mail(lines: Sequence[str], block: HeadBlock) -> bool:
+    """Whether a header is one a mail program wrote, not what somebody filled in: "From: Lyon, To: Paris"."""
+    values, date = block.values, block.values.get(Head.DATE, "")
+    precise = _TIME.search(date) is not None or re.search(r"\d{4}", date) is not None
+    if not any(_MAILBOX.search(value) for value in values.values()) and not (precise and Head.SUBJECT in values):
+        return False
+    # A form of a web site says no more than its sender, and goes on asking: "Telephone: …".
+    asks_on = block.end < len(lines) and _OTHER.match(lines[block.end]) is not None
+    return Head.TO in values or not asks_on
+
+
+def read_unknown_head(lines: Sequence[str], at: int) -> HeadBlock | None:
+    """The same in a language nobody told us of: three labels or more, under them a mailbox and a moment."""
+    sender = _LABELLED.match(lines[at])
+    if sender is None or not _NAMED_MAILBOX.search(sender[1]):
+        return None
+    values = []
+    for line in lines[at : at + 6]:
+        labelled = _LABELLED.match(line)
+        if labelled is None:
+            break
+        values.append(labelled[1])
+    moment = any(_DATE.search(value) and _TIME.search(value) for value in values)
+    return HeadBlock(at, at + len(values), {Head.FROM: sender[1]}) if len(values) >= 3 and moment else None
+
+
+_LABELLED = re.compile(r"\s{0,3}\*?[^\W\d_][^:：<>@\n]{0,24}?[\s*]{0,3}[:：]\*?\s*(\S.*)$")
+_NAMED_MAILBOX = re.compile(r"\S\s?<[^\s<>@]{1,64}@[^\s<>@]{1,200}>")
+_LABELS_IN_LINE = re.compile(r"(?:^|\s)\*?([^\W\d_][^\s:：*]{0,15}(?:\s[^\s:：*]{1,10})?)[\s*]{0,3}[:：]\*?(?=\s|$)")
+
+
+def is_head_in_one_line(line: str) -> bool:
+    """Whether a whole header stands in one line, as it does where a program lost its line ends."""
+    if line.count(":") + line.count("：") < 3:
+        return False
+    first = head_of(line)
+    if first is None or first[0] is not Head.FROM:
+        return False
+    kinds = {
+        _KIND.get(word)
+        for label in _LABELS_IN_LINE.findall(line)
+        for word in (label.lower(), label.lower().split()[-1])
+    }
+    return {Head.FROM, Head.DATE, Head.SUBJECT} <= kinds and _DATE.search(line) is not None
+
+
 _OTHER = re.compile(r"[\s>|*_]{0,20}[^\W\d_][^:：<>@\n]{0,30}?[\s*_]{0,3}[:：]")
 
 
@@ -158,7 +204,7 @@ _WROTE = (
     r"ha scritto|scritto|scrive|skrev(?:\s.{0,80})?|kirjoitti(?:\s.{0,60})?|napisał(?:\(a\)|a)?|napisal(?:a|\(a\))?|"
     r"pisze|napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|je napisa(?:o|la)|írta(?:\s.{0,30})?|ezt írta|a scris|kirjutas|rašė|"
     r"rakstīja|написал(?:\(а\)|а)?|писал(?:\(а\)|а)?|пишет|пише|написав|написала|έγραψε|yazdı|şunu yazdı|"
-    r"كتب|כתב(?:\/ה|ה)?|写道|寫道|写了|のメール|が書きました|書きました|からのメッセージ|님이 작성|작성|đã viết|"
+    r"كتب|כתב(?:\/ה|ה)?|מאת|写道|寫道|写了|のメール|が書きました|書きました|からのメッセージ|님이 작성|작성|đã viết|نوشت|"
     r"va escriure"
 )
 _ENDS_AS_ATTRIBUTION = re.compile(
@@ -203,7 +249,7 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
     last = lines[end].strip(" >|*_")
     if _GMAIL.match(last):
         return end
-    if not last or not (_ENDS_AS_ATTRIBUTION.search(last) or (quoted and _DATE.search(last))):
+    if not last or not (_ENDS_AS_ATTRIBUTION.search(last) or _ends_with_moment(lines, end, quoted=quoted)):
         return None
     said, gaps, found = "", 0, None
     for start in range(end, max(end - MOST_ATTRIBUTION_LINES, -1), -1):
@@ -232,6 +278,14 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
     return found
 
 
+def _ends_with_moment(lines: Sequence[str], end: int, *, quoted: bool) -> bool:
+    """Whether a line may be the rest of "X wrote on Tuesday, March 2", broken anywhere."""
+    last = lines[end].rstrip(" >|*_")
+    if not (quoted or last.endswith((":", "："))) or "moment" not in _tells(last[-200:]):
+        return False
+    return quoted or any("@" in line or _VERB.search(line) for line in lines[max(end - 2, 0) : end + 1])
+
+
 def _opens(said: str) -> bool:
     """Whether these words begin as "On Monday, March 2" does."""
     moment = _DATE.search(said) or _TIME.search(said)
@@ -253,22 +307,30 @@ def _introduces(said: str, *, quoted: bool) -> bool:
     verb = _VERB.search(said) is not None
     if verb and said.rstrip(" >*_").endswith((":", "：")) and _MAILBOX.search(said):
         return True
-    if moments == 2 or (moments and _MAILBOX.search(said)):
-        return verb or quoted or (said.rstrip().endswith((":", "：")) and _MAILBOX.search(said) is not None)
-    if _SENTENCE_ENDS.search(said):
-        return False
-    return verb and (moments == 1 or (quoted and said.rstrip(" >*_").endswith((":", "：", "-"))))
+    if not said.rstrip(" >*_").endswith((":", "：", "-", "–", "—")):
+        return quoted and moments + (_MAILBOX.search(said) is not None) >= 2
+    verb = verb and (quoted or _ENDS_AS_ATTRIBUTION.search(said.rstrip(" >*_")) is not None)
+    if moments and _MAILBOX.search(said):
+        return verb or quoted or _begins_with_moment(said)
+    if moments == 2:
+        return verb or quoted
+    return verb and (moments == 1 or quoted) and not _SENTENCE_ENDS.search(said)
+
+
+def _begins_with_moment(said: str) -> bool:
+    moment = _DATE.search(said) or _TIME.search(said)
+    return moment is not None and moment.start() <= 20
 
 
 # ---------------------------------------------------------------- "-----Original Message-----"
 
 _ORIGINAL = (
     r"original message|original appointment|message d'origine|message original|message d’origine|"
-    r"courriel original|ursprüngliche nachricht|originalnachricht|original-nachricht|ursprüngliche e-mail|"
+    r"courriel original|mail original|e-mail original|ursprüngliche nachricht|originalnachricht|original-nachricht|ursprüngliche e-mail|"
     r"mensaje original|correo original|mensagem original|messaggio originale|oorspronkelijk bericht|"
     r"oprindelig meddelelse|original meddelelse|opprinnelig melding|opprinnelig e-post|ursprungligt meddelande|"
     r"ursprungsmeddelande|originalmeddelande|alkuperäinen viesti|wiadomość oryginalna|oryginalna wiadomość|"
-    r"původní zpráva|pôvodná správa|eredeti üzenet|mesaj original|izvorna poruka|originalna poruka|algne kiri|"
+    r"původní (?:zpráva|e-mail)|pôvodná správa|eredeti üzenet|mesaj original|izvorna poruka|originalna poruka|algne kiri|"
     r"исходное сообщение|исходное письмо|оригинальное сообщение|оригінальне повідомлення|початкове повідомлення|"
     r"αρχικό μήνυμα|orijinal ileti|orijinal mesaj|özgün ileti|الرسالة الأصلية|הודעה מקורית|元のメッセージ|"
     r"オリジナルメッセージ|original message|原始邮件|原始郵件|邮件原件|원본 메시지|원본 메일|thư gốc|missatge original|"
@@ -279,6 +341,17 @@ _ORIGINAL_LINE = re.compile(
 )
 
 
+_ABOVE_LINE = re.compile(
+    r"\W*(?:please |merci de |bitte |veuillez )?(?:type your )?"
+    r"(?:reply|respond|write|répond\w*|écri\w*|antwort\w*|schreib\w*|respond\w*|respuesta|resposta|rispond\w*|"
+    r"svar\w*|skriv\w*|odpow\w*|odpov\w*|vastaa\w*|ответ\w*|відпов\w*|yanıt\w*)\b.{0,30}"
+    r"\b(?:above|au-dessus|oberhalb|über|encima|arriba|acima|sopra|boven|ovanför|over|ovenfor|yläpuol\w*|powyżej|nad|"
+    r"выше|вище|üst\w*)\b.{0,20}\b(?:line|ligne|linie|zeile|línea|linha|riga|lijn|regel|linjen?|viiva\w*|lini\w*|"
+    r"čár\w*|řád\w*|строк\w*|лини\w*|ліні\w*|çizgi\w*)\b.{0,40}$",
+    re.I,
+)
+
+
 def is_original_line(line: str) -> bool:
-    """Whether it says that an original follows."""
-    return len(line) < 200 and _ORIGINAL_LINE.match(line) is not None
+    """Whether it says that an original follows, or that answers stand above it."""
+    return len(line) < 200 and (_ORIGINAL_LINE.match(line) is not None or _ABOVE_LINE.match(line) is not None)

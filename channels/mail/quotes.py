@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001  # words of many alphabets
 """Which words of a mail its author wrote now: the rest is quoted, a signature, or a footer somebody's server added.
 
 Nothing is taken away: what is told is where the new words stand, and whoever shows them can show all of it. In
@@ -10,14 +9,33 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence, Set
 from enum import Enum
+from itertools import groupby
 
-from channels.mail.heads import find_attribution, head_of, is_original_line, read_head_block, unmarked
+from channels.mail.heads import (
+    HeadBlock,
+    find_attribution,
+    is_head_in_one_line,
+    is_head_of_a_mail,
+    is_original_line,
+    read_head_block,
+    read_unknown_head,
+    unmarked,
+)
+from channels.mail.signatures import (
+    ADDRESS,
+    begins_signature,
+    goes_on,
+    is_device_line,
+    is_short_signature,
+    underlines,
+)
 from inbox.particulars import fresh_part
 
 MOST_LINES = 4000
 """Lines looked at; what comes after them counts as read."""
 LONGEST_SIGNATURE = 25
 LONGEST_FOOTER = 12
+LONGEST_GREETING = 2
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -32,15 +50,20 @@ class _Line(Enum):
     SEPARATOR = "separator"
     DEVICE = "device"
     """"Sent from my phone"."""
+    ARMOUR = "armour"
+    """What OpenPGP wraps around words it signs (RFC 4880 §7)."""
 
 
-def fresh_spans(text: str) -> Spans:
+def fresh_spans(text: str, *, with_signature: bool = False) -> Spans:
     """Where the author's own new words stand in a mail's text, as (start, end) in characters.
 
     () when all of it is theirs; also where nothing would be left: a mail that only quotes says what it quotes.
+
+    Args:
+        with_signature: whether a signature counts as theirs, and what their telephone and their list add.
     """
     lines = text.split("\n", MOST_LINES)[:MOST_LINES]
-    kept = _kept([unmarked(line) for line in lines])
+    kept = _kept([unmarked(line) for line in lines], with_signature=with_signature)
     if all(kept) or not any(kept[n] and line.strip() for n, line in enumerate(lines)):
         return ()
     return _spans(lines, kept)
@@ -66,11 +89,14 @@ def _spans(lines: Sequence[str], kept: Sequence[bool]) -> Spans:
     return tuple((start, end) for start, end in spans if start < end)
 
 
-def _kept(lines: list[str]) -> list[bool]:
+def _kept(lines: list[str], *, with_signature: bool) -> list[bool]:
     kinds = _kinds(lines)
+    if with_signature:
+        kinds = [_Line.TEXT if kind is _Line.DEVICE else kind for kind in kinds]
     kept = [True] * len(lines)
     end = _cut_at(lines, kinds, kept)
-    _drop_signature(lines, kinds, kept, end)
+    if not with_signature:
+        _drop_signature(lines, kinds, kept, end)
     _drop_quotations(kinds, kept, end)
     for number in range(end, len(lines)):
         kept[number] = False
@@ -80,7 +106,7 @@ def _kept(lines: list[str]) -> list[bool]:
 # ---------------------------------------------------------------- what each line is
 
 _QUOTE = re.compile(r"\s{0,4}(?:>|\|\s|\|$|[A-Z][A-Za-z]{0,2}>(?:\s|$))")
-_SEPARATOR = re.compile(r"\s*(?:[-_=*─—–‐]\s?){5,}\s*$|\s*[-—–]{2,4}\s*$|\s*[—–]\s*$")
+_SEPARATOR = re.compile(r"\s*(?:[-_=*─—–\u2010]\s?){5,}\s*$|\s*[-—–]{2,4}\s*$|\s*[—–]\s*$")
 
 
 def _kinds(lines: Sequence[str]) -> list[_Line]:
@@ -93,21 +119,23 @@ def _kinds(lines: Sequence[str]) -> list[_Line]:
                 kinds[fence : number + 1] = [_Line.TEXT] * (number + 1 - fence)
                 fenced.update(range(fence, number + 1))
             fence = number if fence is None else None
+    _mark_armour(lines, kinds)
     _mark_heads(lines, kinds, fenced)
     _mark_attributions(lines, kinds, fenced)
+    _mark_wrapped(lines, kinds)
     return kinds
 
 
 def _kind(line: str) -> _Line:
     if not line.strip():
         return _Line.EMPTY
-    if is_original_line(line):
+    if is_original_line(line) or is_head_in_one_line(line):
         return _Line.ORIGINAL
     if _QUOTE.match(line):
         return _Line.QUOTED
     if _SEPARATOR.match(line):
         return _Line.SEPARATOR
-    if _is_device_line(line):
+    if is_device_line(line):
         return _Line.DEVICE
     return _Line.TEXT
 
@@ -118,12 +146,59 @@ def _mark_heads(lines: Sequence[str], kinds: list[_Line], fenced: Set[int]) -> N
         if (
             number not in fenced
             and kinds[number] is _Line.TEXT
-            and (block := read_head_block(lines, number)) is not None
+            and (block := _head_at(lines, kinds, number)) is not None
         ):
             kinds[block.start : block.end] = [_Line.HEAD] * (block.end - block.start)
             number = block.end
         else:
             number += 1
+
+
+def _head_at(lines: Sequence[str], kinds: Sequence[_Line], number: int) -> HeadBlock | None:
+    before = next((kinds[n] for n in range(number - 1, max(number - 3, -1), -1) if kinds[n] is not _Line.EMPTY), None)
+    block = read_head_block(lines, number)
+    if block is not None and (before is _Line.ORIGINAL or is_head_of_a_mail(lines, block)):
+        return block
+    if number and kinds[number - 1] is _Line.TEXT:
+        return None
+    return read_unknown_head(lines, number)
+
+
+def _mark_armour(lines: Sequence[str], kinds: list[_Line]) -> None:
+    number = 0
+    while number < len(lines):
+        begun = _ARMOUR.match(lines[number])
+        end = number + 1
+        if begun is None:
+            number = end
+            continue
+        if begun[1] == "SIGNATURE":
+            ends = (n + 1 for n in range(number, len(lines)) if lines[n].startswith("-----END PGP SIGNATURE"))
+            end = next(ends, len(lines))
+        else:
+            while end < len(lines) and lines[end].startswith("Hash:"):
+                end += 1
+        kinds[number:end] = [_Line.ARMOUR] * (end - number)
+        number = end
+
+
+_ARMOUR = re.compile(r"-----BEGIN PGP (SIGNATURE|SIGNED MESSAGE)-----")
+_SHORTEST_WRAPPED = 55
+
+
+def _mark_wrapped(lines: Sequence[str], kinds: list[_Line]) -> None:
+    """What a program broke off a quoted line that had grown too long is quoted."""
+    for number in range(1, len(lines) - 1):
+        above = lines[number - 1]
+        if (
+            kinds[number - 1] is kinds[number + 1] is _Line.QUOTED
+            and kinds[number] is _Line.TEXT
+            and len(above) >= _SHORTEST_WRAPPED
+            and not above.endswith((".", "!", "?", ":"))
+            and len(lines[number]) < len(above)
+            and not lines[number][:1].isupper()
+        ):
+            kinds[number] = _Line.QUOTED
 
 
 def _mark_attributions(lines: Sequence[str], kinds: list[_Line], fenced: Set[int]) -> None:
@@ -153,11 +228,12 @@ def _cut_at(lines: Sequence[str], kinds: Sequence[_Line], kept: list[bool]) -> i
     """Where the quoted rest of the mail begins; headers that nothing stands before are dropped on the way."""
     said = False
     number = 0
+    quotes_next = _quotes_next(kinds)
     while number < len(kinds):
         kind = kinds[number]
-        if kind in (_Line.ORIGINAL, _Line.HEAD) or (kind is _Line.ATTRIBUTION and not _quotes_next(kinds, number)):
-            if said:
-                return _without_separator(kinds, number)
+        if kind in _INTRODUCTIONS:
+            if said and not quotes_next[number]:
+                return _without_separator(lines, kinds, number)
             while number < len(kinds) and kinds[number] is kind:
                 kept[number] = False
                 number += 1
@@ -167,18 +243,26 @@ def _cut_at(lines: Sequence[str], kinds: Sequence[_Line], kept: list[bool]) -> i
     return len(kinds)
 
 
-def _quotes_next(kinds: Sequence[_Line], number: int) -> bool:
-    """Whether a marked quotation follows an attribution."""
-    while number < len(kinds) and kinds[number] in (_Line.ATTRIBUTION, _Line.EMPTY):
-        number += 1
-    return number < len(kinds) and kinds[number] is _Line.QUOTED
+_INTRODUCTIONS = (_Line.ATTRIBUTION, _Line.ORIGINAL, _Line.HEAD)
 
 
-def _without_separator(kinds: Sequence[_Line], end: int) -> int:
-    """The same place, before the line drawn above it."""
-    while end and kinds[end - 1] in (_Line.EMPTY, _Line.SEPARATOR, _Line.DEVICE):
+def _quotes_next(kinds: Sequence[_Line]) -> list[bool]:
+    """For each line, whether a quotation that is marked as such begins there or follows what introduces it there."""
+    follows = [False] * (len(kinds) + 1)
+    for number in range(len(kinds) - 1, -1, -1):
+        passes = kinds[number] in (*_INTRODUCTIONS, _Line.EMPTY)
+        follows[number] = kinds[number] is _Line.QUOTED or (passes and follows[number + 1])
+    return follows
+
+
+def _without_separator(lines: Sequence[str], kinds: Sequence[_Line], end: int) -> int:
+    """The same place, before the line drawn above it, whatever is written in that."""
+    while end and (kinds[end - 1] in (_Line.EMPTY, _Line.SEPARATOR, _Line.DEVICE) or _TITLE.match(lines[end - 1])):
         end -= 1
     return end
+
+
+_TITLE = re.compile(r"\s*[-_=–—*]{2,}[^\n]{1,100}?[-_=–—*]{2,}\s*$")
 
 
 def _drop_quotations(kinds: Sequence[_Line], kept: list[bool], end: int) -> None:
@@ -188,21 +272,23 @@ def _drop_quotations(kinds: Sequence[_Line], kept: list[bool], end: int) -> None
     introduced = False
     for number in range(end):
         kind = kinds[number]
-        if kind is _Line.ATTRIBUTION:
+        if kind in _INTRODUCTIONS:
             introduced = True
             kept[number] = False
-        elif kind is _Line.QUOTED and (number > last_text or (introduced and not answered)):
+        elif kind is _Line.QUOTED:
+            kept[number] = number <= last_text and (answered or not introduced)
+        elif kind is _Line.ARMOUR:
             kept[number] = False
 
 
 def _is_answered_within(kinds: Sequence[_Line], kept: Sequence[bool], end: int) -> bool:
     """Whether the answers stand between the quoted lines, which they would say nothing without."""
-    runs: list[_Line] = []
-    for kind in (kinds[n] for n in range(end) if kept[n]):
-        if kind in (_Line.TEXT, _Line.QUOTED) and (not runs or runs[-1] is not kind):
-            runs.append(kind)
-    quoted = [n for n, kind in enumerate(runs) if kind is _Line.QUOTED and n + 1 < len(runs)]
-    return bool(quoted) and (quoted[0] > 0 or len(quoted) > 1)
+    shown = [kind for n, kind in enumerate(kinds[:end]) if kept[n] and kind in (_Line.TEXT, _Line.QUOTED)]
+    runs = [(kind, len(list(lines))) for kind, lines in groupby(shown)]
+    if len(runs) == 3 and runs[1][0] is _Line.QUOTED:
+        # A greeting above, or a name below, answers nothing.
+        return min(runs[0][1], runs[2][1]) > LONGEST_GREETING
+    return sum(kind is _Line.QUOTED for kind, _ in runs) > 1
 
 
 # ---------------------------------------------------------------- signatures and footers
@@ -219,11 +305,11 @@ def _drop_signature(lines: Sequence[str], kinds: Sequence[_Line], kept: list[boo
         stop = None
         if kind is _Line.DEVICE and said:
             kept[number] = False
-        elif said and _begins_signature(line):
+        elif said and begins_signature(line) and not goes_on(lines, number, end):
             stop = _end_of_signature(kinds, kept, number, end, LONGEST_SIGNATURE)
-        elif said and kind is _Line.SEPARATOR:
+        elif said and kind is _Line.SEPARATOR and not underlines(lines, number):
             stop = _end_of_footer(lines, kinds, kept, number, end)
-        elif said and _is_short_signature(line) and _nothing_follows(kinds, kept, number, end):
+        elif said and is_short_signature(lines, number) and _nothing_follows(kinds, kept, number, end):
             kept[number] = False
         if stop is not None:
             kept[number:stop] = [False] * (stop - number)
@@ -233,23 +319,12 @@ def _drop_signature(lines: Sequence[str], kinds: Sequence[_Line], kept: list[boo
         number += 1
 
 
-_SIGNATURE = re.compile(r"\s{0,2}(?:--|—|–)\s?$")
-
-
-def _begins_signature(line: str) -> bool:
-    """RFC 3676 §4.3 says "-- "; programs write it without its space, or with a longer dash."""
-    return _SIGNATURE.match(line) is not None
-
-
 def _end_of_signature(kinds: Sequence[_Line], kept: Sequence[bool], start: int, end: int, longest: int) -> int | None:
     stop = start + 1
     while stop < end and kept[stop] and kinds[stop] is not _Line.QUOTED:
         stop += 1
     lines = sum(kind is not _Line.EMPTY for kind in kinds[start:stop])
     return stop if lines <= longest else None
-
-
-_ADDRESS = re.compile(r"https?://|www\.|[^\s<>@]{1,64}@[^\s<>@]{1,200}")
 
 
 def _end_of_footer(
@@ -261,52 +336,11 @@ def _end_of_footer(
         return None
     under = lines[start + 1 : stop]
     texts = [line for line in under if line.strip()]
+    if "_" not in lines[start] and len(re.split(r"\n{2,}", "\n".join(under).strip())) > 1:
+        return None  # it parts paragraphs
     signs = len(texts) <= 4 and "_" in lines[start]
-    return stop if not texts or signs or any(_ADDRESS.search(line) for line in texts) else None
-
-
-_NAMED = re.compile(r"\s?(?:--\s?|-|/|~)([^\W\d_][\w'’.]*)(?:\s[^\W\d_][\w'’.]*){0,3}\s*$")
-
-
-def _is_short_signature(line: str) -> bool:
-    """Whether it is a name behind a dash: -Jeanne Martin."""
-    found = _NAMED.match(line)
-    return found is not None and (found[1][0].isupper() or line.lstrip().startswith(("~", "/"))) and " - " not in line
+    return stop if not texts or signs or any(ADDRESS.search(line) for line in texts) else None
 
 
 def _nothing_follows(kinds: Sequence[_Line], kept: Sequence[bool], number: int, end: int) -> bool:
     return not any(kept[n] and kinds[n] is _Line.TEXT for n in range(number + 1, end))
-
-
-_SENT = (
-    r"sent|get outlook for|envoyé|envoyée|télécharger outlook|obtenir outlook|gesendet|von meinem|"
-    r"diese nachricht wurde|"
-    r"outlook für|enviado|enviada|obtener outlook|obter o outlook|inviato|scarica outlook|ottieni outlook|verzonden|"
-    r"verstuurd|outlook voor|sendt|hent outlook|skickat|skickades|lähetetty|hanki outlook|wysłano|wysłane|odesláno|"
-    r"odoslané|küldve|elküldve|trimis|poslano|saadetud|отправлено|надіслано|изпратено|στάλθηκε|gönderildi|"
-    r"iphone'umdan|iphone’umdan|ipad'imden|tillgänglig|από το|enviat"
-)
-_DEVICE = (
-    r"iphon|ipad|ipod|android|samsung|galaxy|huawei|htc|nokia|sony|xperia|xiaomi|redmi|pixel|oneplus|blackberry|"
-    r"windows|outlook|mail\b|mailbox|airmail|yahoo|gmail|inbox|proton|spark|thunderbird|k-9|bluemail|mobile|mobil|"
-    r"portable|móvil|movil|cell|phone|smartphone|handy|tablet|telefon|téléphone|teléfono|telefoon|telefono|phone|"
-    r"puhelin|телефон|айфон|ti-85|aquamail|boxer|nine\b|newton|verizon|at&t|t-mobile|orange|sfr|device|appareil|gerät"
-)
-_SENT_LINE = re.compile(rf"(?:{_SENT})\b.{{0,80}}?(?:{_DEVICE})", re.I)
-_SENT_OTHERWISE = re.compile(
-    r"(?:從我的|从我的|寄自我的).{0,30}(?:傳送|发送|发出)|发自我的.{0,30}|.{1,30}から送信|나의.{1,30}에서 보냄|"
-    r".{1,30}에서 보냄|.{1,30}(?:umdan|imden|dan) gönderildi|(?:sent )?(?:from|via) my (?:\w+\s?){1,4}|"
-    r"(?:get|télécharger|obtenir|hole) \[?outlook .{0,80}|"
-    r"ᐧ|\w+ from (?:my )?mobile|נשלח מה.{1,20}|أرسلت من.{1,30}|.{0,12}lähetetty .{0,30}(?:sta|stä|lta|ltä)|"
-    r"(?:von|vom) (?:meinem )?(?:handy|iphone|ipad|android).{0,30}gesendet.?",
-    re.I,
-)
-_PROSE = re.compile(r"[,;]\s(?:is|was|it|but|so|and|which|et|mais|donc|und|aber|y|pero)\b|\?\s*$", re.I)
-
-
-def _is_device_line(line: str) -> bool:
-    """Whether a line says from what kind of device the mail was sent."""
-    said = line.strip().strip("<>()[]*_•· ").strip()
-    if not said or len(said) > 140 or _PROSE.search(said) or head_of(said) is not None:
-        return False
-    return _SENT_LINE.match(said) is not None or _SENT_OTHERWISE.fullmatch(said) is not None

@@ -10,7 +10,8 @@ from channels.mail.quotes import fresh_spans, fresh_words
 
 def predict(case: dict[str, Any], raw: bytes) -> dict[str, Any]:
     """The prediction for one case."""
-    text = raw.decode("utf-8", "replace").replace("\r\n", "\n")
+    text = raw.decode("utf-8-sig", "replace").replace("\r\n", "\n")
     if case["format"] == "html":
         text, _ = html_to_text(text)
-    return {"reply": fresh_words(text, fresh_spans(text))}
+    spans = fresh_spans(text, with_signature=case.get("signature") == "kept")
+    return {"reply": fresh_words(text, spans)}

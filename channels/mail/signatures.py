@@ -1,0 +1,84 @@
+# words of many alphabets
+"""What stands under an answer and is no word of it: a name behind dashes, "Sent from my phone"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from channels.mail.heads import head_of
+
+_SIGNATURE = re.compile(r"\s{0,2}(?:--|—|–)\s?$")
+
+
+def begins_signature(line: str) -> bool:
+    """RFC 3676 §4.3 says "-- "; programs write it without its space, or with a longer dash."""
+    return _SIGNATURE.match(line) is not None
+
+
+def goes_on(lines: Sequence[str], number: int, end: int) -> bool:
+    """Whether a sentence stands under the dashes, which no signature begins with."""
+    under = next((line.strip() for line in lines[number + 1 : end] if line.strip()), "")
+    return (
+        not lines[number].endswith("- ")
+        and under[:1].islower()
+        and " " in under
+        and under.endswith((".", "!", "?", ","))
+    )
+
+
+def underlines(lines: Sequence[str], number: int) -> bool:
+    """Whether a line is drawn under a title."""
+    title = lines[number - 1].strip() if number else ""
+    return bool(title) and abs(len(title) - len(lines[number].strip())) <= 3
+
+
+ADDRESS = re.compile(r"https?://|www\.|[^\s<>@]{1,64}@[^\s<>@]{1,200}")
+
+
+_NAMED = re.compile(r"\s?(?:--\s?|-|/|~)([^\W\d_][\w'’.]*)(?:\s[^\W\d_][\w'’.]*){0,3}\s*$")
+
+
+def is_short_signature(lines: Sequence[str], number: int) -> bool:
+    """Whether it is a name behind a dash, and no entry of a list: -Jeanne Martin."""
+    line = lines[number]
+    found = _NAMED.match(line)
+    if any(above.lstrip().startswith("-") for above in lines[max(number - 2, 0) : number]):
+        return False
+    return found is not None and (found[1][0].isupper() or line.lstrip().startswith(("~", "/"))) and " - " not in line
+
+
+# ---------------------------------------------------------------- telephones
+
+_SENT = (
+    r"sent|get outlook for|envoyé|envoyée|télécharger outlook|obtenir outlook|gesendet|von meinem|"
+    r"diese nachricht wurde|"
+    r"outlook für|enviado|enviada|obtener outlook|obter o outlook|inviato|scarica outlook|ottieni outlook|verzonden|"
+    r"verstuurd|outlook voor|sendt|hent outlook|skickat|skickades|lähetetty|hanki outlook|wysłano|wysłane|odesláno|"
+    r"odoslané|küldve|elküldve|trimis|poslano|saadetud|отправлено|надіслано|изпратено|στάλθηκε|gönderildi|"
+    r"iphone'umdan|iphone’umdan|ipad'imden|tillgänglig|από το|enviat"
+)
+_DEVICE = (
+    r"iphon|ipad|ipod|android|samsung|galaxy|huawei|htc|nokia|sony|xperia|xiaomi|redmi|pixel|oneplus|blackberry|"
+    r"windows|outlook|mail\b|mailbox|airmail|yahoo|gmail|inbox|proton|spark|thunderbird|k-9|bluemail|mobile|mobil|"
+    r"portable|móvil|movil|cell|phone|smartphone|handy|tablet|telefon|téléphone|teléfono|telefoon|telefono|phone|"
+    r"puhelin|телефон|айфон|ti-85|aquamail|boxer|nine\b|newton|verizon|at&t|t-mobile|orange|sfr|device|appareil|gerät"
+)
+_SENT_LINE = re.compile(rf"(?:{_SENT})\b.{{0,80}}?(?:{_DEVICE})", re.I)
+_SENT_OTHERWISE = re.compile(
+    r"(?:從我的|从我的|寄自我的).{0,30}(?:傳送|发送|发出)|发自我的.{0,30}|.{1,30}から送信|나의.{1,30}에서 보냄|"
+    r".{1,30}에서 보냄|.{1,30}(?:umdan|imden|dan) gönderildi|(?:sent )?(?:from|via) my (?:\w+\s?){1,4}|"
+    r"(?:get|télécharger|obtenir|hole) \[?outlook .{0,80}|"
+    r"ᐧ|\w+ from (?:my )?mobile|נשלח מה.{1,20}|أرسلت من.{1,30}|.{0,12}lähetetty .{0,30}(?:sta|stä|lta|ltä)|"
+    r"(?:von|vom) (?:meinem )?(?:handy|iphone|ipad|android).{0,30}gesendet.?",
+    re.I,
+)
+_PROSE = re.compile(r"[,;]\s(?:is|was|it|but|so|and|which|et|mais|donc|und|aber|y|pero)\b|\?\s*$", re.I)
+
+
+def is_device_line(line: str) -> bool:
+    """Whether a line says from what kind of device the mail was sent."""
+    said = line.strip().strip("<>()[]*_•· ").strip()
+    if not said or len(said) > 140 or _PROSE.search(said) or head_of(said) is not None:
+        return False
+    return _SENT_LINE.match(said) is not None or _SENT_OTHERWISE.fullmatch(said) is not None
