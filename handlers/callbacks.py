@@ -49,7 +49,7 @@ class Files(CallbackData, prefix="files"):
 
 
 class Whole(CallbackData, prefix="whole"):
-    """Hand over a mail whole: as a `page` to read, or the `original` as it came."""
+    """Hand over a message whole: its `text`; a mail as a `page` to read, or the `original` as it came."""
 
     message: str
     form: str

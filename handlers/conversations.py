@@ -112,15 +112,19 @@ async def hand_files(
     unit.say(voice.say("toast.files", count=str(len(files))))
 
 
+_COMING = {FileForm.PAGE: "toast.page", FileForm.ORIGINAL: "toast.original", FileForm.TEXT: "toast.text"}
+
+
 async def hand_whole(
     query: CallbackQuery, callback_data: Whole, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
-    """A mail whole: as a page that is safe to open, or as it came."""
+    """A message whole: its text; a mail as a page that is safe to open, or as it came."""
     message = await desk.store.get(Message, callback_data.message)
     require_serves(secretary, message.account_id)
-    forms = {form.value: form for form in (FileForm.PAGE, FileForm.ORIGINAL)}
+    forms = {form.value: form for form in _COMING}
     form = forms.get(callback_data.form)
-    if form is None or message.blob_id is None or message.channel_id in desk.chats:
+    is_mail = message.blob_id is not None and message.channel_id not in desk.chats
+    if form is None or not (is_mail or form is FileForm.TEXT):
         raise NotFound
     file = outbox.notice(
         FileNotice(secretary_id=secretary.id, message_id=message.id, form=form),
@@ -131,7 +135,7 @@ async def hand_whole(
         conversation_id=message.conversation_id,
     )
     await unit.commit(Changes(inserts=[file]), account_id=message.account_id, conversation_id=message.conversation_id)
-    unit.say(voice.say("toast.page" if form is FileForm.PAGE else "toast.original"))
+    unit.say(voice.say(_COMING[form]))
 
 
 async def decide(

@@ -365,7 +365,9 @@ class Handover:
     async def _hand_whole(
         self, delivery: Delivery, secretary: Secretary, message: Message, form: FileForm
     ) -> tuple[str, Changes]:
-        """A mail as a page, or as it came."""
+        """A message's text; a mail as a page, or as it came."""
+        if form is FileForm.TEXT:
+            return await self._hand_text(delivery, secretary, message)
         channel = self._desk.channels.get(message.channel_id)
         if channel is None:
             raise PermanentFailure(message.channel_id, "no longer configured", reason="failure.channel_gone")
@@ -429,6 +431,16 @@ class Handover:
             except Conflict:
                 continue  # she changed it meanwhile
             return
+
+    async def _hand_text(self, delivery: Delivery, secretary: Secretary, message: Message) -> tuple[str, Changes]:
+        chat = self._chat(delivery)
+        screen = views.whole_text(message, self._voice(secretary))
+        if screen is not None:
+            return (await chat.show(_message(secretary, screen))).reference, Changes()
+        data = message.text.encode()
+        attachment = views.whole_mail(message, FileForm.TEXT, len(data))
+        sent = await chat.hand_over(ChatFile(chat_id=secretary.chat_id, attachment=attachment, data=data))
+        return sent.reference, Changes()
 
     async def _extracted(self, message: Message, attachment: Attachment) -> bytes:
         async with self._desk.large:  # whatever its size: only the receipt knows that

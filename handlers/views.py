@@ -260,7 +260,15 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         return [*said, *(["\n", text] if text else []), *rest]
     if message.particulars.forwards:
         return said + _handed_on(message, message.particulars.forwards[0], voice, room) + rest
-    return said + _set_apart(message.text, room) + rest
+    if message.particulars.fresh:
+        rest = ["\n", Italic(voice.say("card.collapsed")), *rest]
+        room = max(most - 1 - units(Text(*said, *rest).render()[0]), 1)
+    return said + _set_apart(_own_words(message), room) + rest
+
+
+def _own_words(message: Message) -> str:
+    """What its author wrote now, without what they quote."""
+    return fresh_part(message.text, message.particulars.fresh) if message.particulars.fresh else message.text
 
 
 def _set_apart(text: str, room: int) -> list[Text | str]:
@@ -272,7 +280,7 @@ def _set_apart(text: str, room: int) -> list[Text | str]:
 def _handed_on(message: Message, forward: Forward, voice: Voice, room: int) -> list[Text | str]:
     """What whoever hands a mail on says to it, who first wrote it, and what it said."""
     # What is quoted in its text follows the words that are new; a mail attached whole stands apart from them all.
-    own = message.text if forward.path else fresh_part(message.text, message.particulars.fresh)
+    own = _own_words(message) if forward.path else fresh_part(message.text, message.particulars.fresh)
     words = _set_apart(own, room // 2)
     head = f"↪️ {voice.say('card.forwarded', who=_who(forward.name, forward.address))}"
     if forward.written_at is not None:
@@ -470,6 +478,10 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
         page = callbacks.Whole(message=whole[-1].id, form=FileForm.PAGE)
         original = callbacks.Whole(message=whole[-1].id, form=FileForm.ORIGINAL)
         rows.append([_button(say("button.page"), page), _button(say("button.original"), original)])
+    in_part = [m for m in facts.messages if _is_shown_in_part(m) and m not in whole[-1:]]
+    if in_part:
+        text = callbacks.Whole(message=in_part[-1].id, form=FileForm.TEXT)
+        rows.append([_button(say("button.text"), text)])
     with_files = [m for m in facts.messages if m.attachments]
     if with_files:
         count = str(len(with_files[-1].attachments))
@@ -485,9 +497,31 @@ def _is_worth_opening(message: Message, facts: CardFacts) -> bool:
     return is_mail and message.blob_id is not None and (known.is_rich or message.truncated or locked)
 
 
+def _is_shown_in_part(message: Message) -> bool:
+    """Whether a message says in words more than a card shows of them."""
+    hides = bool(message.particulars.fresh) or units(message.text) > LONGEST_QUOTE - 500
+    return message.direction is Direction.INBOUND and hides
+
+
+def whole_text(message: Message, voice: Voice) -> Screen | None:
+    """All that a message says; None where Telegram does not show that much at once."""
+    if len(message.text) > LONGEST:
+        return None
+    head = f"💬 {_who(message.author_name, message.author_address)} · {voice.when(message.created_at)}"
+    screen = _screen(Text(Italic(head), *_set_apart(message.text, LONGEST)))
+    return screen if units(screen.text) <= LONGEST else None
+
+
+_FORMS = {
+    FileForm.PAGE: (".html", "text/html"),
+    FileForm.ORIGINAL: (".eml", "message/rfc822"),
+    FileForm.TEXT: (".txt", "text/plain"),
+}
+
+
 def whole_mail(message: Message, form: FileForm, size: int) -> Attachment:
-    """The file a mail is handed over as."""
-    ending, media_type = (".html", "text/html") if form is FileForm.PAGE else (".eml", "message/rfc822")
+    """The file a message is handed over as."""
+    ending, media_type = _FORMS[form]
     # What no file system takes, and the dot that would hide it.
     name = re.sub(r'[/\\:*?"<>|]+', "_", one_line(message.subject, 80)).strip(". ") or "mail"
     return Attachment(name=name + ending, media_type=media_type, size=size, path="")
@@ -552,7 +586,7 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
         head += ["\n", Bold(say("preview.unseen", count=str(facts.unseen_count)))]
         for message in facts.unseen[-3:]:
             head += ["\n💬 ", Italic(person(message.author_name, 60) or "?")]
-            if text := shortened(legible(message.text), 500):
+            if text := shortened(legible(_own_words(message)), 500):
                 head += ["\n", BlockQuote(text)]
     for message in facts.automatic[-2:]:
         head += ["\n", Italic(f"{person(message.author_name, 60) or '?'} · {say('card.automatic')}")]

@@ -512,6 +512,8 @@ class FileForm(StrEnum):
     """All a mail says, as a page that is safe to open."""
     ORIGINAL = "original"
     """The mail as it came."""
+    TEXT = "text"
+    """All that a message says in words, what it quotes included; as a message where one can hold it."""
 
 
 class KeepNotice(Part, frozen=True, kw_only=True, tag="keep"):
