@@ -49,7 +49,7 @@ _LABELS: dict[Head, str] = {
 }
 _KIND = {label: kind for kind, labels in _LABELS.items() for label in labels.split("|")}
 _HEAD_LINE = re.compile(r"[\s>|*_]{0,20}([^\s:：*_<>@\d][^:：<>@\n]{0,30}?)[\s*_]{0,5}[:：][*_]{0,3}(?:\s(.*))?$", re.S)
-_NO_SPACE_LINE = re.compile(r"[\s>|*_]{0,20}([^\s:：*_<>@\d/]{1,20})[*_]{0,3}[:：][*_]{0,3}(.*)$", re.S)
+_NO_SPACE_LINE = re.compile(r"[\s>|*_]{0,20}([^\s:：*_<>@\d/]{1,20})[*_]{0,3}\s?[:：][*_]{0,3}(.*)$", re.S)
 LONGEST_LINE = 1000
 
 
@@ -131,11 +131,34 @@ def is_head_of_a_mail(lines: Sequence[str], block: HeadBlock) -> bool:
     """Whether a header is one a mail program wrote, not what somebody filled in: "From: Lyon, To: Paris"."""
     values, date = block.values, block.values.get(Head.DATE, "")
     precise = _TIME.search(date) is not None or re.search(r"\d{4}", date) is not None
-    if not any(_MAILBOX.search(value) for value in values.values()) and not (precise and Head.SUBJECT in values):
-        return False
+    if not any(_MAILBOX.search(value) for value in values.values()):
+        # A journey has a date as well; only a mail was sent.
+        was_sent = any(_SENT.match(line) for line in lines[block.start : block.end])
+        if not precise or not (was_sent or Head.SUBJECT in values):
+            return False
     # A form of a web site says no more than its sender, and goes on asking: "Telephone: …".
     asks_on = block.end < len(lines) and _OTHER.match(lines[block.end]) is not None
     return Head.TO in values or not asks_on
+
+
+_SENT = re.compile(
+    r"[\s>|*_]*(?:sent|envoyé|gesendet|enviado|inviato|verzonden|sendt|skickat|lähetetty|wysłano|odesláno|odoslané|"
+    r"elküldve|trimis|poslano|отправлено|надіслано|изпратено|στάλθηκε|gönderildi|送信日時|发送时间|寄件日期|보낸 날짜)\b",
+    re.I,
+)
+
+
+def read_shortest_head(lines: Sequence[str], at: int) -> HeadBlock | None:
+    """A header that only says who and when, to the minute."""
+    values: dict[Head, str] = {}
+    for line in lines[at : at + 2]:
+        kind, value = head_of(line) or (None, "")
+        if kind is not None:
+            values[kind] = value
+    who, date = values.get(Head.FROM, ""), values.get(Head.DATE, "")
+    asks_on = at + 2 < len(lines) and _OTHER.match(lines[at + 2]) is not None
+    is_one = _MAILBOX.search(who) and _DATE.search(date) and _TIME.search(date) and not asks_on
+    return HeadBlock(at, at + 2, values) if is_one else None
 
 
 def read_unknown_head(lines: Sequence[str], at: int) -> HeadBlock | None:

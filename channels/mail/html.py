@@ -52,16 +52,16 @@ _FLAT = frozenset(
     ]
 )
 _BLOCKS = "address,article,aside,blockquote,br,div,dd,dt,footer,h1,h2,h3,h4,h5,h6,header,hr,li,p,pre,section,tr"
-_QUOTE_BEGINS, _QUOTE_ENDS = "\ue000", "\ue001"
+_QUOTE_BEGINS, _QUOTE_ENDS, _INDENT_BEGINS = "\ue000", "\ue001", "\ue002"
 # They may stand inside a line, where a block begins or ends: that is a line's end too.
-_QUOTE_MARK = re.compile("([\ue000\ue001])")
+_QUOTE_MARK = re.compile("([\ue000-\ue002])")
 
 
 def html_to_text(markup: str) -> tuple[str, bool]:
     """The words of an HTML document, quoted passages marked with "> "; and whether some of it was left out."""
     markup = _ENDLESS_TAG.sub("", _without_silent(markup.replace("\x00", "")))
     cut = len(markup) > LONGEST
-    markup = markup[:LONGEST].translate({0xE000: None, 0xE001: None})
+    markup = markup[:LONGEST].translate({0xE000: None, 0xE001: None, 0xE002: None})
     depth = _depth(markup)
     text = ""
     if depth <= DEEPEST_FOR_INSCRIPTIS:
@@ -146,8 +146,19 @@ def _style(style: str, element: HtmlElement) -> None:
             CssParse.attr_white_space(value, element)
 
 
-def _begin_quote(state: HtmlDocumentState, _: Mapping[str, str]) -> None:
-    state.tags[-1].write(_QUOTE_BEGINS)
+def _begin_quote(state: HtmlDocumentState, attributes: Mapping[str, str]) -> None:
+    state.tags[-1].write(_INDENT_BEGINS if _only_indents(attributes) else _QUOTE_BEGINS)
+
+
+def _only_indents(attributes: Mapping[str, str]) -> bool:
+    """Whether its author only moved a paragraph to the right: programs take the same element for that."""
+    names = attributes.get("class", "").lower()
+    if attributes.get("type", "").lower() == "cite" or "quote" in names.replace("blockquote", ""):
+        return False
+    return "indent" in names or _NO_BORDER.search(attributes.get("style", "")[:1000]) is not None
+
+
+_NO_BORDER = re.compile(r"(?:^|[;\s])border\s*:\s*(?:none|0(?:px)?)\s*(?:none)?\s*(?:;|$)", re.I)
 
 
 def _end_quote(state: HtmlDocumentState) -> None:
@@ -162,14 +173,17 @@ def _by_lexbor(markup: str) -> str:
 
 
 def _quotes_marked(text: str) -> str:
-    depth, lines = 0, []
+    depth = 0
+    marks: list[bool] = []  # of each element that is open, whether it quotes
+    lines = []
     for line in text.split("\n"):
         pieces = _QUOTE_MARK.split(line)
         for piece in pieces:
-            if piece == _QUOTE_BEGINS:
-                depth += 1
+            if piece in (_QUOTE_BEGINS, _INDENT_BEGINS):
+                depth += piece == _QUOTE_BEGINS
+                marks.append(piece == _QUOTE_BEGINS)
             elif piece == _QUOTE_ENDS:
-                depth = max(0, depth - 1)
+                depth -= marks.pop() if marks else 0
             elif len(pieces) == 1 or piece.strip():
                 lines.append(("> " * min(depth, 10) + piece.strip()).rstrip() if depth else piece)
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from channels.mail.heads import (
     is_head_of_a_mail,
     is_original_line,
     read_head_block,
+    read_shortest_head,
     read_unknown_head,
     unmarked,
 )
@@ -161,7 +162,7 @@ def _head_at(lines: Sequence[str], kinds: Sequence[_Line], number: int) -> HeadB
         return block
     if number and kinds[number - 1] is _Line.TEXT:
         return None
-    return read_unknown_head(lines, number)
+    return read_unknown_head(lines, number) or read_shortest_head(lines, number)
 
 
 def _mark_armour(lines: Sequence[str], kinds: list[_Line]) -> None:
