@@ -20,6 +20,7 @@ from bot import logs, wiring
 from bot.config import ConfigError, Settings
 from bot.import_cli import import_mail
 from bot.ledger_cli import receipts
+from bot.mailbox_cli import mailbox
 from bot.people_cli import export, forget
 from bot.settings import of_the_process
 from bot.store_cli import backup, copy, findings, restore
@@ -64,6 +65,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(receipts, name="receipts")
+app.add_typer(mailbox, name="mailbox")
 for command in (backup, restore, copy, forget, export):
     app.command()(command)
 app.command(name="import")(import_mail)

@@ -240,7 +240,7 @@ class _Loading:
                     table[name] = str(self.directory / value)
                     if name.endswith("_file") and self._is_secret((*place, name.removesuffix("_file"))):
                         self._read_secret(table, here)
-                    elif not Path(table[name]).is_file():
+                    elif name != "permission" and not Path(table[name]).is_file():  # that one a login makes
                         self._mistake(here, f"there is no file {table[name]}", "Name a file that exists")
 
     def _read_secret(self, table: dict[str, Any], place: Place) -> None:

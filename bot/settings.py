@@ -366,9 +366,34 @@ def _with_usual_port(values: Any, ports: Mapping[str, int]) -> Any:
     return values
 
 
+class OAuthSettings(_Section):
+    """A mailbox whose provider takes no passwords: who asks for permission, and where it is kept."""
+
+    provider: Literal["google", "microsoft", "other"]
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretStr | None = None
+    client_secret_file: Path | None = None
+    tenant: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,100}$")] = "organizations"
+    permission: Path | None = None
+    """None: beside the store, named after the mailbox."""
+    authorize_url: Annotated[str, AfterValidator(_url)] | None = None
+    token_url: Annotated[str, AfterValidator(_url)] | None = None
+    device_url: Annotated[str, AfterValidator(_url)] | None = None
+    scopes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if self.provider == "other" and not (self.authorize_url and self.token_url and self.scopes):
+            raise Wrong(
+                "does not say where to ask", "Set authorize_url, token_url and scopes as your provider names them"
+            )
+        return self
+
+
 class MailboxSettings(_Section):
     """A mailbox: read by IMAP, answered by SMTP."""
 
+    oauth: OAuthSettings | None = None
     imap: ImapSettings
     smtp: SmtpSettings
     account: str | None = None
@@ -379,6 +404,13 @@ class MailboxSettings(_Section):
     """None: its own habit tells. 0: never."""
     trusted_authserv_id: tuple[AuthservId, ...] = ()
     verify_dkim: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_password_beside_oauth(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("oauth") is not None and isinstance(values.get("imap"), dict):
+            return {**values, "imap": {"password": "", **values["imap"]}}
+        return values
 
 
 class WebhookSettings(_Section):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bot.settings import BotSettings, MailboxSettings, Settings, store_url
+from bot.settings import BotSettings, MailboxSettings, OAuthSettings, Settings, store_url
 from channels.base import Channel, Observer
 from channels.mail.imap import ImapServer
 from channels.mail.keys import DnsKeys
@@ -24,6 +24,8 @@ from inbox.store.sqlite import SqliteStore
 from inbox.watchkeeping import Patience
 
 if TYPE_CHECKING:
+    from channels.mail.oauth import App, TokenFile
+
     # aiogram takes seconds to import: only who builds a bot waits for it, not every `permanence receipts`
     from channels.telegram.bot import TelegramBot
 
@@ -85,6 +87,11 @@ def open_at(url: str, *, exclusive: bool) -> Store:
     return MongoStore(url)
 
 
+def kept_beside(settings: Settings) -> Path:
+    """The folder of the embedded store; of a server's, the one the program runs in."""
+    return Path() if settings.store.shared else settings.store.path.absolute().parent
+
+
 def build_channels(settings: Settings, observer: Observer) -> dict[ChannelId, Channel]:
     """Every declared channel, by its id; none is connected yet."""
     return dict(_channels(settings, observer))
@@ -92,28 +99,61 @@ def build_channels(settings: Settings, observer: Observer) -> dict[ChannelId, Ch
 
 def _channels(settings: Settings, observer: Observer) -> Iterator[tuple[ChannelId, Channel]]:
     for name, mailbox in settings.mailboxes.items():
-        yield mail_channel(name), build_mailbox(name, mailbox, observer)
+        yield mail_channel(name), build_mailbox(name, mailbox, observer, kept_beside(settings))
     for name, bot in settings.bots.items():
         shared = bot.account is None and len(settings.accounts) > 1
         yield telegram_channel(name), build_bot(name, bot, observer, shared=shared)
 
 
-def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer) -> Mailbox:
-    """One mailbox. What its smtp section leaves out of the login is the imap section's."""
+def permission_of(name: str, oauth: OAuthSettings, beside: Path) -> tuple[App, TokenFile]:
+    """Who asks for a mailbox's permission, and where it is kept: beside the store, where the config does not say."""
+    # here, for most desks need none of it, and it takes a while to load
+    from channels.mail.oauth import GOOGLE, App, Provider, TokenFile, microsoft
+
+    secret = oauth.client_secret.get_secret_value() if oauth.client_secret is not None else None
+    match oauth.provider:
+        case "google":
+            provider = GOOGLE
+        case "microsoft":
+            provider = microsoft(oauth.tenant)
+        case _:
+            urls = (oauth.authorize_url or "", oauth.token_url or "", oauth.device_url)
+            provider = Provider(*urls, oauth.scopes)
+    return App(provider, oauth.client_id, secret), TokenFile(oauth.permission or beside / f"{name}.permission")
+
+
+def imap_server(name: str, mailbox: MailboxSettings, beside: Path) -> ImapServer:
+    """Where a mailbox is read, and as whom."""
+    imap, tokens = mailbox.imap, None
+    if mailbox.oauth is not None:
+        from channels.mail.oauth import TokenSource
+
+        tokens = TokenSource(mail_channel(name), *permission_of(name, mailbox.oauth, beside))
+    return ImapServer(
+        host=imap.host,
+        port=imap.port,
+        tls=imap.tls,
+        ca_file=imap.ca_file,
+        user=imap.user,
+        password=imap.password.get_secret_value(),
+        folder=imap.folder,
+        tokens=tokens,
+    )
+
+
+def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer, beside: Path = Path()) -> Mailbox:
+    """One mailbox. What its smtp section leaves out of the login is the imap section's.
+
+    Args:
+        beside: the folder a permission is kept in, where the config does not say.
+    """
     imap, smtp = mailbox.imap, mailbox.smtp
+    reads = imap_server(name, mailbox, beside)
     user = imap.user if smtp.user is None else smtp.user
     password = imap.password if smtp.password is None else smtp.password
     return Mailbox(
         mail_channel(name),
-        ImapServer(
-            host=imap.host,
-            port=imap.port,
-            tls=imap.tls,
-            ca_file=imap.ca_file,
-            user=imap.user,
-            password=imap.password.get_secret_value(),
-            folder=imap.folder,
-        ),
+        reads,
         SmtpServer(
             host=smtp.host,
             port=smtp.port,
@@ -121,6 +161,7 @@ def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer) -> Ma
             ca_file=smtp.ca_file,
             user=user or None,
             password=password.get_secret_value() if user else None,
+            tokens=reads.tokens if user else None,
         ),
         observer,
         start_at=mailbox.start_at,

@@ -23,6 +23,7 @@ from typing import Literal, Self
 from aiohappyeyeballs import start_connection
 
 from channels.errors import ChannelError, LoginRejected, TemporaryFailure
+from channels.mail.bearer import RESIGNED, Tokens, bearer, mechanism_of
 from channels.mail.imap_protocol import Answer, Disconnected, ImapProtocol, fetched, quoted, tokens
 from inbox.model import ChannelId
 
@@ -53,6 +54,8 @@ class ImapServer:
     user: str
     password: str = field(repr=False)
     folder: str = "INBOX"
+    tokens: Tokens | None = None
+    """In place of the password, where the server takes OAuth2 only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class Imap:
         self._timeout = self._limits.answer.total_seconds()
         self._protocol = ImapProtocol()
         self.capabilities: frozenset[str] = frozenset()
+        self._said: tuple[str, ...] = ()
+        """What was presented instead of a password, in no error to be read."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -159,17 +164,7 @@ class Imap:
         user, password = self.server.user, self.server.password
         if re.search(r"[\0\r\n]", user + password):
             raise self._rejected("user or password contains a line break")
-        plain = "AUTH=PLAIN" in self.capabilities
-        # RFC 3501 §4.3 and §6.2.3: a quoted string is ASCII; LOGIN is not even tried under LOGINDISABLED
-        if (user + password).isascii() and "LOGINDISABLED" not in self.capabilities:
-            answer = await self._protocol.ask("LOGIN", quoted(user), quoted(password), timeout=self._timeout)
-        elif plain:
-            word = base64.b64encode(f"\0{user}\0{password}".encode())
-            answer = await self._protocol.ask("AUTHENTICATE", "PLAIN", timeout=self._timeout, answers=(word + b"\r\n",))
-        elif self.server.tls == "none":
-            raise self._rejected("the server takes no password without TLS")
-        else:
-            raise self._rejected("the server offers no way to log in with this user and password")
+        answer = await (self._present_token(self.server.tokens) if self.server.tokens else self._say_password())
         if answer.status != "OK":
             words = _NOT_NOW_WORDS.search(answer.text) if answer.code in ("", "ALERT") else None
             detail = f"login refused: {answer.status} {answer.text}"
@@ -178,6 +173,35 @@ class Imap:
             raise self._rejected(detail)
         # Servers show more to those they know, IDLE among it.
         await self._ask_capabilities()
+
+    async def _present_token(self, tokens: Tokens) -> Answer:
+        offered = frozenset(name.removeprefix("AUTH=") for name in self.capabilities if name.startswith("AUTH="))
+        mechanism = mechanism_of(offered)
+        if mechanism is None:
+            raise self._rejected("the server takes no OAuth2 token (neither OAUTHBEARER nor XOAUTH2)")
+        refused: str | None = None
+        while True:
+            token = await tokens.token(refused)
+            word = bearer(mechanism, self.server.user, self.server.host, self.server.port, token)
+            self._said = (token, base64.b64encode(word).decode())
+            answers = tuple(base64.b64encode(each) + b"\r\n" for each in (word, RESIGNED[mechanism]))
+            answer = await self._protocol.ask("AUTHENTICATE", mechanism, timeout=self._timeout, answers=answers)
+            if answer.status != "NO" or answer.code in _NOT_NOW_CODES or refused is not None:
+                return answer
+            refused = token  # it may have been withdrawn before its time: once more, with a new one
+
+    async def _say_password(self) -> Answer:
+        user, password = self.server.user, self.server.password
+        plain = "AUTH=PLAIN" in self.capabilities
+        # RFC 3501 §4.3 and §6.2.3: a quoted string is ASCII; LOGIN is not even tried under LOGINDISABLED
+        if (user + password).isascii() and "LOGINDISABLED" not in self.capabilities:
+            return await self._protocol.ask("LOGIN", quoted(user), quoted(password), timeout=self._timeout)
+        if plain:
+            word = base64.b64encode(f"\0{user}\0{password}".encode())
+            return await self._protocol.ask("AUTHENTICATE", "PLAIN", timeout=self._timeout, answers=(word + b"\r\n",))
+        if self.server.tls == "none":
+            raise self._rejected("the server takes no password without TLS")
+        raise self._rejected("the server offers no way to log in with this user and password")
 
     # ------------------------------------------------------------ looking
 
@@ -337,7 +361,11 @@ class Imap:
     def _scrubbed(self, detail: str) -> str:
         # Some servers repeat what they did not understand.
         user, password = self.server.user, self.server.password
-        for secret in (password, base64.b64encode(f"\0{user}\0{password}".encode(errors="replace")).decode()):
+        for secret in (
+            *self._said,
+            password,
+            base64.b64encode(f"\0{user}\0{password}".encode(errors="replace")).decode(),
+        ):
             detail = detail.replace(secret, "***") if secret else detail
         return detail[:300]
 

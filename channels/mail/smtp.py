@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import socket
 import ssl
@@ -31,6 +32,7 @@ from channels.errors import (
     SomeRefused,
     TemporaryFailure,
 )
+from channels.mail.bearer import RESIGNED, Tokens, bearer, mechanism_of
 from channels.mail.headers import is_address, tidy
 from inbox.model import ChannelId, Letter
 
@@ -47,6 +49,8 @@ class SmtpServer:
     user: str | None = None
     """None: the server takes mail without a login."""
     password: str | None = field(default=None, repr=False)
+    tokens: Tokens | None = None
+    """In place of the password, where the server takes OAuth2 only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +400,10 @@ class Smtp:
                     await smtp.starttls()
                     await smtp.ehlo()
                 if server.user is not None:
-                    await self._login(smtp, server.user, server.password or "")
+                    if server.tokens is not None:
+                        await self._present_token(smtp, server.user, server.tokens)
+                    else:
+                        await self._login(smtp, server.user, server.password or "")
         except BaseException as error:
             if smtp is not None:
                 _drop(smtp)
@@ -437,6 +444,24 @@ class Smtp:
             await smtp.auth_crammd5(user, password)
         else:
             raise LoginRejected(self._id, _NO_LOGIN_OFFERED, reason="failure.login")
+
+    async def _present_token(self, smtp: SMTP, user: str, tokens: Tokens) -> None:
+        mechanism = mechanism_of(frozenset(name.upper() for name in smtp.server_auth_methods))
+        if mechanism is None:
+            raise LoginRejected(self._id, _NO_TOKENS_TAKEN, reason="failure.login")
+        refused: str | None = None
+        while True:
+            token = await tokens.token(refused)
+            word = bearer(mechanism, user, self._server.host, self._server.port, token)
+            answer = await smtp.execute_command(b"AUTH", mechanism.encode(), base64.b64encode(word))
+            if answer.code == 334:  # why it refuses; it waits for a word before it says so
+                answer = await smtp.execute_command(base64.b64encode(RESIGNED[mechanism]))
+            if answer.code == 235:
+                return
+            if answer.code != 535 or refused is not None:
+                said = answer.message.replace(token, "***")
+                raise SMTPAuthenticationError(answer.code, said)
+            refused = token  # it may have been withdrawn before its time: once more, with a new one
 
     def _connection_failure(self, error: BaseException) -> ChannelError | None:
         if isinstance(error, ChannelError):
@@ -503,6 +528,7 @@ class _NoEncryption(Exception):
 
 _NO_STARTTLS_OFFERED = "the server does not offer STARTTLS"
 _NO_LOGIN_OFFERED = "the server offers no login that we know"
+_NO_TOKENS_TAKEN = "the server takes no OAuth2 token (neither OAUTHBEARER nor XOAUTH2)"
 
 
 def _report_wanted(smtp: SMTP) -> list[bytes]:

@@ -38,12 +38,13 @@ def test_every_declared_mailbox_and_bot_becomes_a_channel() -> None:
     assert list(channels) == [
         "mail:cabinet-roux",
         "mail:permanence",
+        "mail:siege",
         "telegram:permanence",
         "telegram:docteur-roux",
     ]
     assert list(channels) == channel_ids(settings)
     assert [channel.id for channel in channels.values()] == list(channels)
-    assert [type(channel) for channel in channels.values()] == [Mailbox, Mailbox, TelegramBot, TelegramBot]
+    assert [type(channel) for channel in channels.values()] == [Mailbox, Mailbox, Mailbox, TelegramBot, TelegramBot]
 
 
 def test_a_mailbox_believes_the_server_the_config_names() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import grp
+import hashlib
+import hmac
 import imaplib
+import json
 import os
 import pwd
 import re
@@ -39,7 +43,7 @@ mail_location = maildir:{root}/mail/%n
 mail_privileged_group =
 mail_fsync = never
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login{mechanisms}
 auth_failure_delay = 0
 mail_max_userip_connections = 500
 imap_capability = {capability}
@@ -52,7 +56,9 @@ protocol lmtp {{
 passdb {{
   driver = static
   args = password={password}
+  mechanisms = plain login
 }}
+{tokens}
 userdb {{
   driver = static
   args = uid={user} gid={group} home={root}/mail/%n allow_all_users=yes
@@ -111,6 +117,28 @@ service auth {{
 """
 
 
+TOKENS = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {root}/oauth2.conf
+}}
+"""
+TOKEN_KEY = b"a key of this test alone, to sign tokens with"
+
+
+def access_token(user: str, *, seconds: float = 3600) -> str:
+    """A token this server takes for so long (RFC 7519)."""
+    now = int(time.time())
+    head = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part({'sub': user, 'iat': now - 5, 'exp': now + int(seconds)})}"
+    signature = hmac.new(TOKEN_KEY, head.encode(), hashlib.sha256).digest()
+    return f"{head}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+def _part(value: dict[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
 class Dovecot:
     """The server, from `start` to `stop`; started again it has the same ports and the same mail.
 
@@ -119,7 +147,8 @@ class Dovecot:
         capability: what IMAP offers, where that shall differ from all Dovecot can; likewise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, takes_tokens: bool = False) -> None:
+        self._takes_tokens = takes_tokens
         # Not pytest's tmp_path: a unix socket's path has at most 107 octets.
         self.root = Path(tempfile.mkdtemp(prefix="dovecot-")).resolve()
         self.password = "desk-password"
@@ -147,8 +176,14 @@ class Dovecot:
 
     def start(self) -> None:
         shutil.rmtree(self.root / "run", ignore_errors=True)  # sockets left by kill -9 refuse a start
-        for name in ("run", "state", "mail"):
-            (self.root / name).mkdir(exist_ok=True)
+        for name in ("run", "state", "mail", "keys/default/HS256"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+        (self.root / "keys/default/HS256/default").write_bytes(base64.b64encode(TOKEN_KEY))
+        (self.root / "oauth2.conf").write_text(
+            "introspection_mode = local\n"
+            f"local_validation_key_dict = fs:posix:prefix={self.root}/keys/\n"
+            "username_attribute = sub\n"
+        )
         config = self.root / "dovecot.conf"
         config.write_text(
             CONFIG.format(
@@ -156,6 +191,8 @@ class Dovecot:
                 user=self._user,
                 group=grp.getgrgid(self._gid).gr_name,
                 password=self.password,
+                mechanisms=" xoauth2 oauthbearer" if self._takes_tokens else "",
+                tokens=TOKENS.format(root=self.root) if self._takes_tokens else "",
                 capability=self.capability,
                 certificate=self.certificates.certificate,
                 key=self.certificates.key,

@@ -1,0 +1,219 @@
+"""Logging in with OAuth2: who gives permission for a mailbox, where it is kept, and a fresh token for each login.
+
+Google and Microsoft take no passwords any more (RFC 6749, RFC 8628, RFC 8252). What a person once allowed is kept
+in a file only its owner reads; every access token is made from it, ahead of its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+from channels.errors import LoginRejected, TemporaryFailure
+from inbox.model import ChannelId
+
+AHEAD = 120.0
+"""Seconds before its end a token is no longer handed out: a login may take as long."""
+PATIENCE = 30.0
+_LATER = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+"""RFC 6749 §4.1.2.1: not the permission is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where permission is asked for, and for what."""
+
+    authorize_url: str
+    token_url: str
+    device_url: str | None
+    """None: it gives no permission for mail to a device without a browser."""
+    scopes: tuple[str, ...]
+    further: Mapping[str, str] = field(default_factory=dict)
+    """What else is asked, so that the permission lasts."""
+
+
+GOOGLE = Provider(
+    "https://accounts.google.com/o/oauth2/v2/auth",
+    "https://oauth2.googleapis.com/token",
+    None,
+    ("https://mail.google.com/",),
+    {"access_type": "offline", "prompt": "consent"},
+)
+
+
+def microsoft(tenant: str) -> Provider:
+    """Microsoft 365, for the mailboxes of one tenant."""
+    base = f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0"
+    return Provider(
+        f"{base}/authorize",
+        f"{base}/token",
+        f"{base}/devicecode",
+        (
+            "https://outlook.office.com/IMAP.AccessAsUser.All",
+            "https://outlook.office.com/SMTP.Send",
+            "offline_access",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Who asks: this program as it is registered with the provider."""
+
+    provider: Provider
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+
+    def client(self, **further: Any) -> AsyncOAuth2Client:
+        """A client for one exchange, to be entered."""
+        return AsyncOAuth2Client(
+            self.client_id,
+            self.client_secret,
+            scope=" ".join(self.provider.scopes),
+            token_endpoint_auth_method="client_secret_post" if self.client_secret else "none",
+            timeout=PATIENCE,
+            **further,
+        )
+
+
+class TokenFile:
+    """What a person allowed, in a file that nobody but its owner reads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, Any] | None:
+        """What is kept; None where nothing is.
+
+        Raises:
+            PermissionError: others may read it. Its text says the remedy.
+            ValueError: it holds something else.
+            OSError: it cannot be read.
+        """
+        try:
+            mode = self.path.stat().st_mode
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        if stat.S_IMODE(mode) & 0o077:
+            raise PermissionError(f"{self.path} can be read by others: chmod 600 {self.path}")
+        kept = json.loads(text)
+        if not isinstance(kept, dict) or not isinstance(kept.get("refresh_token"), str):
+            raise ValueError(f"{self.path} holds no permission")
+        return kept
+
+    def write(self, token: Mapping[str, Any]) -> None:
+        """Keep this from now on: whole or not at all, whatever dies."""
+        kept = {name: token[name] for name in ("access_token", "refresh_token", "expires_at") if name in token}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(kept, file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Alone among all processes of this machine: a refresh token that is used twice may be void."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+
+class TokenSource:
+    """Access tokens of one mailbox. Any number may ask at once: one refresh serves them all."""
+
+    def __init__(self, channel: ChannelId, app: App, file: TokenFile) -> None:
+        self._channel = channel
+        self._app = app
+        self._file = file
+        self._turn = asyncio.Lock()
+
+    async def token(self, refused: str | None = None) -> str:
+        """A token that lasts long enough to log in.
+
+        Args:
+            refused: one that a server did not take, though its time was not over: another is made.
+
+        Raises:
+            LoginRejected: nobody gave permission, or it was withdrawn.
+            TemporaryFailure: the provider cannot be asked now.
+        """
+        async with self._turn:
+            kept = await asyncio.to_thread(self._kept)
+            if not self._is_good(kept, refused):
+                kept = await self._refreshed(refused)
+            return str(kept["access_token"])
+
+    def _kept(self) -> dict[str, Any]:
+        try:
+            kept = self._file.read()
+        except (OSError, ValueError) as failure:
+            raise self._rejected(str(failure)) from None
+        if kept is None:
+            raise self._rejected(f"there is no permission in {self._file.path} yet")
+        return kept
+
+    @staticmethod
+    def _is_good(kept: Mapping[str, Any], refused: str | None) -> bool:
+        expires_at = kept.get("expires_at")
+        lasts = isinstance(expires_at, int | float) and expires_at - time.time() > AHEAD
+        return lasts and isinstance(kept.get("access_token"), str) and kept["access_token"] != refused
+
+    async def _refreshed(self, refused: str | None) -> dict[str, Any]:
+        held = self._file.held()
+        await asyncio.to_thread(held.__enter__)
+        try:
+            kept = await asyncio.to_thread(self._kept)
+            if self._is_good(kept, refused):
+                return kept  # another worker was first
+            fresh = await self._exchanged(kept["refresh_token"])
+            # RFC 6749 §6: a provider that gives no new refresh token leaves the old one valid.
+            fresh = {"refresh_token": kept["refresh_token"], **fresh}
+            await asyncio.to_thread(self._file.write, fresh)
+            return fresh
+        except OSError as failure:
+            raise TemporaryFailure(self._channel, f"{self._file.path}: {failure.strerror}") from None
+        finally:
+            held.__exit__(None, None, None)
+
+    async def _exchanged(self, refresh_token: str) -> dict[str, Any]:
+        try:
+            async with self._app.client() as client:
+                token = await client.refresh_token(self._app.provider.token_url, refresh_token=refresh_token)
+        except OAuthError as failure:
+            if failure.error in _LATER:
+                raise TemporaryFailure(self._channel, f"the provider says {failure.error}") from None
+            raise self._rejected(f"the provider says {failure.error}") from None
+        except httpx2.HTTPStatusError as failure:
+            raise TemporaryFailure(self._channel, f"the provider answers {failure.response.status_code}") from None
+        except (httpx2.HTTPError, ValueError) as failure:
+            raise TemporaryFailure(self._channel, f"the provider cannot be asked: {type(failure).__name__}") from None
+        return dict(token)
+
+    def _rejected(self, detail: str) -> LoginRejected:
+        name = self._channel.partition(":")[2]
+        return LoginRejected(self._channel, f"{detail}; permanence mailbox login {name}", reason="failure.login")
