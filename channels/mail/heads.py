@@ -61,8 +61,13 @@ def labels_pattern() -> str:
 
 def unmarked(line: str) -> str:
     """A line as its words are compared: no-break and zero-width spaces made plain, its end trimmed."""
-    return _INVISIBLE.sub("", _SPACES.sub(" ", line[:LONGEST_LINE])).rstrip()
+    plain = _INVISIBLE.sub("", _SPACES.sub(" ", line[:LONGEST_LINE])).rstrip()
+    row = _ROW.match(plain)
+    return f"{row[1]}: {row[2]}" if row is not None and row[1].lower() in _KIND else plain
 
+
+_ROW = re.compile(r"\s?\|\s?([^\s|][^|]{0,30}?)\s?\|\s?([^|]*?)\s?\|$")
+"""A header as a table drawn in text has it: | From | Anna |."""
 
 _SPACES = re.compile("[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f\xad]")
@@ -270,6 +275,8 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
         quoted: whether a quotation follows: then less is asked of what introduces it.
     """
     last = lines[end].strip(" >|*_")
+    if len(last) == 1 and end:
+        last = lines[end - 1].strip(" >|*_") + last
     if _GMAIL.match(last):
         return end
     if not last or not (_ENDS_AS_ATTRIBUTION.search(last) or _ends_with_moment(lines, end, quoted=quoted)):
@@ -328,11 +335,12 @@ def _tells(said: str) -> set[str]:
 def _introduces(said: str, *, quoted: bool) -> bool:
     moments = (_DATE.search(said) is not None) + (_TIME.search(said) is not None)
     verb = _VERB.search(said) is not None
+    ends_with_verb = _ENDS_AS_ATTRIBUTION.search(said.rstrip(" >*_")) is not None
     if verb and said.rstrip(" >*_").endswith((":", "：")) and _MAILBOX.search(said):
-        return True
+        return quoted or ends_with_verb or moments == 2
     if not said.rstrip(" >*_").endswith((":", "：", "-", "–", "—")):
         return quoted and moments + (_MAILBOX.search(said) is not None) >= 2
-    verb = verb and (quoted or _ENDS_AS_ATTRIBUTION.search(said.rstrip(" >*_")) is not None)
+    verb = verb and (quoted or ends_with_verb)
     if moments and _MAILBOX.search(said):
         return verb or quoted or _begins_with_moment(said)
     if moments == 2:
@@ -341,8 +349,19 @@ def _introduces(said: str, *, quoted: bool) -> bool:
 
 
 def _begins_with_moment(said: str) -> bool:
-    moment = _DATE.search(said) or _TIME.search(said)
-    return moment is not None and moment.start() <= 20
+    """Whether it says when, and then who, with no word between that tells more."""
+    day = _DATE.search(said)
+    return day is not None and day.start() <= 20
+
+
+def is_attribution_with_words(line: str) -> bool:
+    """Whether an attribution and what it introduces stand in one line, as Yahoo's telephones write them."""
+    end = _WIDE_COLON.search(line)
+    said = line[: end.start() + 1] if end is not None else ""
+    return _tells(said) == {"moment", "who", "verb"} and _opens(said)
+
+
+_WIDE_COLON = re.compile(r"[:：]\s{2,}(?=\S)")
 
 
 # ---------------------------------------------------------------- "-----Original Message-----"
@@ -356,7 +375,7 @@ _ORIGINAL = (
     r"původní (?:zpráva|e-mail)|pôvodná správa|eredeti üzenet|mesaj original|izvorna poruka|originalna poruka|algne kiri|"
     r"исходное сообщение|исходное письмо|оригинальное сообщение|оригінальне повідомлення|початкове повідомлення|"
     r"αρχικό μήνυμα|orijinal ileti|orijinal mesaj|özgün ileti|الرسالة الأصلية|הודעה מקורית|元のメッセージ|"
-    r"オリジナルメッセージ|original message|原始邮件|原始郵件|邮件原件|원본 메시지|원본 메일|thư gốc|missatge original|"
+    r"オリジナルメッセージ|original message|原始邮件|原始郵件|邮件原件|回复的原邮件|转发的原邮件|원본 메시지|원본 메일|thư gốc|missatge original|"
     r"reply message|reply above|antwort message|réponse originale"
 )
 _ORIGINAL_LINE = re.compile(

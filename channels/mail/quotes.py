@@ -14,6 +14,7 @@ from itertools import groupby
 from channels.mail.heads import (
     HeadBlock,
     find_attribution,
+    is_attribution_with_words,
     is_head_in_one_line,
     is_head_of_a_mail,
     is_original_line,
@@ -130,7 +131,7 @@ def _kinds(lines: Sequence[str]) -> list[_Line]:
 def _kind(line: str) -> _Line:
     if not line.strip():
         return _Line.EMPTY
-    if is_original_line(line) or is_head_in_one_line(line):
+    if is_original_line(line) or is_head_in_one_line(line) or is_attribution_with_words(line):
         return _Line.ORIGINAL
     if _QUOTE.match(line):
         return _Line.QUOTED

@@ -55,7 +55,7 @@ _SENT = (
     r"diese nachricht wurde|"
     r"outlook für|enviado|enviada|obtener outlook|obter o outlook|inviato|scarica outlook|ottieni outlook|verzonden|"
     r"verstuurd|outlook voor|sendt|hent outlook|skickat|skickades|lähetetty|hanki outlook|wysłano|wysłane|odesláno|"
-    r"odoslané|küldve|elküldve|trimis|poslano|saadetud|отправлено|надіслано|изпратено|στάλθηκε|gönderildi|"
+    r"odoslané|küldve|elküldve|trimis|poslano|saadetud|отправлено|надіслано|изпратено|στάλθηκε|εστάλη|gönderildi|"
     r"iphone'umdan|iphone’umdan|ipad'imden|tillgänglig|από το|enviat"
 )
 _DEVICE = (
@@ -64,11 +64,18 @@ _DEVICE = (
     r"portable|móvil|movil|cell|phone|smartphone|handy|tablet|telefon|téléphone|teléfono|telefoon|telefono|phone|"
     r"puhelin|телефон|айфон|ti-85|aquamail|boxer|nine\b|newton|verizon|at&t|t-mobile|orange|sfr|device|appareil|gerät"
 )
-_SENT_LINE = re.compile(rf"(?:{_SENT})\b.{{0,80}}?(?:{_DEVICE})", re.I)
+_SENT_LINE = re.compile(rf"(?:{_SENT})\b[^:,.!?]{{0,60}}?(?:{_DEVICE})", re.I)
+_OUTLOOK_LINE = re.compile(
+    r"(?:\S+ ){0,6}?\[?outlook.{0,30}?\b(?:ios|android).{0,20}\W{0,3}https?:|ios .{0,10}outlook.{0,20}\W{0,3}https?:|"
+    r"(?:get|obtenir|télécharger|holen|hole|lade|obtener|descarg\w+|obter|ottieni|scarica|download|skaffa|hämta|hent|"
+    r"skaff|hanki|pobierz|získa\w|stáhn\w+|nerezis\w+|tải|скачать|получить|завантажити|отримати|λήψη|αποκτήστε|"
+    r"obțineți|preuzmi\w*)\b.{0,25}outlook.{0,25}\b(?:ios|android)",
+    re.I,
+)
 _SENT_OTHERWISE = re.compile(
     r"(?:從我的|从我的|寄自我的).{0,30}(?:傳送|发送|发出)|发自我的.{0,30}|.{1,30}から送信|나의.{1,30}에서 보냄|"
     r".{1,30}에서 보냄|.{1,30}(?:umdan|imden|dan) gönderildi|(?:sent )?(?:from|via) my (?:\w+\s?){1,4}|"
-    r"(?:get|télécharger|obtenir|hole) \[?outlook .{0,80}|"
+    r"yahoo mail: search, organi[sz]e, conquer|"
     r"ᐧ|\w+ from (?:my )?mobile|נשלח מה.{1,20}|أرسلت من.{1,30}|.{0,12}lähetetty .{0,30}(?:sta|stä|lta|ltä)|"
     r"(?:von|vom) (?:meinem )?(?:handy|iphone|ipad|android).{0,30}gesendet.?",
     re.I,
@@ -81,4 +88,6 @@ def is_device_line(line: str) -> bool:
     said = line.strip().strip("<>()[]*_•· ").strip()
     if not said or len(said) > 140 or _PROSE.search(said) or head_of(said) is not None:
         return False
+    if _OUTLOOK_LINE.match(said):
+        return True
     return _SENT_LINE.match(said) is not None or _SENT_OTHERWISE.fullmatch(said) is not None

@@ -385,6 +385,384 @@ ENTIRE = [
         "Bonjour, voir mes réponses dans votre texte ci-dessous.\n\n> Quel jour ?\n\nMardi.\n\n> Quelle heure ?\n\n10 h.",
         id="inter-outlook",
     ),
+    pytest.param(
+        "Hi Anna,\n\nSounds good, see you then.\n\nBest,\nPaul\n\nOn Tue, Apr 7, 2026 at 9:03 AM Anna <anna@desk.example> wrote:\n\n> Tuesday?\n",
+        "Hi Anna,\n\nSounds good, see you then.\n\nBest,\nPaul",
+        id="en-sign",
+    ),
+    pytest.param(
+        "Ok\n\nSent from Mail for Windows\n\nFrom: Anna\nSent: 07 April 2026 09:03\nTo: Paul\nSubject: RE: Visit\n\nTuesday?\n",
+        "Ok",
+        id="en-sent-before",
+    ),
+    pytest.param(
+        "Ok\n\nSent from Mail<https://go.microsoft.com/fwlink/?LinkId=550986> for Windows 10\n\nFrom: Anna<mailto:anna@desk.example>\nSent: 07 April 2026 09:03\nTo: Paul<mailto:p@p.example>\nSubject: RE: Visit\n\nTuesday?\n",
+        "Ok",
+        id="en-sent-link",
+    ),
+    pytest.param(
+        "Sure!\n\nYahoo Mail: Search, Organize, Conquer \n \n  On Tue, Apr 7, 2026 at 9:03, Anna<anna@desk.example> wrote:   Tuesday?\n",
+        "Sure!",
+        id="yahoo-conq",
+    ),
+    pytest.param(
+        "Sure!\n\nSent from Yahoo Mail on Android \n \n  On Tue, Apr 7, 2026 at 9:03 AM, Anna<anna@desk.example> wrote:   Tuesday?\n",
+        "Sure!",
+        id="yahoo-sentfrom",
+    ),
+    pytest.param(
+        "D'accord\n\nEnvoyé à partir de Yahoo Mail pour iPhone\n\nLe mardi, avril 7, 2026, 9:03 AM, Anna <anna@desk.example> a écrit :\n\nMardi ?\n",
+        "D'accord",
+        id="fr-yahoo-iphone",
+    ),
+    pytest.param(
+        "D'accord\n\nObtenir Outlook pour Android<https://aka.ms/AAb9ysg>\n________________________________\nFrom: Anna <anna@desk.example>\nSent: Tuesday, April 7, 2026 9:03:11 AM\nTo: Paul <p@p.example>\nSubject: Re: Rdv\n\nMardi ?\n",
+        "D'accord",
+        id="fr-outlook-android",
+    ),
+    pytest.param(
+        "D'accord\n\n\n\nEnvoyé de mon appareil Android avec K-9 Mail. Veuillez excuser ma brièveté.\n\nLe 7 avril 2026 09:03:11 GMT+02:00, Anna <anna@desk.example> a écrit :\n>Mardi ?\n",
+        "D'accord",
+        id="fr-envoye-android",
+    ),
+    pytest.param(
+        "D'accord\n\n\nEnvoyé depuis mon smartphone Samsung Galaxy.\n\n-------- Message d'origine --------\nDe : Anna <anna@desk.example>\nDate : 07/04/2026 09:03 (GMT+01:00)\nÀ : p@p.example\nObjet : Rdv\n\nMardi ?\n",
+        "D'accord",
+        id="fr-samsung",
+    ),
+    pytest.param("D'accord\n\nEnvoyé depuis mon mobile Bouygues Telecom\n", "D'accord", id="fr-bouygues"),
+    pytest.param("D'accord\n\nEnvoyé de mon mobile SFR\n", "D'accord", id="fr-sfr-mobile"),
+    pytest.param("D'accord\n\nEnvoyé avec Unibox\n", "D'accord\n\nEnvoyé avec Unibox", id="fr-free"),
+    pytest.param(
+        "D'accord\n\nEnvoyé de mon téléphone HUAWEI\n-------- Courriel original --------\nSujet : Rdv\nDe : Anna \nÀ : p@p.example\nCc : \n\n\nMardi ?\n",
+        "D'accord",
+        id="fr-huawei",
+    ),
+    pytest.param(
+        "D'accord\n\n--\nCet e-mail a été vérifié par le logiciel antivirus d'Avast.\nwww.avast.com\n",
+        "D'accord",
+        id="fr-avast",
+    ),
+    pytest.param(
+        "D'accord\n\n---\nL'absence de virus dans ce courrier électronique a été vérifiée par le logiciel antivirus Avast.\nhttps://www.avast.com/antivirus\n",
+        "D'accord",
+        id="fr-avast2",
+    ),
+    pytest.param(
+        "Einverstanden\n\n---\nDiese E-Mail wurde von Avast Antivirus-Software auf Viren geprüft.\nhttps://www.avast.com/antivirus\n",
+        "Einverstanden",
+        id="de-avast",
+    ),
+    pytest.param(
+        "Einverstanden\n\nOutlook für iOS<https://aka.ms/o0ukef> beziehen\n________________________________\nVon: Anna <anna@desk.example>\nGesendet: Dienstag, April 7, 2026 9:03:11 AM\nAn: Paul <p@p.example>\nBetreff: AW: Termin\n\nDienstag?\n",
+        "Einverstanden",
+        id="de-outlook-ios",
+    ),
+    pytest.param(
+        "Einverstanden\n\nHolen Sie sich Outlook für Android<https://aka.ms/AAb9ysg>\n", "Einverstanden", id="de-holen"
+    ),
+    pytest.param(
+        "Einverstanden\n\nGesendet mit der Telekom Mail App\n\n-----Original-Nachricht-----\nBetreff: Termin\nDatum: 07.04.2026, 09:03 Uhr\nVon: Anna <anna@desk.example>\nAn: p@p.example\n\nDienstag?\n",
+        "Einverstanden",
+        id="de-telekom",
+    ),
+    pytest.param(
+        "Einverstanden\n\n-- \nDiese Nachricht wurde von meinem Android Mobiltelefon mit WEB.DE Mail gesendet.\nAm 07.04.26, 09:03 schrieb Anna <anna@desk.example>:\n\nDienstag?\n",
+        "Einverstanden",
+        id="de-webde",
+    ),
+    pytest.param(
+        'Einverstanden\n \n \n\nGesendet: Dienstag, 07. April 2026 um 09:03 Uhr\nVon: "Anna" <anna@desk.example>\nAn: p@p.example\nBetreff: Termin\nDienstag?\n',
+        "Einverstanden",
+        id="de-web-webde",
+    ),
+    pytest.param(
+        "Einverstanden\n\nVon meinem iPhone gesendet\n\n> Am 07.04.2026 um 09:03 schrieb Anna <anna@desk.example>:\n> \n> \ufeffDienstag?\n",
+        "Einverstanden",
+        id="de-apple",
+    ),
+    pytest.param(
+        "Einverstanden\n\nAm 07.04.26 um 09:03 schrieb Anna via Praxis:\n> Dienstag?\n", "Einverstanden", id="de-tb"
+    ),
+    pytest.param(
+        "Einverstanden\n\nAnna <anna@desk.example> schrieb am Di., 7. Apr. 2026, 09:03:\n\n> Dienstag?\n",
+        "Einverstanden",
+        id="de-gmail",
+    ),
+    pytest.param(
+        "Va bene\n\nInviato da iPhone\n\n> Il giorno 7 apr 2026, alle ore 09:03, Anna <anna@desk.example> ha scritto:\n> \n> Martedì?\n",
+        "Va bene",
+        id="it-iphone",
+    ),
+    pytest.param(
+        "Va bene\n\nInviato da Libero Mail per Android\n\nIl mar, 7 apr, 2026 alle 9:03, Anna <anna@desk.example> ha scritto:\nMartedì?\n",
+        "Va bene",
+        id="it-libero",
+    ),
+    pytest.param(
+        "Va bene\n\nOttieni Outlook per iOS<https://aka.ms/o0ukef>\n________________________________\nDa: Anna <anna@desk.example>\nInviato: martedì 7 aprile 2026 09:03\nA: Paul <p@p.example>\nOggetto: R: Visita\n\nMartedì?\n",
+        "Va bene",
+        id="it-outlook",
+    ),
+    pytest.param(
+        "Va bene\n\n-----Messaggio originale-----\nDa: Anna [mailto:anna@desk.example] \nInviato: martedì 7 aprile 2026 09:03\nA: Paul\nOggetto: Visita\nPriorità: Alta\n\nMartedì?\n",
+        "Va bene",
+        id="it-pec",
+    ),
+    pytest.param(
+        "Vale\n\nEnviado desde mi dispositivo Samsung de Movistar\n\n-------- Mensaje original --------\nDe: Anna <anna@desk.example>\nFecha: 7/4/26 9:03 (GMT+01:00)\nA: p@p.example\nAsunto: Cita\n\n¿Martes?\n",
+        "Vale",
+        id="es-android",
+    ),
+    pytest.param(
+        "Vale\n\nObtener Outlook para iOS<https://aka.ms/o0ukef>\n________________________________\nDe: Anna <anna@desk.example>\nEnviado: martes, abril 7, 2026 9:03 a. m.\nPara: Paul <p@p.example>\nAsunto: Re: Cita\n\n¿Martes?\n",
+        "Vale",
+        id="es-outlook",
+    ),
+    pytest.param(
+        "Vale\n\nEnviado desde Correo para Windows\n\nDe: Anna\nEnviado: martes, 7 de abril de 2026 9:03\nPara: Paul\nAsunto: RE: Cita\n\n¿Martes?\n",
+        "Vale",
+        id="es-correo",
+    ),
+    pytest.param(
+        "Vale\n\nEl mar, 7 abr 2026 a la(s) 09:03, Anna (anna@desk.example) escribió:\n\n> ¿Martes?\n",
+        "Vale",
+        id="es-gmail",
+    ),
+    pytest.param(
+        "Certo\n\nObter o Outlook para Android<https://aka.ms/AAb9ysg>\n________________________________\nDe: Anna <anna@desk.example>\nEnviado: terça-feira, 7 de abril de 2026 09:03\nPara: Paul <p@p.example>\nAssunto: Re: Consulta\n\nTerça?\n",
+        "Certo",
+        id="pt-android",
+    ),
+    pytest.param(
+        "Certo\n\nEnviado do meu iPhone\n\n> Em 7 de abr. de 2026, à(s) 09:03, Anna <anna@desk.example> escreveu:\n> \n> Terça?\n",
+        "Certo",
+        id="pt-apple",
+    ),
+    pytest.param(
+        "Certo\n\nNo dia 07/04/2026, às 09:03, Anna <anna@desk.example> escreveu:\n\nTerça?\n", "Certo", id="pt-apple2"
+    ),
+    pytest.param(
+        "Prima\n\nOutlook voor iOS<https://aka.ms/o0ukef> downloaden\n________________________________\nVan: Anna <anna@desk.example>\nVerzonden: dinsdag 7 april 2026 09:03\nAan: Paul <p@p.example>\nOnderwerp: Re: Afspraak\n\nDinsdag?\n",
+        "Prima",
+        id="nl-outlook",
+    ),
+    pytest.param(
+        "Prima\n\nVerstuurd vanaf mijn Samsung Galaxy-smartphone.\n\n-------- Oorspronkelijk bericht --------\nVan: Anna <anna@desk.example>\nDatum: 07-04-2026 09:03 (GMT+01:00)\nAan: p@p.example\nOnderwerp: Afspraak\n\nDinsdag?\n",
+        "Prima",
+        id="nl-ziggo",
+    ),
+    pytest.param(
+        "Prima\n\nOp di 7 apr 2026 om 09:03 schreef Anna <anna@desk.example>\n:\n\n> Dinsdag?\n", "Prima", id="nl-gmail"
+    ),
+    pytest.param(
+        "Bra\n\nSkaffa Outlook för iOS<https://aka.ms/o0ukef>\n________________________________\nFrån: Anna <anna@desk.example>\nSkickat: Tuesday, April 7, 2026 9:03:11 AM\nTill: Paul <p@p.example>\nÄmne: SV: Besök\n\nTisdag?\n",
+        "Bra",
+        id="sv-outlook",
+    ),
+    pytest.param(
+        "Bra\n\nSkickat från min iPad\n\n> 7 apr. 2026 kl. 09:03 skrev Anna <anna@desk.example>:\n> \n> Tisdag?\n",
+        "Bra",
+        id="sv-ipad",
+    ),
+    pytest.param(
+        "Fint\n\nHent Outlook til iOS<https://aka.ms/o0ukef>\n________________________________\nFra: Anna <anna@desk.example>\nSendt: tirsdag den 7. april 2026 09:03\nTil: Paul <p@p.example>\nEmne: SV: Besøg\n\nTirsdag?\n",
+        "Fint",
+        id="da-outlook",
+    ),
+    pytest.param(
+        "Fint\n\nSkaff deg Outlook for iOS<https://aka.ms/o0ukef>\n________________________________\nFra: Anna <anna@desk.example>\nSendt: tirsdag 7. april 2026 09:03\nTil: Paul <p@p.example>\nEmne: SV: Besøk\n\nTirsdag?\n",
+        "Fint",
+        id="no-outlook",
+    ),
+    pytest.param(
+        "Fint\n\ntir. 7. apr. 2026 kl. 09:03 skrev Anna <anna@desk.example>:\n\n> Tirsdag?\n", "Fint", id="no-gmail"
+    ),
+    pytest.param(
+        "Hyvä\n\nHanki Outlook for iOS<https://aka.ms/o0ukef>\n________________________________\nLähettäjä: Anna <anna@desk.example>\nLähetetty: tiistaina, huhtikuuta 7, 2026 9:03 ap.\nVastaanottaja: Paul <p@p.example>\nAihe: VS: Käynti\n\nTiistai?\n",
+        "Hyvä",
+        id="fi-outlook",
+    ),
+    pytest.param(
+        "Hyvä\n\nLähetetty iPhonesta\n\n> Anna <anna@desk.example> kirjoitti 7.4.2026 kello 9.03:\n> \n> Tiistai?\n",
+        "Hyvä",
+        id="fi-apple",
+    ),
+    pytest.param(
+        "Dobrze\n\nPobierz aplikację Outlook dla systemu iOS<https://aka.ms/o0ukef>\n________________________________\nOd: Anna <anna@desk.example>\nWysłane: wtorek, 7 kwietnia 2026 09:03\nDo: Paul <p@p.example>\nTemat: Odp: Wizyta\n\nWtorek?\n",
+        "Dobrze",
+        id="pl-outlook",
+    ),
+    pytest.param(
+        "Dobrze\n\nWysłane z iPhone’a\n\n> Wiadomość napisana przez Anna <anna@desk.example> w dniu 07.04.2026, o godz. 09:03:\n> \n> Wtorek?\n",
+        "Dobrze",
+        id="pl-iphone",
+    ),
+    pytest.param(
+        "Dobrze\n\nDnia 7 kwietnia 2026 09:03 Anna <anna@desk.example> napisał(a):\n\nWtorek?\n", "Dobrze", id="pl-wp"
+    ),
+    pytest.param(
+        "Dobrze\n\nwt., 7 kwi 2026 o 09:03 Anna <anna@desk.example> napisał(a):\n\n> Wtorek?\n", "Dobrze", id="pl-gmail"
+    ),
+    pytest.param(
+        "Dobře\n\nút 7. 4. 2026 v 9:03 odesílatel Anna <anna@desk.example> napsal:\n\n> Úterý?\n",
+        "Dobře",
+        id="cs-gmail",
+    ),
+    pytest.param(
+        "Dobře\n\nOdesláno z iPhonu\n\n> 7. 4. 2026 v 9:03, Anna <anna@desk.example>:\n> \n> Úterý?\n",
+        "Dobře",
+        id="cs-apple",
+    ),
+    pytest.param(
+        "Dobře\n\nZískat Outlook pro iOS<https://aka.ms/o0ukef>\n________________________________\nOd: Anna <anna@desk.example>\nOdesláno: úterý 7. dubna 2026 9:03\nKomu: Paul <p@p.example>\nPředmět: Re: Návštěva\n\nÚterý?\n",
+        "Dobře",
+        id="cs-outlook",
+    ),
+    pytest.param(
+        "Dobre\n\nOdoslané z Outlook for iOS<https://aka.ms/o0ukef>\n________________________________\nOd: Anna <anna@desk.example>\nOdoslané: utorok 7. apríla 2026 9:03\nKomu: Paul <p@p.example>\nPredmet: Re: Návšteva\n\nUtorok?\n",
+        "Dobre",
+        id="sk-azet",
+    ),
+    pytest.param(
+        "Хорошо\n\nОтправлено с iPhone\n\n> 7 апр. 2026 г., в 9:03, Анна <anna@desk.example> написал(а):\n> \n> Вторник?\n",
+        "Хорошо",
+        id="ru-iphone",
+    ),
+    pytest.param(
+        "Хорошо\n\n--\nОтправлено из Mail.ru для Android вторник, 07 апреля 2026г., 09:03 +03:00 от Анна  anna@desk.example :\n\nВторник?\n",
+        "Хорошо",
+        id="ru-mailru",
+    ),
+    pytest.param(
+        'Хорошо\n\n07.04.2026, 09:03, "Анна" <anna@desk.example>:\n\nВторник?\n\n-- \nОтправлено из мобильного приложения Яндекс Почты\n',
+        "Хорошо",
+        id="ru-yandex",
+    ),
+    pytest.param(
+        "Хорошо\n\n-----Исходное сообщение-----\nОт: Анна <anna@desk.example>\nДата: вторник, 7 апреля 2026 г. в 9:03\nКому: Paul\nТема: Re: Приём\n\nВторник?\n",
+        "Хорошо",
+        id="ru-outlook",
+    ),
+    pytest.param(
+        "Хорошо\n\nвт, 7 апр. 2026 г. в 09:03, Анна <anna@desk.example>:\n\n> Вторник?\n", "Хорошо", id="ru-gmail"
+    ),
+    pytest.param(
+        "Добре\n\nвт, 7 квіт. 2026 р. о 09:03 Анна <anna@desk.example> пише:\n\n> Вівторок?\n", "Добре", id="uk-gmail"
+    ),
+    pytest.param(
+        "Добре\n\nНадіслано з iPhone\n\n> 7 квіт. 2026 р. о 09:03 Анна <anna@desk.example> пише:\n> \n> Вівторок?\n",
+        "Добре",
+        id="uk-iphone",
+    ),
+    pytest.param(
+        'Добре\n\n7 квітня 2026, 09:03:11, від "Анна" <anna@desk.example>:\n\nВівторок?\n', "Добре", id="uk-ukrnet"
+    ),
+    pytest.param(
+        "Jó\n\nAnna <anna@desk.example> ezt írta (időpont: 2026. ápr. 7., K 9:03):\n\n> Kedd?\n", "Jó", id="hu-gmail"
+    ),
+    pytest.param("Jó\n\n\nAnna <anna@desk.example> írta:\n>Kedd?\n", "Jó", id="hu-freemail"),
+    pytest.param(
+        "Bine\n\nTrimis de pe iPhone\n\n> Pe 7 apr. 2026, la 09:03, Anna <anna@desk.example> a scris:\n> \n> Marți?\n",
+        "Bine",
+        id="ro-yahoo",
+    ),
+    pytest.param(
+        "Bine\n\nÎn marți, 7 aprilie 2026 la 09:03:11 EEST, Anna <anna@desk.example> a scris:\n\nMarți?\n",
+        "Bine",
+        id="ro-yahoo2",
+    ),
+    pytest.param(
+        "Εντάξει\n\nΕστάλη από το iPhone μου\n\n> Στις 7 Απρ 2026, στις 9:03 π.μ., ο χρήστης Anna <anna@desk.example> έγραψε:\n> \n> Τρίτη;\n",
+        "Εντάξει",
+        id="el-iphone",
+    ),
+    pytest.param(
+        "Tamam\n\niPhone’umdan gönderildi\n\n> Anna <anna@desk.example> şunları yazdı (7 Nis 2026 09:03):\n> \n> Salı?\n",
+        "Tamam",
+        id="tr-iphone",
+    ),
+    pytest.param(
+        "Tamam\n\niOS için Outlook’u edinin<https://aka.ms/o0ukef>\n________________________________\nGönderen: Anna <anna@desk.example>\nGönderildi: 7 Nisan 2026 Salı 09:03\nKime: Paul <p@p.example>\nKonu: Ynt: Randevu\n\nSalı?\n",
+        "Tamam",
+        id="tr-outlook",
+    ),
+    pytest.param(
+        "承知しました。\n\niPhoneから送信\n\n> 2026/04/07 9:03、Anna <anna@desk.example>のメール:\n> \n> 火曜日？\n",
+        "承知しました。",
+        id="ja-iphone",
+    ),
+    pytest.param(
+        "承知しました。\n\n-- \n田中\n株式会社例\n\n2026年4月7日(火) 9:03 Anna <anna@desk.example>:\n\n> 火曜日？\n",
+        "承知しました。",
+        id="ja-sig",
+    ),
+    pytest.param(
+        "承知しました。\n\n-----Original Message-----\nFrom: Anna\nSent: Tuesday, April 7, 2026 9:03 AM\nTo: Paul\nSubject: 予約\n\n火曜日？\n",
+        "承知しました。",
+        id="ja-original",
+    ),
+    pytest.param(
+        "好的\n\n从我的 iPhone 发送\n\n> 在 2026年4月7日，09:03，Anna <anna@desk.example> 写道：\n> \n> 周二？\n",
+        "好的",
+        id="zh-iphone",
+    ),
+    pytest.param(
+        "好的\n\n发自我的iPhone\n\n\n------------------ Original ------------------\nFrom: Anna <anna@desk.example>\nDate: Tue,Apr 7,2026 9:03 AM\nTo: Paul <p@p.example>\nSubject: Re: 预约\n\n\n周二？\n",
+        "好的",
+        id="zh-qqmobile",
+    ),
+    pytest.param(
+        "好的\n\nAnna <anna@desk.example> 于2026年4月7日周二 09:03写道：\n\n> 周二？\n", "好的", id="zh-gmail"
+    ),
+    pytest.param(
+        "好的\n\n---- 回复的原邮件 ----\n| 发件人 | Anna<anna@desk.example> |\n| 发送日期 | 2026年4月7日 09:03 |\n| 收件人 | Paul<p@p.example> |\n| 主题 | 预约 |\n周二？\n",
+        "好的",
+        id="zh-netease",
+    ),
+    pytest.param(
+        "네\n\n나의 iPhone에서 보냄\n\n> 2026. 4. 7. 오전 9:03, Anna <anna@desk.example> 작성:\n> \n> 화요일?\n",
+        "네",
+        id="ko-iphone",
+    ),
+    pytest.param(
+        "네\n\n2026년 4월 7일 (화) AM 9:03, Anna <anna@desk.example>님이 작성:\n\n> 화요일?\n", "네", id="ko-gmail"
+    ),
+    pytest.param(
+        "Được\n\nTải Outlook cho iOS<https://aka.ms/o0ukef>\n________________________________\nTừ: Anna <anna@desk.example>\nĐã gửi: Thứ Ba, 7 tháng 4, 2026 09:03\nĐến: Paul <p@p.example>\nChủ đề: Re: Lịch\n\nThứ ba?\n",
+        "Được",
+        id="vi-outlook",
+    ),
+    pytest.param(
+        "בסדר\n\n________________________________\nמאת: Anna <anna@desk.example>\nנשלח: יום שלישי 07 אפריל 2026 09:03\nאל: Paul <p@p.example>\nנושא: Re: תור\n\nשלישי?\n",
+        "בסדר",
+        id="he-outlook",
+    ),
+    pytest.param(
+        "حسنا\n\n________________________________\nمن: Anna <anna@desk.example>\nتم الإرسال: الثلاثاء, أبريل 7, 2026 9:03 ص\nإلى: Paul <p@p.example>\nالموضوع: رد: موعد\n\nالثلاثاء؟\n",
+        "حسنا",
+        id="ar-outlook",
+    ),
+    pytest.param(
+        "Bonjour,\n\nvoir ci-dessous.\n\nLe 07/04/2026 à 09:03, Anna a écrit :\n> Bonjour,\n>\n> 1. Quel jour ?\nMardi\n> 2. Quelle heure ?\n9 h\n>\n> Anna\n\n-- \nPaul\n",
+        "Bonjour,\n\nvoir ci-dessous.\n\n> Bonjour,\n>\n> 1. Quel jour ?\nMardi\n> 2. Quelle heure ?\n9 h",
+        id="multi-inter",
+    ),
+    pytest.param(
+        "Voici le document.\n\n[image: signature.png]\n\nLe mar. 7 avr. 2026 à 09:03, Anna <anna@desk.example> a écrit :\n\n> ok\n",
+        "Voici le document.\n\n[image: signature.png]",
+        id="attachment-note",
+    ),
+    pytest.param(
+        "Troisième.\n\nLe mar. 7 avr. 2026 à 09:03, Anna <anna@desk.example> a écrit :\n\nDeuxième.\n\nLe lun. 6 avr. 2026 à 08:00, Paul <p@p.example> a écrit :\n\nPremier.\n",
+        "Troisième.",
+        id="two-replies",
+    ),
+    pytest.param(
+        "Oui\xa0!\n\nDe\xa0: Anna <anna@desk.example>\nEnvoyé\xa0: mardi 7 avril 2026 09:03\nÀ\xa0: Paul\nObjet\xa0: RE: Rdv\n\nMardi\xa0?\n",
+        "Oui !",
+        id="crlf-free-nbsp",
+    ),
 ]
 
 PROSE = [
@@ -444,11 +822,45 @@ PROSE = [
     pytest.param(
         "De: lundi 9h\nA: vendredi 18h\nObjet: vacances\nDate: du 5 au 10 mars\n\nJe serai absente.", id="de-a"
     ),
+    pytest.param(
+        "Voici nos contacts :\n\nAnna <anna@desk.example>\nPaul <paul@desk.example>\n\nCordialement", id="list-addr"
+    ),
+    pytest.param(
+        "Anna a dit :\n« Venez mardi à 10:30 »\net Paul a écrit à 11:00 :\n« Non »\n\nQui croire ?", id="quote-speech"
+    ),
+    pytest.param(
+        "Programme du 7 avril 2026 :\n09:00 : accueil\n10:00 : réunion avec anna@desk.example\n12:00 : repas\n\nÀ confirmer.",
+        id="agenda",
+    ),
+    pytest.param(
+        "Commande n° 12\nDate : 7 avril 2026 10:12\nClient : Anna <anna@desk.example>\nObjet : lampe\n\nMerci de me dire quand elle part.",
+        id="order",
+    ),
+    pytest.param(
+        "De : Anna <anna@desk.example>\nTéléphone : 01 99 00 00 00\nMessage : rappelez-moi\nDate : 07/04/2026 10:12",
+        id="form2",
+    ),
+    pytest.param(
+        "Suite à notre échange du 7 avril 2026 à 09:03 avec Anna <anna@desk.example> :\n\nje confirme.\n\nPaul",
+        id="rappel",
+    ),
+    pytest.param("Bonjour\n\nJe viens à 10 h - sauf imprévu -\net repars à 11 h.\n\n— Paul", id="signed-dash"),
+    pytest.param("Bonjour\n\n***\n\nPremier point\n\n***\n\nSecond point", id="stars"),
+    pytest.param(
+        "[07/04/2026 09:03] Anna: on se voit mardi ?\n[07/04/2026 09:05] Paul: oui\n\nVoilà la conversation.", id="sms"
+    ),
+    pytest.param(
+        "Hello,\n\nOn Monday at 10:30 I will write to anna@desk.example:\nshe has to know.\n\nPaul", id="en-on"
+    ),
+    pytest.param("He wrote to me on Monday at 10:30 from anna@desk.example and said:\nnot now.\n\nPaul", id="wrote-q"),
+    pytest.param("Q: Quand ?\nR: Mardi.\nQ: Où ?\nR: Lyon.", id="dialog"),
+    pytest.param("Sent from my heart: thank you for your phone call!\n\nPaul", id="sentfrom"),
+    pytest.param("Appelez-moi.\n\nMobile : 06 99 00 00 00\nEnvoyé par la poste : le téléphone de ma mère", id="mobile"),
 ]
 
 
 def trimmed(text: str) -> str:
-    return fresh_words(text, fresh_spans(text))
+    return fresh_words(text, fresh_spans(text)).replace("\xa0", " ")
 
 
 @pytest.mark.parametrize(("head", "quoted"), ANSWERS)
