@@ -134,6 +134,8 @@ def read_head_block(lines: Sequence[str], at: int) -> HeadBlock | None:
 
 def is_head_of_a_mail(lines: Sequence[str], block: HeadBlock) -> bool:
     """Whether a header is one a mail program wrote, not what somebody filled in: "From: Lyon, To: Paris"."""
+    if not lines[block.start].strip(" >|*_")[:1].isupper() and Head.DATE not in block.values:
+        return False
     values, date = block.values, block.values.get(Head.DATE, "")
     precise = _TIME.search(date) is not None or re.search(r"\d{4}", date) is not None
     if not any(_MAILBOX.search(value) for value in values.values()):
@@ -169,7 +171,7 @@ def read_shortest_head(lines: Sequence[str], at: int) -> HeadBlock | None:
 def read_unknown_head(lines: Sequence[str], at: int) -> HeadBlock | None:
     """The same in a language nobody told us of: three labels or more, under them a mailbox and a moment."""
     sender = _LABELLED.match(lines[at])
-    if sender is None or not _NAMED_MAILBOX.search(sender[1]):
+    if sender is None or head_of(lines[at]) is not None or not _NAMED_MAILBOX.search(sender[1]):
         return None
     values = []
     for line in lines[at : at + 6]:
@@ -179,6 +181,19 @@ def read_unknown_head(lines: Sequence[str], at: int) -> HeadBlock | None:
         values.append(labelled[1])
     moment = any(_DATE.search(value) and _TIME.search(value) for value in values)
     return HeadBlock(at, at + len(values), {Head.FROM: sender[1]}) if len(values) >= 3 and moment else None
+
+
+_HANDS_ON = re.compile(
+    r"[^:.!?]{0,30}(?:forward|transf[ée]r|weitergeleitet|reenviad|encaminhad|inoltrat|doorgestuurd|vidarebefordra|"
+    r"videresend|välitetty|przekazan|přeposíl|továbbított|пересыл|пересл|пересил|προωθη|iletilen|転送|转发|轉寄|전달|transmis)"
+    r"[^:.!?]{0,30}[:：]$",
+    re.I,
+)
+
+
+def says_it_hands_on(line: str) -> bool:
+    """Whether it is the line that programs put above the header of a mail they hand on."""
+    return _HANDS_ON.match(line.strip(" >*_")) is not None
 
 
 _LABELLED = re.compile(r"\s{0,3}\*?[^\W\d_][^:：<>@\n]{0,24}?[\s*]{0,3}[:：]\*?\s*(\S.*)$")
@@ -266,6 +281,7 @@ _GMAIL = re.compile(r"\d{4}-\d{2}-\d{2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:?\d
 """As Gmail wrote for years in languages it had no sentence for."""
 
 MOST_ATTRIBUTION_LINES = 7
+LONGEST_ENDING = 160
 
 
 def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | None:
@@ -274,13 +290,14 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
     Args:
         quoted: whether a quotation follows: then less is asked of what introduces it.
     """
-    last = lines[end].strip(" >|*_")
-    if len(last) == 1 and end:
-        last = lines[end - 1].strip(" >|*_") + last
+    last = _last_words(lines, end)
     if _GMAIL.match(last):
         return end
-    if not last or not (_ENDS_AS_ATTRIBUTION.search(last) or _ends_with_moment(lines, end, quoted=quoted)):
+    if not may_end_attribution(lines, end, quoted=quoted):
         return None
+    wrote = _VERB.search(last[:40])
+    if not quoted and wrote is not None and wrote.start() <= 3 and "moment" in _tells(last):
+        return None  # "Wrote to you on Monday": who wrote, or when, comes first
     said, gaps, found = "", 0, None
     for start in range(end, max(end - MOST_ATTRIBUTION_LINES, -1), -1):
         line = lines[start]
@@ -306,6 +323,21 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
             return start
         found = start
     return found
+
+
+def may_end_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> bool:
+    """Whether it is worth looking for an attribution that ends here; costs little."""
+    last = _last_words(lines, end)
+    return bool(last) and (
+        _ENDS_AS_ATTRIBUTION.search(last[-LONGEST_ENDING:]) is not None
+        or _ends_with_moment(lines, end, quoted=quoted)
+        or _GMAIL.match(last) is not None
+    )
+
+
+def _last_words(lines: Sequence[str], end: int) -> str:
+    last = lines[end].strip(" >|*_")
+    return lines[end - 1].strip(" >|*_") + last if len(last) == 1 and end else last
 
 
 def _ends_with_moment(lines: Sequence[str], end: int, *, quoted: bool) -> bool:
@@ -335,7 +367,7 @@ def _tells(said: str) -> set[str]:
 def _introduces(said: str, *, quoted: bool) -> bool:
     moments = (_DATE.search(said) is not None) + (_TIME.search(said) is not None)
     verb = _VERB.search(said) is not None
-    ends_with_verb = _ENDS_AS_ATTRIBUTION.search(said.rstrip(" >*_")) is not None
+    ends_with_verb = _ENDS_AS_ATTRIBUTION.search(said[-LONGEST_ENDING:].rstrip(" >*_")) is not None
     if verb and said.rstrip(" >*_").endswith((":", "：")) and _MAILBOX.search(said):
         return quoted or ends_with_verb or moments == 2
     if not said.rstrip(" >*_").endswith((":", "：", "-", "–", "—")):
@@ -352,6 +384,19 @@ def _begins_with_moment(said: str) -> bool:
     """Whether it says when, and then who, with no word between that tells more."""
     day = _DATE.search(said)
     return day is not None and day.start() <= 20
+
+
+def is_attribution_of_marked(line: str) -> bool:
+    """Whether a short line that marked quotation follows says whose that is, in words no program writes any more."""
+    said = line.strip()
+    return len(said) <= 100 and said.endswith((":", "：")) and _QUOTING.match(said) is not None
+
+
+_QUOTING = re.compile(
+    r"(?:quoting|quoth|citando|citazione|zitat von|citát|en citant|citeren|citat från|dixit|thus spake|цитирование)\b|"
+    r"[^:.!?]{2,60}\s(?:replied|writes|said|wrote|answered|a répondu|antwortete|respondió|respondeu|ha risposto)\s?:$",
+    re.I,
+)
 
 
 def is_attribution_with_words(line: str) -> bool:

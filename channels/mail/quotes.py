@@ -14,13 +14,16 @@ from itertools import groupby
 from channels.mail.heads import (
     HeadBlock,
     find_attribution,
+    is_attribution_of_marked,
     is_attribution_with_words,
     is_head_in_one_line,
     is_head_of_a_mail,
     is_original_line,
+    may_end_attribution,
     read_head_block,
     read_shortest_head,
     read_unknown_head,
+    says_it_hands_on,
     unmarked,
 )
 from channels.mail.signatures import (
@@ -108,6 +111,7 @@ def _kept(lines: list[str], *, with_signature: bool) -> list[bool]:
 # ---------------------------------------------------------------- what each line is
 
 _QUOTE = re.compile(r"\s{0,4}(?:>|\|\s|\|$|[A-Z][A-Za-z]{0,2}>(?:\s|$))")
+_TABLE_ROW = re.compile(r"\s*\|[^|]+\|.*\|$")
 _SEPARATOR = re.compile(r"\s*(?:[-_=*─—–\u2010]\s?){5,}\s*$|\s*[-—–]{2,4}\s*$|\s*[—–]\s*$")
 
 
@@ -133,7 +137,7 @@ def _kind(line: str) -> _Line:
         return _Line.EMPTY
     if is_original_line(line) or is_head_in_one_line(line) or is_attribution_with_words(line):
         return _Line.ORIGINAL
-    if _QUOTE.match(line):
+    if _QUOTE.match(line) and not _TABLE_ROW.match(line):
         return _Line.QUOTED
     if _SEPARATOR.match(line):
         return _Line.SEPARATOR
@@ -203,14 +207,25 @@ def _mark_wrapped(lines: Sequence[str], kinds: list[_Line]) -> None:
             kinds[number] = _Line.QUOTED
 
 
+MOST_TRIED = 400
+"""Lines a mail may have that could end an attribution: of more, some list of moments is made, and no answer."""
+
+
 def _mark_attributions(lines: Sequence[str], kinds: list[_Line], fenced: Set[int]) -> None:
+    tried = 0
     for number, kind in enumerate(kinds):
         if number in fenced or kind not in (_Line.TEXT, _Line.QUOTED, _Line.SEPARATOR):
             continue
         follows = next((k for k in kinds[number + 1 : number + 4] if k is not _Line.EMPTY), None)
         if kind is _Line.QUOTED and _depth(lines[number]) > 1:
             continue
-        start = find_attribution(lines, number, quoted=follows is _Line.QUOTED and kind is not _Line.QUOTED)
+        quoted = follows is _Line.QUOTED and kind is not _Line.QUOTED
+        tried += may_end_attribution(lines, number, quoted=quoted)
+        if tried > MOST_TRIED:
+            break
+        start = find_attribution(lines, number, quoted=quoted)
+        if start is None and quoted and is_attribution_of_marked(lines[number]):
+            start = number
         if start is None or any(k in (_Line.HEAD, _Line.ATTRIBUTION) for k in kinds[start:number]):
             continue
         if kind is _Line.QUOTED and any(k is _Line.QUOTED for k in kinds[:start]):
@@ -259,7 +274,11 @@ def _quotes_next(kinds: Sequence[_Line]) -> list[bool]:
 
 def _without_separator(lines: Sequence[str], kinds: Sequence[_Line], end: int) -> int:
     """The same place, before the line drawn above it, whatever is written in that."""
-    while end and (kinds[end - 1] in (_Line.EMPTY, _Line.SEPARATOR, _Line.DEVICE) or _TITLE.match(lines[end - 1])):
+    while end and (
+        kinds[end - 1] in (_Line.EMPTY, _Line.SEPARATOR, _Line.DEVICE)
+        or _TITLE.match(lines[end - 1])
+        or says_it_hands_on(lines[end - 1])
+    ):
         end -= 1
     return end
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from channels.mail.quotes import fresh_spans, fresh_words
@@ -763,6 +765,168 @@ ENTIRE = [
         "Oui !",
         id="crlf-free-nbsp",
     ),
+    pytest.param(
+        "Test reply\n\nOn 11-Apr-2011, at 6:54 PM, Roman Desk <roman@desk.example> wrote:\n\n>\n> Test\n>\n> Roman",
+        "Test reply",
+        id="older-1",
+    ),
+    pytest.param(
+        "Test reply\n\nOn 11-Apr-2011, at 6:54 PM, Roman Desk <roman@desk.example> sent:\n\n>\n> Test\n>\n> Roman",
+        "Test reply",
+        id="older-2",
+    ),
+    pytest.param("On 04/19/2011 07:10 AM, Roman Desk wrote:\n\n>\n> Test\nTest reply", "Test reply", id="older-3"),
+    pytest.param(
+        "On 04/19/2011 07:10 AM, Roman Desk wrote:\n\n>\n>\n> Test reply\n\nRegards, Roman",
+        "Regards, Roman",
+        id="older-4",
+    ),
+    pytest.param(
+        "Test reply\n\nOn 04/19/2011 07:10 AM, Roman Desk wrote:\n\n>\n> Test\n\nRegards, Roman",
+        "Test reply\n\nRegards, Roman",
+        id="older-5",
+    ),
+    pytest.param(
+        "Test reply\nOn Nov 30, 2011, at 12:47 PM, Somebody <\n416ffd3258d4d2fa4c85cfa4c44e1721d66e3e8f4@desk.example>wrote:\n\nTest message\n",
+        "Test reply",
+        id="older-7",
+    ),
+    pytest.param(
+        "Test reply\n\nOn 04/19/2011 07:10 AM, Roman Desk wrote:\n\n\nTest. On 04/19/2011 07:10 AM, Roman Desk wrote:\n>\n>>\n>> Test.\n>>\n>> Roman",
+        "Test reply",
+        id="older-8",
+    ),
+    pytest.param(
+        "Test reply\nOn 10/03/2011 1:04 PM,\nBob <bob@example.com>\nwrote:\n\n> Hi", "Test reply", id="older-9"
+    ),
+    pytest.param("reply\n\n -----Original Message-----\n\nTest", "reply", id="older-10"),
+    pytest.param("reply\n-----Original Message-----\nFrom: bob@example.com\n", "reply", id="older-11"),
+    pytest.param(
+        "Reply\n\nFrom: bob@example.com\nSent: Wednesday, 3 April 2013\nTo: anna\nSubject: x\n\nTest",
+        "Reply",
+        id="older-12",
+    ),
+    pytest.param("Test reply\n\n-----Ursprüngliche Nachricht-----\n\nTest", "Test reply", id="older-13"),
+    pytest.param("Test reply\n\n-----Oprindelig meddelelse-----\n\nTest", "Test reply", id="older-14"),
+    pytest.param(
+        "Blah\n\n________________________________\n\nFrom: bob@example.com\nDate: Tue, 22 May 2012 18:29:16 -0600\n\nText",
+        "Blah",
+        id="older-15",
+    ),
+    pytest.param(
+        "Hello\n\nOn Thu, Jun 12, 2014 at 1:05 PM, bob@example.com\n<bob@example.com> wrote:\n> Hi",
+        "Hello",
+        id="older-16",
+    ),
+    pytest.param("Hi\n\n2014-03-20 16:48 GMT-05:00 Juli Desk <juli@desk.example>:\n\n> text", "Hi", id="older-17"),
+    pytest.param("Hi\n\nLe 20 mai 2013 à 16:25, Bob <bob@example.com> a écrit :\n\n> Hello", "Hi", id="older-18"),
+    pytest.param(
+        "Hi\n\nW dniu 28 stycznia 2015 01:53 użytkownik Zoe <zoe@desk.example> napisał:\n\nBlah", "Hi", id="older-19"
+    ),
+    pytest.param("Hi\n\nDen 1. sep. 2014 kl. 10.00 skrev Bob:\n\n> text", "Hi", id="older-20"),
+    pytest.param("Hi\n\nOp 13 mei 2014 18:52 schreef Bob:\n\nText", "Hi", id="older-21"),
+    pytest.param("Hi\n\nOn Wed, Sep 25, 2013, at 03:57 PM, bob via list wrote:\n| text\n| more", "Hi", id="older-22"),
+    pytest.param("Hi\n\n--------- Original Message ---------\nSubject: x\n\nText", "Hi", id="older-23"),
+    pytest.param("Hi\n\n---- John Smith wrote ----\n\n> quoted\n> text", "Hi", id="older-24"),
+    pytest.param("Hi\n\nJohn Smith wrote:\n> quoted\n> text", "Hi", id="older-25"),
+    pytest.param("Hi\n\n* John Smith <j@example.com> [2024-01-01 10:00]:\n> quoted", "Hi", id="older-26"),
+    pytest.param("Hi\n\nAt 10:12 AM 3/5/2024, John Smith wrote:\n>quoted", "Hi", id="older-27"),
+    pytest.param("Hi\n\nQuoting John Smith <j@example.com>:\n\n> quoted", "Hi", id="older-28"),
+    pytest.param("Hi\n\nCitando John <j@example.com>:\n\n> quoted", "Hi", id="older-29"),
+    pytest.param("Hi\n\nZitat von John <j@example.com>:\n\n> quoted", "Hi", id="older-30"),
+    pytest.param("Hi\n\nJohn Smith <j@example.com> a écrit :\n\n> quoted", "Hi", id="older-31"),
+    pytest.param("Hi\n\nThus spake John (j@example.com):\n\n> quoted", "Hi", id="older-32"),
+    pytest.param("Hi\n\nDixit John, le 5 mars :\n\n> quoted", "Hi", id="older-33"),
+    pytest.param("Hi\n\nOn 5 March 2024 10:12:13 CET, John <j@example.com> wrote:\n>quoted", "Hi", id="older-34"),
+    pytest.param("Hi\n\n[2024-03-05 10:12] John:\n> quoted", "Hi", id="older-35"),
+    pytest.param("Hi\n\nEl 05/03/2024 10:12, John dijo:\n> quoted", "Hi", id="older-36"),
+    pytest.param("Hi\n\nJohn, 05.03.2024 10:12:\n> quoted", "Hi", id="older-37"),
+    pytest.param("Hi\n\nOn Tuesday 05 March 2024 10:12:13 John wrote:\n> quoted\n", "Hi", id="older-38"),
+    pytest.param(
+        "Hi\n\n\n\n\n\nSent from my iPad\n\n> On 5 Mar 2024, at 10:12, John <j@example.com> wrote:\n>\n> quoted",
+        "Hi",
+        id="older-39",
+    ),
+    pytest.param(
+        "Hi\n\n________________________________________\nVon: John [j@example.com]\nGesendet: Dienstag, 5. März 2024 10:12\nBis: Anna\nBetreff: x\n\ntext",
+        "Hi",
+        id="older-40",
+    ),
+    pytest.param(
+        "Hi\n\n*Von:*John [mailto:j@example.com]\n*Gesendet:* Dienstag, 5. März 2024 10:12\n*An:* Anna\n*Betreff:* x\n\ntext",
+        "Hi",
+        id="older-41",
+    ),
+    pytest.param(
+        "Hi\n\n**De:** John <j@example.com>\n**Enviado:** martes, 5 de marzo de 2024 10:12\n**Para:** Anna\n**Asunto:** x\n\ntext",
+        "Hi",
+        id="older-42",
+    ),
+    pytest.param(
+        "Hi\n\nFrom: John <j@example.com>\nReply-To: John <j@example.com>\nDate: Tuesday, 5 March 2024 at 10:12\nTo: Anna\nCc: x\nSubject: x\nResent-From: <z@example.com>\n\ntext",
+        "Hi",
+        id="older-43",
+    ),
+    pytest.param("Hi\n\n> -----Original Message-----\n> From: John\n> Sent: x\n> \n> text", "Hi", id="older-44"),
+    pytest.param(
+        "Hi\n\nFrom: John via Desk (Support) <j@example.com>\nSent: 5 March 2024 10:12\n\ntext", "Hi", id="older-45"
+    ),
+    pytest.param("Hi\n\nJohn Smith replied:\n\n> text", "Hi", id="older-46"),
+    pytest.param(
+        "Hi\n\nDate: Tue, 3 Apr 2012 13:54:44 +0300\nSubject: x\nFrom: bob@example.com\nTo: anna\n\ntext",
+        "Hi",
+        id="older-47",
+    ),
+    pytest.param(
+        "Hi\n\nTo: anna@example.com\nFrom: bob@example.com\nDate: Tue, 3 Apr 2012 13:54:44 +0300\nSubject: x\n\ntext",
+        "Hi",
+        id="older-48",
+    ),
+    pytest.param(
+        "Hi\n\nSubject: Re: x\nFrom: bob@example.com\nDate: Tue, 3 Apr 2012 13:54:44 +0300\nTo: anna\n\ntext",
+        "Hi",
+        id="older-49",
+    ),
+    pytest.param(
+        "Hi\n\nBegin forwarded message:\n\nFrom: bob@example.com\nSubject: x\nDate: 3 April 2012\nTo: anna\n\ntext",
+        "Hi",
+        id="older-50",
+    ),
+    pytest.param(
+        "Hi\n\n---------- Forwarded message ----------\nFrom: Bob <bob@example.com>\nDate: Tue, Sep 4, 2012 at 1:35 PM\nSubject: Two\nTo: rob@example.com\n\nText",
+        "Hi",
+        id="older-51",
+    ),
+    pytest.param(
+        "Bonjour,\n\nvoici :\n\n  1. a\n  2. b\n\n-- \nPaul", "Bonjour,\n\nvoici :\n\n  1. a\n  2. b", id="older-52"
+    ),
+    pytest.param(
+        "Hi\n\n--\nPaul Smith\nCEO\nTel. +1 555 0100\nwww.p.example\n\nThis e-mail and any attachments are confidential and intended solely for the addressee. If you are not the intended recipient, please notify the sender and delete it.\n\nOn 5 Mar 2024, at 10:12, John wrote:\n> text",
+        "Hi",
+        id="older-53",
+    ),
+    pytest.param(
+        "Hi\n\nOn 5/3/24 10:12, John wrote:\n> text\n\nThis e-mail is confidential.",
+        "Hi\n\nThis e-mail is confidential.",
+        id="older-54",
+    ),
+    pytest.param(
+        'Thanks Anna\n On Mar 8, 2012 9:59 AM, "Desk" <\nr+7f1b094ceb90e18cca93d53d3703feae@example.com> wrote:\n\n\n>**\n>  Blah-blah-blah',
+        "Thanks Anna",
+        id="older-55",
+    ),
+    pytest.param(
+        "8.45am-1pm\n\nFrom: somebody@example.com\nDate: Wed, 16 May 2012 00:15:02 -0600\n\n<http://mail.example.com/c/dHJhY2tpbmdfY29kZT1mMDdjYzBmNzM1ZjYzMGIxNT\n>  <bob@example.com <mailto:bob@example.com> >\n\nRequester: ",
+        "8.45am-1pm",
+        id="older-56",
+    ),
+    pytest.param(
+        "YOLO salvia.\n\n------On 12/29/1987 17:32 PM, Julius Caesar wrote-----\n\nBrunch mumblecore",
+        "YOLO salvia.",
+        id="older-58",
+    ),
+    pytest.param("Hallo\n\nVào 14:24 8 tháng 6, 2017, Hùng <h@example.com> đã viết:\n\n> x", "Hallo", id="older-59"),
+    pytest.param("Hi\nOn 2014-03-05, John wrote:\n# text\n# more", "Hi", id="older-60"),
 ]
 
 PROSE = [
@@ -856,6 +1020,62 @@ PROSE = [
     pytest.param("Q: Quand ?\nR: Mardi.\nQ: Où ?\nR: Lyon.", id="dialog"),
     pytest.param("Sent from my heart: thank you for your phone call!\n\nPaul", id="sentfrom"),
     pytest.param("Appelez-moi.\n\nMobile : 06 99 00 00 00\nEnvoyé par la poste : le téléphone de ma mère", id="mobile"),
+    pytest.param("Hello,\n\nI got this error:\n\n> undefined method\n> line 3\n\nCan you help?", id="mail-1"),
+    pytest.param(
+        "Hi,\n\nthe log says:\n2024-03-05 10:12:13 root@example.com: failed\n2024-03-05 10:12:14 root@example.com: failed\n\nThanks",
+        id="mail-2",
+    ),
+    pytest.param(
+        "Hi,\n\nmy config:\n\nfrom: a@example.com\nto: b@example.com\nsubject: x\n\nis it right?", id="mail-3"
+    ),
+    pytest.param("Meeting notes 5 March 2024 10:12:\n- John wrote the report:\n  done\n- Anna: open", id="mail-4"),
+    pytest.param("| a | b |\n| - | - |\n| 1 | 2 |\n\nIs this table right?", id="mail-5"),
+    pytest.param("My table:\n\n| a | b |\n| - | - |\n| 1 | 2 |", id="mail-6"),
+    pytest.param(
+        "Bonjour Madame,\n\nJe vous confirme ma venue mardi 3 mars à 10:30.\n\nCordialement,\nNora Petit\n06 99 00 00 00",
+        id="alone-a",
+    ),
+    pytest.param("OK", id="alone-b"),
+    pytest.param("👍", id="alone-c"),
+    pytest.param(
+        "Bonjour\n\nPièces à fournir :\n- carte d'identité\n- RIB\n\nMerci de confirmer\n\nNora", id="alone-d"
+    ),
+    pytest.param("Merci !\n\nP.-S. : mon adresse a changé :\n12 rue des Lilas\n69000 Lyon", id="alone-e"),
+    pytest.param(
+        "Mon RIB :\nIBAN : FR76 3000 1007 9412 3456 7890 185\nBIC : BDFEFRPP\nTitulaire : Nora Petit", id="alone-f"
+    ),
+    pytest.param(
+        "Voici le lien : https://visio.example/abc\nDate : mardi 3 mars 2026\nHeure : 10:30\nCode : 1234", id="alone-g"
+    ),
+    pytest.param("Je réponds point par point :\n\n1) oui\n2) non\n3) peut-être\n\n--> à vous de voir", id="alone-h"),
+    pytest.param("De mon côté c'est bon.\nÀ mardi donc.\nObjet perdu : un parapluie.", id="alone-i"),
+    pytest.param(
+        "Bonjour,\n\nLe 2 mars, j'ai appelé à 14:05 et on m'a dit :\n\"Rappelez demain\".\n\nPouvez-vous m'aider ?",
+        id="alone-j",
+    ),
+    pytest.param("Sujet : renouvellement d'ordonnance\n\nBonjour Docteur,\nje voudrais renouveler.", id="alone-k"),
+    pytest.param("Horaires\n=======\nlundi 9:00 - 12:00\nmardi 9:00 - 12:00", id="alone-l"),
+    pytest.param("Hello,\n\nhere is the code\n\n    if a > b:\n        print(a)\n\nthanks", id="alone-n"),
+    pytest.param(
+        "Guten Tag,\n\nam 3. März um 10:30 Uhr passt es.\nMeine Adresse: nora@petit.example\n\nMit freundlichen Grüßen\nNora Petit",
+        id="alone-o",
+    ),
+    pytest.param(
+        "Buongiorno,\nho scritto il 2 marzo 2026 alle 14:05 a cabinet@roux.example:\nnessuna risposta.\n\nNora",
+        id="alone-p",
+    ),
+    pytest.param("Estimada,\nescribió usted que sí.\nQuedo a la espera.\nNora", id="alone-q"),
+    pytest.param("Добрый день,\nя писал вам 2 марта 2026 в 14:05.\nОтвета нет.\nНора", id="alone-r"),
+    pytest.param("お世話になっております。\n3月3日 10:30 に伺います。\nよろしくお願いいたします。", id="alone-s"),
+    pytest.param("您好，\n3月3日10:30可以。\n谢谢", id="alone-t"),
+    pytest.param("Dzień dobry,\nnapisałam do Państwa 2 marca 2026 o 14:05.\nProszę o odpowiedź.\nNora", id="alone-u"),
+    pytest.param("Bonjour,\n\nA : oui\nB : non\nC : oui\n\nVoilà mes réponses au questionnaire.", id="alone-w"),
+    pytest.param(
+        "Date de naissance : 02/03/1980\nNom : Petit\nPrénom : Nora\nÀ rappeler au : 06 99 00 00 00\nObjet : suivi",
+        id="alone-x",
+    ),
+    pytest.param("Voici la facture (n° 12 du 02/03/2026) :\ntotal 120 €\n\nMerci", id="alone-y"),
+    pytest.param("Mail envoyé depuis mon ordinateur hier, l'avez-vous reçu ?", id="alone-z"),
 ]
 
 
@@ -876,6 +1096,27 @@ def test_the_words_of_an_answer_are_found_wherever_they_stand(text: str, words: 
 @pytest.mark.parametrize("text", PROSE)
 def test_prose_stays_whole(text: str) -> None:
     assert trimmed(text) == text.strip()
+
+
+LINE = "Le lun. 2 mars 2026 à 14:05, Cabinet Roux <cabinet@roux.example> a écrit :"
+
+
+@pytest.mark.parametrize("text", PROSE)
+def test_prose_above_a_quotation_stays_whole(text: str) -> None:
+    assert trimmed(f"{text}\n\n{LINE}\n\n{MARKED}\n") == text.strip()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["12:30 a@b :\n" * 8_000, "12:30 2026 a@b> wrote:\n" * 4_000, "x\n__________\nfoo\n\n" * 8_000, "x\n--\nfoo\n" * 8_000,
+     "De : x y Sent: a To: b Subject: c 2026\n" * 2_000, ("transf " * 140 + "\n") * 100, ("| De | " + " " * 900 + "\n") * 100,
+     "x\n" * 2_000 + f"> {LINE}\n" * 1_000, f"x\n{LINE}\n> q\n" * 1_000, "-----BEGIN PGP SIGNATURE-----\n" * 4_000],
+    ids=range(10),
+)  # fmt: skip
+def test_a_hostile_list_takes_no_time(hostile: str) -> None:
+    began = time.process_time()
+    fresh_spans(hostile)
+    assert time.process_time() - began < 5
 
 
 def test_a_signature_counts_as_its_authors_where_that_is_asked() -> None:
