@@ -245,10 +245,10 @@ _WROTE = (
     r"wrote|writes|a écrit|écrit|ecrit|a e?crit|schrieb(?:\s.{0,60})?|hat\s.{0,60}geschrieben|geschrieben|geschreven|"
     r"(?:het\s)?volgende geschreven|schreef(?:\s.{0,60})?|escribió|escribio|ha escrito|escreveu|"
     r"ha scritto|scritto|scrive|skrev(?:\s.{0,80})?|kirjoitti(?:\s.{0,60})?|napisał(?:\(a\)|a)?|napisal(?:a|\(a\))?|"
-    r"pisze|napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|je napisa(?:o|la)|írta(?:\s.{0,30})?|ezt írta|a scris|kirjutas|rašė|"
+    r"pisze|napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|je napisa(?:o|la)|napisa(?:o|la) je|missatge de|honela idatzi|írta(?:\s.{0,30})?|ezt írta|a scris|kirjutas|rašė|"
     r"rakstīja|написал(?:\(а\)|а)?|писал(?:\(а\)|а)?|пишет|пише|написав|написала|έγραψε|yazdı|şunu yazdı|"
     r"كتب|כתב(?:\/ה|ה)?|מאת|写道|寫道|写了|のメール|が書きました|書きました|からのメッセージ|님이 작성|작성|đã viết|نوشت|"
-    r"va escriure"
+    r"va escriure|menulis|skrifaði|escribiu|написа|је написао(?:\/ла)?|เขียนว่า|เขียน|viết"
 )
 _ENDS_AS_ATTRIBUTION = re.compile(
     rf"(?:(?:{_WROTE})\s?[:：]?|(?:{_WROTE})\s?[-–—]+|[>\])]\s?[:：]|>\)?\s?(?:{_WROTE})?\s?[:：]?)\s*$", re.I
@@ -291,12 +291,12 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
         quoted: whether a quotation follows: then less is asked of what introduces it.
     """
     last = _last_words(lines, end)
-    if _GMAIL.match(last):
+    if _GMAIL.match(last) and not (end + 1 < len(lines) and lines[end + 1].strip() and not last.endswith(":")):
         return end
     if not may_end_attribution(lines, end, quoted=quoted):
         return None
     wrote = _VERB.search(last[:40])
-    if not quoted and wrote is not None and wrote.start() <= 3 and "moment" in _tells(last):
+    if not quoted and wrote is not None and wrote.start() <= 3 and _MOMENT & _tells(last):
         return None  # "Wrote to you on Monday": who wrote, or when, comes first
     said, gaps, found = "", 0, None
     for start in range(end, max(end - MOST_ATTRIBUTION_LINES, -1), -1):
@@ -309,12 +309,15 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
         ends_a_sentence = start < end and line.endswith((".", "!", "?", "。")) and not _tells(line)
         if ends_a_sentence or len(said) > 600:
             break
-        if found is not None and "moment" not in _tells(said) and not (found == start + 1 and _tells(line) - {"who"}):
+        known = _tells(said) & {"who"}
+        if found is not None and "day" not in _tells(said) and not (found == start + 1 and _tells(line) - known):
             # Of whom it speaks is known, and not of when: that may stand a little further up.
-            if _opens(line):
+            if _opens(line) or (not gaps and _begins_with_moment(line)):
                 return start
             continue
-        if found is not None and not (found == start + 1 and _tells(line) - _tells(said)):
+        # Where a name is broken from its address, it stands at the end of the line above.
+        is_broken = found == start + 1 and said.startswith(("<", "(", "["))
+        if found is not None and not is_broken and not (found == start + 1 and _tells(line) - _tells(said)):
             break  # it is whole; what stands before is somebody's sentence
         said = f"{line.strip()} {said}"
         if found is None and not _introduces(said, quoted=quoted):
@@ -332,7 +335,13 @@ def may_end_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> bool
         _ENDS_AS_ATTRIBUTION.search(last[-LONGEST_ENDING:]) is not None
         or _ends_with_moment(lines, end, quoted=quoted)
         or _GMAIL.match(last) is not None
+        or (end > 0 and last.endswith(":") and _ENDS_AS_ATTRIBUTION.search(_two_lines(lines, end)) is not None)
     )
+
+
+def _two_lines(lines: Sequence[str], end: int) -> str:
+    above = lines[end - 1].strip(" >|*_")
+    return f"{above} {lines[end].strip(' >|*_')}"[-LONGEST_ENDING:] if above else ""
 
 
 def _last_words(lines: Sequence[str], end: int) -> str:
@@ -343,7 +352,7 @@ def _last_words(lines: Sequence[str], end: int) -> str:
 def _ends_with_moment(lines: Sequence[str], end: int, *, quoted: bool) -> bool:
     """Whether a line may be the rest of "X wrote on Tuesday, March 2", broken anywhere."""
     last = lines[end].rstrip(" >|*_")
-    if not (quoted or last.endswith((":", "："))) or "moment" not in _tells(last[-200:]):
+    if not (quoted or last.endswith((":", "："))) or not _MOMENT & _tells(last[-200:]):
         return False
     return quoted or any("@" in line or _VERB.search(line) for line in lines[max(end - 2, 0) : end + 1])
 
@@ -354,10 +363,14 @@ def _opens(said: str) -> bool:
     return moment is not None and moment.start() <= 24 and _OPENER.match(said) is not None
 
 
+_MOMENT = {"day", "time"}
+
+
 def _tells(said: str) -> set[str]:
     """What of an attribution these words have."""
     parts = {
-        "moment": _DATE.search(said) or _TIME.search(said),
+        "day": _DATE.search(said),
+        "time": _TIME.search(said),
         "who": _MAILBOX.search(said),
         "verb": _VERB.search(said),
     }
@@ -403,7 +416,7 @@ def is_attribution_with_words(line: str) -> bool:
     """Whether an attribution and what it introduces stand in one line, as Yahoo's telephones write them."""
     end = _WIDE_COLON.search(line)
     said = line[: end.start() + 1] if end is not None else ""
-    return _tells(said) == {"moment", "who", "verb"} and _opens(said)
+    return _tells(said) >= {"day", "who", "verb"} and _opens(said)
 
 
 _WIDE_COLON = re.compile(r"[:：]\s{2,}(?=\S)")

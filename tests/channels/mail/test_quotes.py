@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 
 import pytest
@@ -220,3 +221,11 @@ def test_a_hostile_mail_takes_no_time(hostile: str) -> None:
     began = time.process_time()
     fresh_spans(hostile)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("width", [76, 48, 36])
+@pytest.mark.parametrize("attribution", [a for a in ATTRIBUTIONS if "@" in a and not a.startswith(">")])
+def test_an_attribution_is_known_wherever_it_is_broken(attribution: str, width: int) -> None:
+    broken = "\n".join(textwrap.wrap(attribution, width, break_long_words=False, break_on_hyphens=False))
+    assert trimmed(f"{WORDS}\n{broken}\n{QUOTED}\n") == WORDS
+    assert trimmed(f"{broken}\n{QUOTED}\n\n{WORDS}\n") == WORDS
