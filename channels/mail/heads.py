@@ -282,6 +282,7 @@ _GMAIL = re.compile(r"\d{4}-\d{2}-\d{2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:?\d
 
 MOST_ATTRIBUTION_LINES = 7
 LONGEST_ENDING = 160
+_ENDINGS = (":", "：", "-", "–", "—")
 
 
 def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | None:
@@ -331,7 +332,9 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
 def may_end_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> bool:
     """Whether it is worth looking for an attribution that ends here; costs little."""
     last = _last_words(lines, end)
-    return bool(last) and (
+    if not last or not (quoted or last.endswith(_ENDINGS)):
+        return _GMAIL.match(last) is not None
+    return (
         _ENDS_AS_ATTRIBUTION.search(last[-LONGEST_ENDING:]) is not None
         or _ends_with_moment(lines, end, quoted=quoted)
         or _GMAIL.match(last) is not None
@@ -383,7 +386,7 @@ def _introduces(said: str, *, quoted: bool) -> bool:
     ends_with_verb = _ENDS_AS_ATTRIBUTION.search(said[-LONGEST_ENDING:].rstrip(" >*_")) is not None
     if verb and said.rstrip(" >*_").endswith((":", "：")) and _MAILBOX.search(said):
         return quoted or ends_with_verb or moments == 2
-    if not said.rstrip(" >*_").endswith((":", "：", "-", "–", "—")):
+    if not said.rstrip(" >*_").endswith(_ENDINGS):
         return quoted and moments + (_MAILBOX.search(said) is not None) >= 2
     verb = verb and (quoted or ends_with_verb)
     if moments and _MAILBOX.search(said):
