@@ -325,7 +325,8 @@ def _drop_signature(lines: Sequence[str], kinds: Sequence[_Line], kept: list[boo
         kind, line = kinds[number], lines[number]
         stop = None
         if kind is _Line.DEVICE and said:
-            kept[number] = False
+            within = _Line.TEXT in kinds[number - 1 : number + 2]
+            kept[number] = within and not _nothing_follows(kinds, kept, number, end)
         elif said and begins_signature(line) and not goes_on(lines, number, end):
             stop = _end_of_signature(kinds, kept, number, end, LONGEST_SIGNATURE)
         elif said and kind is _Line.SEPARATOR and not underlines(lines, number):

@@ -80,7 +80,13 @@ _SENT_OTHERWISE = re.compile(
     r"(?:von|vom) (?:meinem )?(?:handy|iphone|ipad|android).{0,30}gesendet.?",
     re.I,
 )
-_PROSE = re.compile(r"[,;]\s(?:is|was|it|but|so|and|which|et|mais|donc|und|aber|y|pero)\b|\?\s*$", re.I)
+_PROSE = re.compile(
+    r"[,;]\s(?:is|was|it|but|so|and|which|et|mais|donc|und|aber|y|pero)\b|\?\s*$"
+    r"|^\S+ (?:par|by|per|por|via|med|по) "
+    r"(?:e-?mail|mail|courriel|correo|post|phone|tele\w+|télé\w+|почте|sms)\b"
+    r"|\b(?:hier|yesterday|gestern|ayer|ieri|ontem|gisteren|today|aujourd'hui|heute|hoy|oggi|hoje|вчера|сегодня)\b",
+    re.I,
+)
 
 
 def is_device_line(line: str) -> bool:
