@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.settings import Origin, Problem, WebhookSettings, WebSettings
+from bot.settings import Origin, Problem, WebhookSettings, WebSettings, tagged_addresses
 from bot.toml_lines import Place
 
 
@@ -59,15 +59,49 @@ class _References:
                     "is missing, and this account has a mailbox",
                     "Add the address its replies come from",
                 )
-        yield from self._doubles(
-            "accounts", self._addresses(), "another account has this address too", "Leave it to one of them"
-        )
+        remedy = "Leave it to one of them"
+        words = list(self._claimed_twice(self._words(), "this word means another account too", remedy))
+        yield from words
+        if not words:  # else each would be said once more, of the addresses they are in
+            yield from self._claimed_twice(self._addresses(), "another account has this address too", remedy)
 
-    def _addresses(self) -> Iterator[tuple[Place, object]]:
+    def _addresses(self) -> Iterator[tuple[Place, str, str]]:
+        """Whose which address is, and where that is said; what a mailbox's plus-tags make an account's included."""
         for key, account in self.accounts.items():
-            addresses = account.get("addresses")
-            for position, address in enumerate(addresses if isinstance(addresses, list) else ()):
-                yield ("accounts", key, "addresses", position), address.lower() if isinstance(address, str) else None
+            for position, address in enumerate(_list(account.get("addresses"))):
+                yield ("accounts", key, "addresses", position), key, address.lower()
+        for key, account in self.accounts.items():
+            identity = account.get("identity")
+            sender = identity.get("from_address") if isinstance(identity, dict) else None
+            if isinstance(sender, str):
+                yield ("accounts", key, "identity", "from_address"), key, sender.lower()
+            shared = self.mailboxes.get(str(account.get("mailbox")))
+            if shared is not None and not shared.get("account"):
+                imap = shared.get("imap")
+                user = imap.get("user") if isinstance(imap, dict) else None
+                for place, word in self._words_of(key, account):
+                    for address in tagged_addresses(shared.get("address"), user, [word]):
+                        yield place, key, address
+
+    def _words(self) -> Iterator[tuple[Place, str, str]]:
+        yield from ((("accounts", key), key, key) for key in self.accounts)
+        for key, account in self.accounts.items():
+            for place, word in self._words_of(key, account):
+                yield place, key, word
+
+    def _words_of(self, key: str, account: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+        yield ("accounts", key), key
+        for position, word in enumerate(_list(account.get("tags"))):
+            yield ("accounts", key, "tags", position), word
+
+    def _claimed_twice(self, claims: Iterator[tuple[Place, str, str]], says: str, remedy: str) -> Iterator[Problem]:
+        """What two accounts claim, but not that both write from one address: each may have a mailbox of its own."""
+        first: dict[str, tuple[Place, str]] = {}
+        for place, key, claimed in claims:
+            before, owner = first.setdefault(claimed, (place, key))
+            if owner != key and not place[-1] == before[-1] == "from_address":
+                line = self.origin.problem(before, "", "").line
+                yield self.origin.problem(place, says + (f" (line {line})" if line else ""), remedy)
 
     def _of_mailboxes(self) -> Iterator[Problem]:
         for name, mailbox in self.mailboxes.items():
@@ -142,6 +176,10 @@ class _References:
 
 def _tables(value: object) -> dict[str, dict[str, Any]]:
     return {name: item for name, item in value.items() if isinstance(item, dict)} if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _bot_id(token: object) -> object:

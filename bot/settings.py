@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.toml_lines import Place
+from inbox.accounts import ANY_AT
 from inbox.invitations import INVITATION_PREFIX
 from inbox.model import UNSORTED
 
@@ -125,6 +126,27 @@ def _authserv_id(value: str) -> str:
     return value.lower()
 
 
+def _alias(value: str) -> str:
+    if value.startswith(ANY_AT):
+        domain = value.removeprefix(ANY_AT)
+        if "." not in domain or not _ADDRESS.match(f"any@{domain}"):
+            raise Wrong(f"{value!r} is not every address of a domain", "Write it like *@cabinet-martin.example")
+        return value
+    return _address(value)
+
+
+def _header_name(value: str) -> str:
+    # RFC 5322 §2.2
+    if not re.fullmatch(r"[!-9;-~]{1,76}", value):
+        raise Wrong(f"{value!r} is not the name of a header", 'Write the name alone, like "X-Account"')
+    if value.lower() in _WRITTEN_BY_ANYBODY:
+        raise Wrong(f"whoever writes a mail writes {value}", "Name a header that only your own server writes")
+    return value
+
+
+_WRITTEN_BY_ANYBODY = frozenset(("from", "to", "cc", "bcc", "subject", "sender", "reply-to", "message-id", "received"))
+
+
 def _one_line(value: str) -> str:
     # a line break in a display name would be a header of its own
     if not value.strip() or not value.isprintable():
@@ -220,6 +242,8 @@ def _mongo_url(value: str) -> None:
 Slug = Annotated[str, AfterValidator(_slug)]
 AccountKey = Annotated[str, AfterValidator(_account_key)]
 MailAddress = Annotated[str, AfterValidator(_address)]
+Alias = Annotated[str, AfterValidator(_alias)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
@@ -302,6 +326,13 @@ class AcknowledgementSettings(_Section):
     """Empty: a sentence of the desk's own, in the account's language."""
 
 
+def tagged_addresses(own: object, user: object, words: Iterable[str]) -> Iterator[str]:
+    """The addresses of a shared mailbox, lower case, whose plus-tag names an account by one of these words."""
+    local, at, domain = str(own or user or "").lower().rpartition("@")
+    if at and _ADDRESS.match(f"{local}@{domain}"):
+        yield from (f"{local}+{word}@{domain}" for word in words)
+
+
 class AccountSettings(_Section):
     """A firm or professional the desk works for."""
 
@@ -312,7 +343,9 @@ class AccountSettings(_Section):
     """None: the desk's."""
     identity: IdentitySettings
     mailbox: str | None = None
-    addresses: tuple[MailAddress, ...] = ()
+    addresses: tuple[Alias, ...] = ()
+    tags: tuple[Slug, ...] = ()
+    """Words that mean this account besides its key, where a mailbox is shared."""
     assignment: Literal["automatic", "manual"] = "automatic"
     acknowledgement: AcknowledgementSettings = AcknowledgementSettings()
     reopen_days: Annotated[int, Field(ge=0, le=3650)] = 14
@@ -397,6 +430,11 @@ class MailboxSettings(_Section):
     imap: ImapSettings
     smtp: SmtpSettings
     account: str | None = None
+    address: MailAddress | None = None
+    """None: the IMAP user, if that is one."""
+    route_header: HeaderName | None = None
+    route_header_below: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many Received lines its own servers write above that header."""
     start_at: Literal["now", "beginning"] = "now"
     sent_folder: str = ""
     idle_renewal_minutes: Annotated[int, Field(ge=1, le=29)] = 25

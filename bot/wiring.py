@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bot.settings import BotSettings, MailboxSettings, OAuthSettings, Settings, store_url
+from bot.settings import BotSettings, MailboxSettings, OAuthSettings, Settings, store_url, tagged_addresses
 from channels.base import Channel, Observer
 from channels.mail.imap import ImapServer
 from channels.mail.keys import DnsKeys
 from channels.mail.mailbox import Mailbox
+from channels.mail.routing import RouteHeader
 from channels.mail.smtp import SmtpServer
 from channels.mail.trust import Judge
 from inbox.invitations import DeclaredOwner
@@ -168,6 +169,7 @@ def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer, besid
         sent_folder=mailbox.sent_folder or None,
         idle_renewal=timedelta(minutes=mailbox.idle_renewal_minutes),
         judge=Judge(mailbox.trusted_authserv_id, _keys if mailbox.verify_dkim else None),
+        route=RouteHeader(mailbox.route_header.lower(), mailbox.route_header_below) if mailbox.route_header else None,
     )
 
 
@@ -249,6 +251,9 @@ def declared_accounts(settings: Settings) -> list[Account]:
         mailbox = account.mailbox or served.get(key)
         sender = account.identity.from_address
         addresses = (*account.addresses, *([sender] if sender else []))
+        shared = settings.mailboxes[mailbox] if mailbox else None
+        if shared is not None and shared.account is None:
+            addresses += tuple(tagged_addresses(shared.address, shared.imap.user, (key, *account.tags)))
         accounts.append(
             Account(
                 id=AccountId(key),
@@ -262,6 +267,7 @@ def declared_accounts(settings: Settings) -> list[Account]:
                 ),
                 mailbox=mail_channel(mailbox) if mailbox else None,
                 addresses=tuple(dict.fromkeys(address.lower() for address in addresses)),
+                tags=account.tags,
                 assignment=AssignmentMode(account.assignment),
                 acknowledgement=account.acknowledgement.text.strip() if account.acknowledgement.enabled else None,
                 reopen_days=account.reopen_days,

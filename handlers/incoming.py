@@ -367,7 +367,8 @@ class Incoming:
     async def _take_mail(self, unit: Unit, envelope: Envelope) -> None:
         desk = self._desk
         own = desk.own_account.get(self._channel_id)
-        account_id = account_addressed(list(desk.accounts.values()), envelope.addressed_to, own) or UNSORTED
+        accounts = list(desk.accounts.values())
+        account_id = account_addressed(accounts, envelope.addressed_to, own, envelope.routed) or UNSORTED
         taken = await desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
         if taken.ignored is not None:
             await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id)

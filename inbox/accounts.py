@@ -11,6 +11,8 @@ from inbox.store.base import Changes, Store
 from inbox.store.documents import ACCOUNTS
 
 MOST_ACCOUNTS = 10_000
+ANY_AT = "*@"
+"""What begins an address that stands for every address of a domain."""
 
 
 def unsorted_account(name: str, language: str, time_zone: str, retention_days: int | None = None) -> Account:
@@ -55,25 +57,57 @@ def bring_in_line(declared: Sequence[Account], stored: Sequence[Account]) -> Cha
 
 
 def account_addressed(
-    accounts: Iterable[Account], addressed_to: Sequence[str], own: AccountId | None
+    accounts: Iterable[Account], addressed_to: Sequence[str], own: AccountId | None, routed: str = ""
 ) -> AccountId | None:
-    """Whose a mail is: the mailbox's own account, else the one account an address of which it was written to.
+    """Whose a mail is: the mailbox's own account, else the one its server names, else the one it was written to.
 
-    None when no account, or more than one, was written to: a guess would
-    show one client's words to another (promise 5).
+    An address means an account as it is written; else without its plus-tag;
+    else by its domain, where all of that is the account's.
+
+    None when no account, or more than one, is meant: a guess would show one
+    client's words to another (promise 5). Nor is it guessed whose it may be
+    beside what the server says, where that names no account.
+
+    Args:
+        routed: what `Envelope.routed` says.
     """
     if own is not None:
         return own
+    serving = [account for account in accounts if not account.retired]
+    owners = _owners(serving)
+    if routed:
+        name = routed.strip().lower()
+        found = {account.id for account in serving if name == account.id or name in account.tags}
+        found |= owners.get(_folded(name), set())
+    else:
+        found = set()
+        for written in addressed_to:
+            found |= next((owners[form] for form in _forms(written) if form in owners), set())
+    return found.pop() if len(found) == 1 else None
+
+
+def _owners(accounts: Iterable[Account]) -> dict[str, set[AccountId]]:
     owners: dict[str, set[AccountId]] = {}
     for account in accounts:
-        if not account.retired:
-            for address in account.addresses:
-                owners.setdefault(address.lower(), set()).add(account.id)
-    found: set[AccountId] = set()
-    for written in addressed_to:
-        address = written.strip().lower()
-        found |= owners.get(address) or owners.get(without_tag(address), set())
-    return found.pop() if len(found) == 1 else None
+        for address in account.addresses:
+            owners.setdefault(_folded(address), set()).add(account.id)
+    return owners
+
+
+def _forms(written: str) -> tuple[str, str, str]:
+    """What an address may stand as in the config, most telling first."""
+    address = _folded(written.strip())
+    return address, without_tag(address), ANY_AT + address.rpartition("@")[2]
+
+
+def _folded(address: str) -> str:
+    return address.lower() if address.isascii() else _in_ascii(address.lower())
+
+
+def is_written_to(account: Account, address: str) -> bool:
+    """Whether that address is one of the account's, its domain's and its plus-tags' included."""
+    own = {_folded(each) for each in (account.identity.from_address or "", *account.addresses) if each}
+    return not own.isdisjoint(_forms(address))
 
 
 def is_own_address(account: Account, address: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from inbox.accounts import is_own_address, without_tag
+from inbox.accounts import is_own_address, is_written_to
 from inbox.envelope import Envelope
 from inbox.model import (
     Account,
@@ -53,8 +53,7 @@ def may_acknowledge(account: Account, accounts: Iterable[Account], envelope: Env
         return False  # who is named there did not write to us
     if any(is_own_address(one, envelope.sender.value) for one in accounts):
         return False
-    ours = {account.identity.from_address.lower(), *account.addresses}
-    return any(address in ours or without_tag(address) in ours for address in envelope.recipients)
+    return any(is_written_to(account, address) for address in envelope.recipients)
 
 
 async def too_many(store: Store, account: Account, contact_id: ContactId | None, now: datetime) -> str:

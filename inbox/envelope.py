@@ -42,6 +42,8 @@ class Envelope(Part, frozen=True, kw_only=True):
     """Addresses it was delivered or written to (Delivered-To, X-Original-To, To, Cc), lower case, no doubles."""
     recipients: tuple[str, ...] = ()
     """To and Cc, lower case."""
+    routed: str = ""
+    """Whose the mailbox's own server says it is, in a header the config names: an account's key, tag or address."""
     reply_to: str | None = None
     """Where its author wants answers, when that is not the sender's address."""
     edit: bool = False

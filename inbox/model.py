@@ -140,7 +140,9 @@ class Account(Document, frozen=True, kw_only=True):
     mailbox: ChannelId | None = None
     """Where its mail leaves from; it may be shared with other accounts."""
     addresses: tuple[str, ...] = ()
-    """Addresses that mean this account when a mailbox is shared, lower case."""
+    """Addresses that mean this account when a mailbox is shared, lower case; `*@domain` is every one of a domain."""
+    tags: tuple[str, ...] = ()
+    """Words besides its id by which a mailbox's server names it."""
     assignment: AssignmentMode = AssignmentMode.AUTOMATIC
     reopen_days: int = 14
     """A closed Telegram conversation reopens when its contact writes again within this many days."""

@@ -46,7 +46,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Cursor: _fields(nothing="id version position received updated_at"),
     # ------------------------------------------------------------ whom we work for
     model.Account: _fields(
-        desk="name identity addresses acknowledgement",
+        desk="name identity addresses tags acknowledgement",
         nothing="id version language time_zone mailbox assignment reopen_days retention_days retired",
     ),
     model.Identity: _fields(desk="display_name from_address signature"),

@@ -18,6 +18,7 @@ from channels.mail import acknowledgement, compose, page, parse
 from channels.mail.imap import Imap, ImapServer, Limits
 from channels.mail.intake import Intake, Pace, Position
 from channels.mail.recount import Recount
+from channels.mail.routing import RouteHeader
 from channels.mail.smtp import Smtp, SmtpServer
 from channels.mail.trust import Judge, named_on_top
 from inbox.envelope import Envelope
@@ -48,6 +49,7 @@ class Mailbox:
         pace: Pace | None = None,
         limits: Limits | None = None,
         judge: Judge | None = None,
+        route: RouteHeader | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -55,6 +57,7 @@ class Mailbox:
             start_at: what the first start ever takes in: what arrives from now on, or all that is there.
             sent_folder: where a copy of what is sent goes; None: nowhere; "auto": where the server keeps sent mail.
             judge: says where a mail comes from; None: nobody does.
+            route: where the server says whose a mail is; None: nowhere.
         """
         self.id = id
         self._imap = imap
@@ -67,6 +70,7 @@ class Mailbox:
             self._pace = replace(self._pace, idle_renewal=idle_renewal)
         self._limits = limits
         self._judge = judge
+        self._route = route
         self._copies: set[asyncio.Task[None]] = set()
         self._copying = asyncio.Lock()
 
@@ -128,6 +132,8 @@ class Mailbox:
 
     def read(self, raw: bytes) -> Envelope:
         envelope = parse.read_mail(raw)
+        if self._route is not None:
+            envelope = self._route.told(envelope, raw)
         return envelope if self._judge is None else self._judge.told(envelope, raw)
 
     def extract(self, raw: bytes, attachment: Attachment) -> bytes:

@@ -663,3 +663,57 @@ last = true
     assert (lines["owners", 0], lines["owners", 0, "id"]) == (14, 15)
     assert (lines["owners", 1, "more", "k"], lines["owners", 1, "more", "last"]) == (18, 20)
     assert ("not",) not in lines
+
+
+SHARED = """\
+[accounts.plombier]
+name = "Plomberie Bernard"
+mailbox = "accueil"
+tags = ["bernard"]
+identity = { display_name = "Plomberie Bernard", from_address = "bernard@permanence.example" }
+
+[accounts.avocat]
+name = "Cabinet Lefèvre"
+mailbox = "accueil"
+addresses = ["*@lefevre.example"]
+identity = { display_name = "Cabinet Lefèvre", from_address = "lefevre@permanence.example" }
+
+[mailboxes.accueil]
+imap = { host = "localhost", user = "accueil@permanence.example", password = "hunter2-imap" }
+smtp = { host = "localhost" }
+
+[bots.desk]
+token = "123:hunter2-token"
+"""
+
+
+def test_accounts_share_a_mailbox_by_words_and_addresses_of_their_own(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, SHARED), {})
+    assert settings.accounts["avocat"].addresses == ("*@lefevre.example",)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "mistake"),
+    [
+        ('["bernard"]', '["avocat"]',
+         "4: accounts.plombier.tags[1]: this word means another account too (line 7). Leave it to one of them"),
+        ('["*@lefevre.example"]', '["Bernard@permanence.example"]',
+         "5: accounts.plombier.identity.from_address: another account has this address too (line 10). "
+         "Leave it to one of them"),
+        ('["*@lefevre.example"]', '["accueil+bernard@permanence.example"]',
+         "4: accounts.plombier.tags[1]: another account has this address too (line 10). Leave it to one of them"),
+        ('["*@lefevre.example"]', '["accueil+plombier@permanence.example"]',
+         "1: accounts.plombier: another account has this address too (line 10). Leave it to one of them"),
+        ('["*@lefevre.example"]', '["*@example"]',
+         "10: accounts.avocat.addresses[1]: '*@example' is not every address of a domain. "
+         "Write it like *@cabinet-martin.example"),
+        ("[mailboxes.accueil]\n", '[mailboxes.accueil]\nroute_header = "X Account:"\n',
+         "14: mailboxes.accueil.route_header: 'X Account:' is not the name of a header. "
+         'Write the name alone, like "X-Account"'),
+        ("[mailboxes.accueil]\n", '[mailboxes.accueil]\nroute_header = "Subject"\n',
+         "14: mailboxes.accueil.route_header: whoever writes a mail writes Subject. "
+         "Name a header that only your own server writes"),
+    ],
+)  # fmt: skip
+def test_what_would_leave_open_whose_a_mail_is_is_a_mistake(tmp_path: Path, was: str, now: str, mistake: str) -> None:
+    assert mistakes(written(tmp_path, SHARED.replace(was, now))) == [mistake]

@@ -79,7 +79,7 @@ def test_accounts_are_as_declared_and_the_from_address_is_one_of_theirs() -> Non
     assert doctor.addresses == ("secretariat@cabinet-roux.example", "contact@cabinet-roux.example")
     assert doctor.identity.signature == "Le secrétariat du Dr Camille Roux\n12 rue des Lilas, 69003 Lyon"
     assert (lawyer.assignment, lawyer.language, lawyer.time_zone) == (AssignmentMode.MANUAL, "en", "Europe/Paris")
-    assert plumber.addresses == ("bernard@permanence.example",)
+    assert plumber.addresses == ("bernard@permanence.example", "accueil+plomberie-bernard@permanence.example")
     assert (plumber.mailbox, plumber.reopen_days) == ("mail:permanence", 14)
 
 
@@ -136,3 +136,23 @@ async def test_a_webhook_is_heard_where_the_config_says_while_it_is_entered(tmp_
             await telegram.post(url, json={})
     for channel in channels.values():
         await channel.close()
+
+
+def test_the_tags_of_a_shared_mailbox_are_addresses_of_the_accounts_that_name_it() -> None:
+    settings = example(
+        PERMANENCE_ACCOUNTS__MAITRE_LEFEVRE__TAGS='["avocat"]',
+        PERMANENCE_MAILBOXES__PERMANENCE__ROUTE_HEADER="X-Account",
+    )
+    doctor, lawyer, plumber = declared_accounts(settings)
+    assert not any("+" in address for address in doctor.addresses)  # its mailbox is its own
+    assert lawyer.tags == ("avocat",)
+    assert {a for a in lawyer.addresses if "+" in a} == {
+        "accueil+maitre-lefevre@permanence.example",
+        "accueil+avocat@permanence.example",
+    }
+    assert "accueil+plomberie-bernard@permanence.example" in plumber.addresses
+    raw = b"X-Account: Avocat\r\nReceived: by us\r\nFrom: paul@client.example\r\n\r\nBonjour"
+    mailbox = build_mailbox("permanence", settings.mailboxes["permanence"], Unobserved())
+    assert mailbox.read(raw).routed == "avocat"
+    own = declared_accounts(example(PERMANENCE_MAILBOXES__PERMANENCE__ADDRESS="Desk@permanence.example"))[1]
+    assert "desk+maitre-lefevre@permanence.example" in own.addresses

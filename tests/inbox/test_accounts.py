@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from inbox.accounts import account_addressed, bring_in_line, unsorted_account, without_tag
+from inbox.accounts import account_addressed, bring_in_line, is_written_to, unsorted_account, without_tag
 from inbox.model import UNSORTED, Account, AccountId, Identity
 
 
@@ -89,3 +89,56 @@ def test_only_the_local_part_has_a_tag() -> None:
     assert without_tag("a+b+c@d+e.example") == "a@d+e.example"
     assert without_tag("+b@d.example") == "+b@d.example"
     assert without_tag("nobody") == "nobody"
+
+
+SHARED = [
+    msgspec.structs.replace(ROUX, addresses=(*ROUX.addresses, "accueil+roux@permanence.example", "*@roux.example")),
+    msgspec.structs.replace(BERNARD, tags=("plomberie",), addresses=(*BERNARD.addresses, "*@bücher.example")),
+]
+
+
+@pytest.mark.parametrize(
+    ("addressed_to", "expected"),
+    [
+        (["Accueil+ROUX@permanence.example"], "roux"),
+        (["accueil+roux@permanence.example", "accueil@permanence.example"], "roux"),
+        (["accueil+nobody@permanence.example"], None),
+        (["info+roux@elsewhere.example"], None),  # a tag says nothing at an address that is not the mailbox's
+        (["jamais.vu@roux.example"], "roux"),
+        (["jamais.vu@sub.roux.example"], None),
+        (["bestellung@xn--bcher-kva.example"], "bernard"),
+        (["bestellung@BÜCHER.example"], "bernard"),
+        (["jamais.vu@roux.example", "bernard@permanence.example"], None),
+    ],
+)
+def test_a_tag_or_a_whole_domain_tells_whose_a_mail_is(addressed_to: list[str], expected: str | None) -> None:
+    assert account_addressed(SHARED, addressed_to, None) == expected
+
+
+def test_an_address_of_its_own_comes_before_its_domains() -> None:
+    guest = account("guest", "guest@roux.example")
+    assert account_addressed([*SHARED, guest], ["guest+rdv@roux.example"], None) == "guest"
+
+
+@pytest.mark.parametrize(
+    ("routed", "expected"),
+    [
+        ("bernard", "bernard"),
+        (" Plomberie ", "bernard"),
+        ("urgence@roux.example", "roux"),
+        ("nobody", None),
+        ("*", None),
+        ("x@roux.example", None),
+        ("roux bernard", None),
+    ],
+)
+def test_what_the_server_says_comes_before_the_address_and_is_not_guessed_at(routed: str, expected: str | None) -> None:
+    assert account_addressed(SHARED, ["contact@roux.example"], None, routed) == expected
+    assert account_addressed(SHARED, ["contact@roux.example"], BERNARD.id, routed) == BERNARD.id
+
+
+def test_what_is_written_to_an_account_is_told_by_every_form_of_its_addresses() -> None:
+    roux, _ = SHARED
+    assert is_written_to(roux, "contact+rdv@Roux.example")
+    assert is_written_to(roux, "anybody@roux.example")
+    assert not is_written_to(roux, "anybody@bernard.example")
