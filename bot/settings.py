@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.toml_lines import Place
+from channels.mail.afterwards import Afterwards
 from inbox.accounts import ANY_AT
 from inbox.invitations import INVITATION_PREFIX
 from inbox.model import UNSORTED
@@ -141,6 +142,17 @@ def _header_name(value: str) -> str:
         raise Wrong(f"{value!r} is not the name of a header", 'Write the name alone, like "X-Account"')
     if value.lower() in _WRITTEN_BY_ANYBODY:
         raise Wrong(f"whoever writes a mail writes {value}", "Name a header that only your own server writes")
+    return value
+
+
+def _after(value: str) -> str:
+    try:
+        Afterwards.from_text(value)
+    except ValueError:
+        raise Wrong(
+            f"{value!r} is nothing that can be done",
+            'Choose "nothing", "seen", "flag:" and a word or \\Flagged, or "move:" and a folder',
+        ) from None
     return value
 
 
@@ -370,6 +382,7 @@ class ImapSettings(ServerSettings):
     password: SecretStr
     password_file: Path | None = None
     folder: Annotated[str, Field(min_length=1)] = "INBOX"
+    after: Annotated[str, AfterValidator(_after)] = "nothing"
 
     @model_validator(mode="before")
     @classmethod

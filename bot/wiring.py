@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bot.settings import BotSettings, MailboxSettings, OAuthSettings, Settings, store_url, tagged_addresses
 from channels.base import Channel, Observer
+from channels.mail.afterwards import Afterwards
 from channels.mail.imap import ImapServer
 from channels.mail.keys import DnsKeys
 from channels.mail.mailbox import Mailbox
@@ -170,6 +171,7 @@ def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer, besid
         idle_renewal=timedelta(minutes=mailbox.idle_renewal_minutes),
         judge=Judge(mailbox.trusted_authserv_id, _keys if mailbox.verify_dkim else None),
         route=RouteHeader(mailbox.route_header.lower(), mailbox.route_header_below) if mailbox.route_header else None,
+        afterwards=Afterwards.from_text(imap.after),
     )
 
 

@@ -205,9 +205,9 @@ class Imap:
 
     # ------------------------------------------------------------ looking
 
-    async def open_folder(self, name: str) -> Folder:
-        """Look into a folder without changing it (EXAMINE, RFC 3501 §6.3.2)."""
-        answer = await self._ask("EXAMINE", quoted(encode_folder(name)))
+    async def open_folder(self, name: str, *, to_change: bool = False) -> Folder:
+        """Look into a folder, without changing it (EXAMINE, RFC 3501 §6.3.2) unless it is said to be changed."""
+        answer = await self._ask("SELECT" if to_change else "EXAMINE", quoted(encode_folder(name)))
         said = {"UIDVALIDITY": 0, "UIDNEXT": 0, "EXISTS": 0}
         for parts in answer.untagged:
             line = bytes(parts[0]).decode("ascii", "replace")
@@ -265,6 +265,37 @@ class Imap:
         if answer.status != "OK" and not mails and answer.code in _NOT_NOW_CODES - {"SERVERBUG"}:
             raise self._temporary(f"FETCH refused: {answer.status} {answer.text}")
         return {uid: mails[uid] for uid in uids if uid in mails}
+
+    # ------------------------------------------------------------ changing
+
+    @property
+    def can_move(self) -> bool:
+        """Whether mail can be moved so that nothing else is touched (RFC 6851, RFC 4315)."""
+        return not {"MOVE", "UIDPLUS"}.isdisjoint(self.capabilities)
+
+    async def add_flag(self, uids: Sequence[int], flag: str) -> str:
+        """Flag these mails of a folder opened to be changed; why the server refuses, or ""."""
+        return await self._change("STORE", uid_set(uids), "+FLAGS.SILENT", f"({flag})")
+
+    async def move(self, uids: Sequence[int], folder: str) -> str:
+        """Move these mails of a folder opened to be changed; why the server refuses, or "".
+
+        Broken off and repeated, a server without MOVE may have a mail twice
+        in that folder, never nowhere.
+        """
+        name, wanted = quoted(encode_folder(folder)), uid_set(uids)
+        if "MOVE" in self.capabilities:
+            return await self._change("MOVE", wanted, name)
+        # What is deleted by now was copied: by us, when this was broken off.
+        left = await self.search("UID", wanted, "UNDELETED")
+        if left and (refused := await self._change("COPY", uid_set(left), name)):
+            return refused
+        # RFC 4315 §2.1: EXPUNGE alone would take away what others marked as deleted
+        return await self.add_flag(uids, "\\Deleted") or await self._change("EXPUNGE", wanted)
+
+    async def _change(self, name: str, *args: str) -> str:
+        answer = await self._ask(name, *args, uid=True, must_succeed=False)
+        return "" if answer.status == "OK" else self._scrubbed(f"{name} refused: {answer.status} {answer.text}")
 
     # ------------------------------------------------------------ waiting
 

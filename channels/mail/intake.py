@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
@@ -16,6 +16,7 @@ import msgspec
 
 from channels.base import Accept, Arrival
 from channels.errors import TemporaryFailure
+from channels.mail.afterwards import Afterwards
 from channels.mail.imap import LARGEST_MAIL, Folder, Imap
 from inbox.model import ChannelId
 
@@ -27,6 +28,7 @@ BATCH_OCTETS = 16 * 2**20
 FATAL = 3
 """Connections a mail may end before it is left for later, and the others are fetched."""
 CLOCKS_DIFFER = timedelta(days=2)
+MOST_PENDING = 1000
 OFTEN_ASKED = "It was asked for several times."
 
 
@@ -50,6 +52,8 @@ class Pace:
         timedelta(minutes=10),
     )
     """When a mail is asked for again that the server announced and did not deliver."""
+    afterwards: timedelta = timedelta(minutes=1)
+    """Until it is tried again to flag or move what was received, after the server refused."""
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,6 +71,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every mail from this UID on was to be received, whatever its date. None: a version wrote it that did not say."""
     began_on: date | None = None
     """Of those below `began`, the mails that reached the server on this day or later were; None: none were."""
+    pending: tuple[int, ...] = ()
+    """Mails that are received, and not flagged or moved yet as the config asks."""
 
     def to_text(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -88,6 +94,7 @@ class Intake:
         pace: Pace,
         *,
         start_at: Literal["now", "beginning"],
+        afterwards: Afterwards | None = None,
     ) -> None:
         self._channel = channel
         self._name = folder
@@ -98,6 +105,8 @@ class Intake:
         self._one_by_one_to = 0
         self._fatal: Counter[int] = Counter()
         self._due: dict[int, float] = {}
+        self._afterwards = afterwards
+        self._afterwards_due = 0.0
 
     async def receive(
         self,
@@ -116,7 +125,7 @@ class Intake:
             # Opened anew after every quiet wait: a folder that was renamed or replaced under us stays open as it
             # was, says nothing, and receives nothing any more.
             imap.tell_arrivals(None)
-            folder = await imap.open_folder(self._name)
+            folder = await imap.open_folder(self._name, to_change=self._afterwards is not None)
             position = await self._begin(folder)
             imap.tell_arrivals(announced)
             while True:
@@ -144,6 +153,7 @@ class Intake:
         position = await self._catch_up(imap, position, received, owed)
         received()
         position = await self._ask_again(imap, position)
+        position = await self._change(imap, position)
         owed(bool(position.missing))
         return position
 
@@ -193,6 +203,7 @@ class Intake:
             for batch in batches(chunk, sizes, self._one_by_one_to):
                 position = await self._take(imap, position, batch, sizes)
                 received()
+                position = await self._change(imap, position)
         return position
 
     async def _take(self, imap: Imap, position: Position, batch: list[int], sizes: dict[int, int]) -> Position:
@@ -222,7 +233,8 @@ class Intake:
             self._due[uid] = monotonic() + self._pause_after(1)
             del self._fatal[uid]
         missing = position.missing | dict.fromkeys(sorted(later), 1)
-        return await self._commit(arrivals, msgspec.structs.replace(position, uid=batch[-1], missing=missing))
+        position = msgspec.structs.replace(position, uid=batch[-1], missing=missing)
+        return await self._commit(arrivals, self._to_change(position, mails))
 
     async def _ask_again(self, imap: Imap, position: Position) -> Position:
         """Ask for what the server kept back, when it is due; after the last try, report it instead.
@@ -240,6 +252,7 @@ class Intake:
                 self._due[uid] = monotonic() + self._pause_after(tries + 1)
                 mails = await imap.fetch([uid])
                 arrivals = [arrival(self._channel, position.uidvalidity, uid, raw) for raw in mails.values()]
+                position = self._to_change(position, mails)
             if not arrivals and await imap.still_there([uid]):
                 if tries < len(self._pace.undelivered):
                     continue
@@ -249,12 +262,38 @@ class Intake:
             position = await self._commit(arrivals, msgspec.structs.replace(position, missing=missing))
         return position
 
+    def _to_change(self, position: Position, received: Iterable[int]) -> Position:
+        """The position once these mails are kept. A report stands for none: it says that its mail is where it was."""
+        if self._afterwards is None:
+            return position
+        pending = sorted({*position.pending, *received})
+        return msgspec.structs.replace(position, pending=tuple(pending[-MOST_PENDING:]))
+
+    async def _change(self, imap: Imap, position: Position) -> Position:
+        """Flag or move what is received, as the config asks. It holds up nothing that arrives.
+
+        What is to be done is committed together with the mails, and that it
+        is done after it was: killed in between, it is done again.
+        """
+        if not position.pending or (self._afterwards is not None and self._afterwards_due > monotonic()):
+            return position
+        if self._afterwards is not None:
+            # Set before it is tried: were this what ends the connection, the next would begin with receiving.
+            self._afterwards_due = monotonic() + self._pace.afterwards.total_seconds()
+            if refused := await self._afterwards.do(imap, position.pending):
+                logger.warning("%s: what was received stays as it was on the server: %s", self._channel, refused)
+                return position
+            self._afterwards_due = 0.0
+        return await self._commit([], msgspec.structs.replace(position, pending=()))
+
     def _pause_after(self, tries: int) -> float:
         waits = self._pace.undelivered
         return waits[tries - 1].total_seconds() if tries <= len(waits) else 0
 
     def _until_next_try(self, position: Position) -> timedelta:
         waits = [timedelta(seconds=self._due.get(uid, 0) - monotonic()) for uid in position.missing]
+        if position.pending:
+            waits.append(timedelta(seconds=self._afterwards_due - monotonic()))
         return max(timedelta(0), min([self._pace.idle_renewal, *waits]))
 
     async def _commit(self, arrivals: Sequence[Arrival], position: Position) -> Position:

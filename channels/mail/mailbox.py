@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
@@ -15,6 +15,7 @@ from typing import Literal
 from channels.base import Accept, Finding, Observer, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import ChannelError, LoginRejected, PermanentFailure
 from channels.mail import acknowledgement, compose, page, parse
+from channels.mail.afterwards import Afterwards
 from channels.mail.imap import Imap, ImapServer, Limits
 from channels.mail.intake import Intake, Pace, Position
 from channels.mail.recount import Recount
@@ -50,6 +51,7 @@ class Mailbox:
         limits: Limits | None = None,
         judge: Judge | None = None,
         route: RouteHeader | None = None,
+        afterwards: Afterwards | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -58,6 +60,7 @@ class Mailbox:
             sent_folder: where a copy of what is sent goes; None: nowhere; "auto": where the server keeps sent mail.
             judge: says where a mail comes from; None: nobody does.
             route: where the server says whose a mail is; None: nowhere.
+            afterwards: what is done on the server with a mail once it is kept; None: nothing.
         """
         self.id = id
         self._imap = imap
@@ -71,13 +74,22 @@ class Mailbox:
         self._limits = limits
         self._judge = judge
         self._route = route
+        self._afterwards = afterwards
         self._copies: set[asyncio.Task[None]] = set()
         self._copying = asyncio.Lock()
 
     # ------------------------------------------------------------ in
 
     async def run(self, position: str | None, accept: Accept) -> None:
-        intake = Intake(self.id, self._imap.folder, position, accept, self._pace, start_at=self._start_at)
+        intake = Intake(
+            self.id,
+            self._imap.folder,
+            position,
+            accept,
+            self._pace,
+            start_at=self._start_at,
+            afterwards=self._afterwards,
+        )
         known_here = False
         wait = timedelta(0)
         while True:
@@ -233,6 +245,7 @@ class Mailbox:
             every = round(self._pace.poll.total_seconds())
             says = f"The server does not announce new mail (no IDLE); it is asked every {every} seconds"
             findings.append(Finding("warning", subject, says, "Nothing to mend here; mail may show up that much later"))
+        findings += self._check_afterwards(imap, subject, names)
         if self._sent_folder is not None:
             sent = _sent_among(folders) if self._sent_folder == "auto" else self._sent_folder
             if sent is None:
@@ -258,6 +271,19 @@ class Mailbox:
         says = "The card cannot tell forged senders: no server's word on where mails come from is believed"
         remedy = f'If {writer} is what this mailbox\'s own server calls itself, set trusted_authserv_id = ["{writer}"]'
         return [Finding("warning", subject, says, remedy)]
+
+    def _check_afterwards(self, imap: Imap, subject: str, names: Collection[str]) -> Iterator[Finding]:
+        wanted = self._afterwards.folder if self._afterwards is not None else ""
+        if not wanted:
+            return
+        if wanted not in names:
+            remedy = f"Create it, or set after to move to one of: {', '.join(sorted(names)[:20])}"
+            yield Finding("error", subject, f"There is no folder {wanted} to move mail to", remedy)
+        elif not imap.can_move:
+            says = "The server knows neither MOVE nor UIDPLUS: all mail stays where it is"
+            yield Finding("warning", subject, says, 'Set after to "seen", or to a flag')
+        else:
+            yield Finding("ok", subject, f"What is received moves to {wanted}")
 
 
 def _sent_among(folders: dict[str, frozenset[str]]) -> str | None:

@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from channels.base import Arrival, Channel
 from channels.errors import LoginRejected, PermanentFailure
+from channels.mail.afterwards import Afterwards
 from channels.mail.imap import ImapServer, Limits
 from channels.mail.intake import Pace, Position
 from channels.mail.mailbox import Mailbox
@@ -677,10 +678,15 @@ def test_what_a_mail_says_and_holds_is_read_from_its_raw_form() -> None:
 
 
 async def check(
-    server: ImapServer, sent_folder: str | None = "auto", judge: Judge | None = None
+    server: ImapServer,
+    sent_folder: str | None = "auto",
+    judge: Judge | None = None,
+    afterwards: Afterwards | None = None,
 ) -> list[tuple[str, str, str]]:
     limits = Limits(connect=timedelta(seconds=1))
-    box = Mailbox(DESK, server, NOWHERE, Watcher(), sent_folder=sent_folder, limits=limits, judge=judge)
+    box = Mailbox(
+        DESK, server, NOWHERE, Watcher(), sent_folder=sent_folder, limits=limits, judge=judge, afterwards=afterwards
+    )
     try:
         findings = await box.check()
     finally:
