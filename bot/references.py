@@ -118,8 +118,9 @@ class _References:
         yield from self._doubles(
             "mailboxes",
             (
-                (("mailboxes", name, "imap"), _same_folder(mailbox.get("imap")))
+                (("mailboxes", name, "imap"), folder)
                 for name, mailbox in self.mailboxes.items()
+                for folder in _same_folders(mailbox.get("imap"))
             ),
             "another mailbox reads the same folder",
             "Keep one of them: every mail would arrive twice",
@@ -189,9 +190,10 @@ def _bot_id(token: object) -> object:
     return token.partition(":")[0]
 
 
-def _same_folder(imap: object) -> object:
+def _same_folders(imap: object) -> set[tuple[str, str, str]]:
     if not isinstance(imap, dict) or not all(isinstance(imap.get(name), str) for name in ("host", "user")):
-        return None
+        return set()
     # Whatever the port: a server lets in by several.
-    folder = str(imap.get("folder", "INBOX"))
-    return (imap["host"].lower().rstrip("."), imap["user"], "INBOX" if folder.upper() == "INBOX" else folder)
+    folders = _list(imap.get("folders")) or [str(imap.get("folder", "INBOX"))]
+    names = {"INBOX" if folder.upper() == "INBOX" else folder for folder in folders}
+    return {(imap["host"].lower().rstrip("."), imap["user"], name) for name in sorted(names)}

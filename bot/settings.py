@@ -85,6 +85,9 @@ class Wrong(ValueError):
 
 Language = Literal["fr", "en"]
 
+MOST_FOLDERS = 8
+"""Of one mailbox. Servers allow ten to twenty connections to one (Gmail: 15)."""
+
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,50}\Z")
 # not all that RFC 5321 allows, but nothing it forbids: quoted local parts are not written in configs
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z")
@@ -145,13 +148,25 @@ def _header_name(value: str) -> str:
     return value
 
 
+def _same_name(folder: str) -> str:
+    return "INBOX" if folder.upper() == "INBOX" else folder  # RFC 3501 §5.1
+
+
+def _some_folders(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(value) > MOST_FOLDERS:
+        raise Wrong(f"names {len(value)} folders", f"Each costs a connection: name {MOST_FOLDERS} at most")
+    if len({_same_name(name) for name in value}) < len(value):
+        raise Wrong("names a folder twice", "Keep each once")
+    return value
+
+
 def _after(value: str) -> str:
     try:
         Afterwards.from_text(value)
     except ValueError:
         raise Wrong(
             f"{value!r} is nothing that can be done",
-            'Choose "nothing", "seen", "flag:" and a word or \\Flagged, or "move:" and a folder',
+            'Choose "nothing", "seen", "flag:" and a word or \\\\Flagged, or "move:" and a folder',
         ) from None
     return value
 
@@ -382,7 +397,23 @@ class ImapSettings(ServerSettings):
     password: SecretStr
     password_file: Path | None = None
     folder: Annotated[str, Field(min_length=1)] = "INBOX"
+    folders: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], AfterValidator(_some_folders)] = ()
+    """Empty: `folder` alone."""
     after: Annotated[str, AfterValidator(_after)] = "nothing"
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Self:
+        if self.folders and "folder" in self.model_fields_set:
+            raise Wrong("has both folder and folders", "Keep folders, with all of them in it")
+        target = self.after.removeprefix("move:")
+        if target != self.after and _same_name(target) in {_same_name(name) for name in self.received}:
+            raise Wrong(f"moves what it receives to {target!r}, which it receives", "Move it to another folder")
+        return self
+
+    @property
+    def received(self) -> tuple[str, ...]:
+        """The folders that are received; the first in the place of the one there may be only."""
+        return self.folders or (self.folder,)
 
     @model_validator(mode="before")
     @classmethod

@@ -138,7 +138,8 @@ def imap_server(name: str, mailbox: MailboxSettings, beside: Path) -> ImapServer
         ca_file=imap.ca_file,
         user=imap.user,
         password=imap.password.get_secret_value(),
-        folder=imap.folder,
+        folder=imap.received[0],
+        more_folders=imap.received[1:],
         tokens=tokens,
     )
 

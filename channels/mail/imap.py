@@ -56,6 +56,13 @@ class ImapServer:
     folder: str = "INBOX"
     tokens: Tokens | None = None
     """In place of the password, where the server takes OAuth2 only."""
+    more_folders: tuple[str, ...] = ()
+    """What is received besides."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """All that is received."""
+        return (self.folder, *self.more_folders)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from time import monotonic
 from typing import Literal
@@ -18,6 +18,7 @@ from channels.base import Accept, Arrival
 from channels.errors import TemporaryFailure
 from channels.mail.afterwards import Afterwards
 from channels.mail.imap import LARGEST_MAIL, Folder, Imap
+from channels.mail.positions import Position, Positions, key_of, told_apart
 from inbox.model import ChannelId
 
 logger = logging.getLogger(__name__)
@@ -56,32 +57,6 @@ class Pace:
     """Until it is tried again to flag or move what was received, after the server refused."""
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far a folder has been received: everything up to `uid`, except `missing`."""
-
-    uidvalidity: int
-    uid: int
-    at: datetime
-    """When this was committed."""
-    since: date | None = None
-    """While a folder whose UIDs became void is gone through again: older mails than this are not fetched."""
-    missing: dict[int, int] = {}
-    """Mails the server has and did not deliver, and how often they were asked for."""
-    began: int | None = None
-    """Every mail from this UID on was to be received, whatever its date. None: a version wrote it that did not say."""
-    began_on: date | None = None
-    """Of those below `began`, the mails that reached the server on this day or later were; None: none were."""
-    pending: tuple[int, ...] = ()
-    """Mails that are received, and not flagged or moved yet as the config asks."""
-
-    def to_text(self) -> str:
-        return msgspec.json.encode(self).decode()
-
-    @classmethod
-    def from_text(cls, text: str) -> Position:
-        return msgspec.json.decode(text, type=cls)
-
-
 class Intake:
     """One folder's way into the store, across all the connections of a run."""
 
@@ -89,7 +64,7 @@ class Intake:
         self,
         channel: ChannelId,
         folder: str,
-        position: str | None,
+        positions: Positions,
         accept: Accept,
         pace: Pace,
         *,
@@ -98,7 +73,8 @@ class Intake:
     ) -> None:
         self._channel = channel
         self._name = folder
-        self._position = Position.from_text(position) if position is not None else None
+        self._positions = positions
+        self._position = positions.find(folder)
         self._accept = accept
         self._pace = pace
         self._start_at = start_at
@@ -107,6 +83,10 @@ class Intake:
         self._due: dict[int, float] = {}
         self._afterwards = afterwards
         self._afterwards_due = 0.0
+
+    @property
+    def _scope(self) -> str:
+        return self._positions.scope(self._name)
 
     async def receive(
         self,
@@ -169,6 +149,8 @@ class Intake:
         its dates (INTERNALDATE) still brings all: more, never less.
         """
         if self._position is None:
+            self._position = self._positions.recognise(self._name, folder.uidvalidity)
+        if self._position is None:
             uid = folder.uidnext - 1 if self._start_at == "now" else 0
             first = Position(uidvalidity=folder.uidvalidity, uid=uid, at=datetime.now(UTC), began=uid + 1)
             return await self._commit([], first)
@@ -221,13 +203,13 @@ class Intake:
         lost = [uid for uid in wanted if uid not in mails]
         # What was deleted between search and fetch was never received.
         later |= await imap.still_there(lost) & set(lost) if lost else set()
-        validity = position.uidvalidity
+        validity, scope = position.uidvalidity, self._scope
         arrivals = []
         for uid in batch:
             if uid in mails:
-                arrivals.append(arrival(self._channel, validity, uid, mails[uid]))
+                arrivals.append(arrival(self._channel, validity, uid, mails[uid], scope))
             elif uid in oversized:
-                arrivals.append(report(self._channel, validity, uid, too_large(sizes[uid])))
+                arrivals.append(report(self._channel, validity, uid, too_large(sizes[uid]), scope))
         for uid in later:
             logger.warning("%s: the server announced UID %d and did not deliver it", self._channel, uid)
             self._due[uid] = monotonic() + self._pause_after(1)
@@ -251,13 +233,14 @@ class Intake:
                 position = await self._commit([], msgspec.structs.replace(position, missing=missing))
                 self._due[uid] = monotonic() + self._pause_after(tries + 1)
                 mails = await imap.fetch([uid])
-                arrivals = [arrival(self._channel, position.uidvalidity, uid, raw) for raw in mails.values()]
+                validity = position.uidvalidity
+                arrivals = [arrival(self._channel, validity, uid, raw, self._scope) for raw in mails.values()]
                 position = self._to_change(position, mails)
             if not arrivals and await imap.still_there([uid]):
                 if tries < len(self._pace.undelivered):
                     continue
                 logger.error("%s: UID %d was never delivered; a report takes its place", self._channel, uid)
-                arrivals = [report(self._channel, position.uidvalidity, uid, OFTEN_ASKED)]
+                arrivals = [report(self._channel, position.uidvalidity, uid, OFTEN_ASKED, self._scope)]
             missing = {other: count for other, count in position.missing.items() if other != uid}
             position = await self._commit(arrivals, msgspec.structs.replace(position, missing=missing))
         return position
@@ -299,7 +282,7 @@ class Intake:
     async def _commit(self, arrivals: Sequence[Arrival], position: Position) -> Position:
         position = msgspec.structs.replace(position, at=datetime.now(UTC))
         try:
-            await self._accept(arrivals, position.to_text())
+            await self._positions.keep(self._accept, self._name, arrivals, position)
         except Exception as error:  # whatever it was: not kept, so it is fetched and offered again
             raise TemporaryFailure(self._channel, f"what arrived could not be kept: {type(error).__name__}") from error
         self._position = position
@@ -327,28 +310,29 @@ def batches(uids: Sequence[int], sizes: dict[int, int], one_by_one_to: int = 0) 
         yield batch
 
 
-def arrival(channel: ChannelId, validity: int, uid: int, raw: bytes) -> Arrival:
+def arrival(channel: ChannelId, validity: int, uid: int, raw: bytes, scope: str = "") -> Arrival:
     """One mail of a folder; its key is its place in it."""
-    return Arrival(source_key=f"{validity}:{uid}", lane=channel, raw=raw)
+    return Arrival(source_key=key_of(validity, uid, scope), lane=channel, raw=raw)
 
 
-def report(channel: ChannelId, validity: int, uid: int, why: str) -> Arrival:
+def report(channel: ChannelId, validity: int, uid: int, why: str, scope: str = "") -> Arrival:
     """What stands for a mail that cannot be had: it says so, by its header and in words."""
     name = re.sub(r"[^\w.-]", "-", channel, flags=re.ASCII)
+    where = f", folder {scope[1:]}" if scope else ""
     raw = (
         f"From: Permanence <undelivered@permanence.invalid>\r\n"
         f"Subject: A mail could not be fetched (UID {uid})\r\n"
         f"Date: {format_datetime(datetime.now(UTC))}\r\n"
-        f"Message-ID: <{validity}.{uid}.{name}@permanence.invalid>\r\n"
+        f"Message-ID: <{validity}.{uid}.{told_apart(scope)}{name}@permanence.invalid>\r\n"
         "Auto-Submitted: auto-generated\r\n"
         f"X-Permanence-Undelivered: uidvalidity={validity}; uid={uid}\r\n"
         "MIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
         "\r\n"
         f"The mail server announced a mail (UID {uid}) and did not deliver it. {why}\r\n"
-        "It is still in the mailbox: please look there.\r\n"
+        f"It is still in the mailbox{where}: please look there.\r\n"
     ).encode()
-    return arrival(channel, validity, uid, raw)
+    return arrival(channel, validity, uid, raw, scope)
 
 
 def too_large(size: int) -> str:

@@ -17,11 +17,13 @@ from channels.errors import ChannelError, LoginRejected, PermanentFailure
 from channels.mail import acknowledgement, compose, page, parse
 from channels.mail.afterwards import Afterwards
 from channels.mail.imap import Imap, ImapServer, Limits
-from channels.mail.intake import Intake, Pace, Position
+from channels.mail.intake import Intake, Pace
+from channels.mail.positions import Positions, canonical
 from channels.mail.recount import Recount
 from channels.mail.routing import RouteHeader
 from channels.mail.smtp import Smtp, SmtpServer
 from channels.mail.trust import Judge, named_on_top
+from channels.mail.watch import Watch, WatchOfOne
 from inbox.envelope import Envelope
 from inbox.model import Attachment, ChannelId, Letter, Post
 
@@ -77,44 +79,53 @@ class Mailbox:
         self._afterwards = afterwards
         self._copies: set[asyncio.Task[None]] = set()
         self._copying = asyncio.Lock()
+        self._plain = imap.folder
+        """Which folder's keys name no folder."""
 
     # ------------------------------------------------------------ in
 
     async def run(self, position: str | None, accept: Accept) -> None:
+        positions = self._positions(position)
+        watch = Watch(self.id, self._observer, len(positions.folders))
+        if len(positions.folders) == 1:
+            await self._receive(self._imap.folder, positions, accept, watch.of(0), asyncio.Event())
+            return
+        known_here = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, folder in enumerate(positions.folders):
+                    group.create_task(self._receive(folder, positions, accept, watch.of(number), known_here))
+        except BaseExceptionGroup as several:
+            refused = several.subgroup(LoginRejected)
+            if refused is None:
+                raise
+            raise next(each for each in refused.exceptions if isinstance(each, LoginRejected)) from None
+
+    async def _receive(
+        self, folder: str, positions: Positions, accept: Accept, watch: WatchOfOne, known_here: asyncio.Event
+    ) -> None:
+        """Receive one folder, over a connection of its own: one that idles tells of one folder only (RFC 2177)."""
         intake = Intake(
-            self.id,
-            self._imap.folder,
-            position,
-            accept,
-            self._pace,
-            start_at=self._start_at,
-            afterwards=self._afterwards,
+            self.id, folder, positions, accept, self._pace, start_at=self._start_at, afterwards=self._afterwards
         )
-        known_here = False
         wait = timedelta(0)
         while True:
             up_since: float | None = None
-
-            def announced() -> None:
-                self._observer.announced(self.id)
 
             def received() -> None:
                 nonlocal up_since
                 if up_since is None:
                     up_since = monotonic()
-                    self._observer.up(self.id)
-
-            def owed(something: bool) -> None:
-                self._observer.owed(self.id, something)
+                    watch.up()
 
             reason, login_refused = "unforeseen", False
             try:
                 async with Imap(self.id, self._imap, self._limits) as imap:
-                    known_here = True
-                    await intake.receive(imap, announced, received, owed)
+                    known_here.set()
+                    await intake.receive(imap, watch.announced, received, watch.owed)
             except LoginRejected as failure:
-                if not known_here:
-                    self._observer.down(self.id, failure.detail, None)
+                if not known_here.is_set():
+                    watch.down(failure.detail, None)
                     raise
                 login_refused, reason = True, failure.detail
             except ChannelError as failure:
@@ -127,20 +138,25 @@ class Mailbox:
             wait = min(max(wait * 2, self._pace.first_wait), self._pace.longest_wait)
             # Jitter: after an outage a hundred mailboxes do not knock at once.
             seconds = (self._pace.login_wait if login_refused else wait).total_seconds() * random.uniform(0.5, 1)
-            self._observer.down(self.id, reason, seconds)
+            watch.down(reason, seconds)
             await asyncio.sleep(seconds)
 
     async def list_keys(self, position: str) -> list[str] | None:
-        return await self._recount().list_keys(Position.from_text(position))
+        return await self._recount().list_keys(self._positions(position))
 
     async def fetch(self, keys: Sequence[str], take: Take) -> None:
-        await self._recount().fetch(keys, take)
+        await self._recount().fetch(keys, {"": self._plain}, take)
+
+    def _positions(self, text: str | None) -> Positions:
+        positions = Positions(text, self._imap.folders)
+        self._plain = positions.plain
+        return positions
 
     def _recount(self) -> Recount:
         def connect() -> Imap:
             return Imap(self.id, self._imap, self._limits)
 
-        return Recount(self.id, self._imap.folder, connect, self._pace.undelivered[0])
+        return Recount(self.id, connect, self._pace.undelivered[0])
 
     def read(self, raw: bytes) -> Envelope:
         envelope = parse.read_mail(raw)
@@ -232,15 +248,17 @@ class Mailbox:
     async def _check_folders(self, imap: Imap, subject: str) -> list[Finding]:
         findings = []
         folders = await imap.folders()
-        names = {"INBOX" if name.upper() == "INBOX" else name for name in folders}  # RFC 3501 §5.1: in any case
-        wanted = "INBOX" if self._imap.folder.upper() == "INBOX" else self._imap.folder
-        if wanted in names or wanted == "INBOX":
-            folder = await imap.open_folder(self._imap.folder)
-            findings.append(Finding("ok", subject, f"{self._imap.folder} holds {folder.exists} mails"))
-            findings += await self._check_origin(imap, folder.exists, subject)
-        else:
-            remedy = f"Set folder to one of: {', '.join(sorted(names)[:20])}"
-            findings.append(Finding("error", subject, f"There is no folder {self._imap.folder}", remedy))
+        names = {canonical(name) for name in folders}
+        for wanted in map(canonical, self._imap.folders):
+            if wanted in names or wanted == "INBOX":
+                folder = await imap.open_folder(wanted)
+                findings.append(Finding("ok", subject, f"{wanted} holds {folder.exists} mails"))
+                if wanted == canonical(self._imap.folder):
+                    findings += await self._check_origin(imap, folder.exists, subject)
+            else:
+                setting = "folders" if self._imap.more_folders else "folder"
+                remedy = f"Set {setting} to one of: {', '.join(sorted(names)[:20])}"
+                findings.append(Finding("error", subject, f"There is no folder {wanted}", remedy))
         if not imap.can_idle:
             every = round(self._pace.poll.total_seconds())
             says = f"The server does not announce new mail (no IDLE); it is asked every {every} seconds"

@@ -717,3 +717,32 @@ def test_accounts_share_a_mailbox_by_words_and_addresses_of_their_own(tmp_path: 
 )  # fmt: skip
 def test_what_would_leave_open_whose_a_mail_is_is_a_mistake(tmp_path: Path, was: str, now: str, mistake: str) -> None:
     assert mistakes(written(tmp_path, SHARED.replace(was, now))) == [mistake]
+
+
+@pytest.mark.parametrize(
+    ("lines", "mistake"),
+    [
+        ('folder = "A"\nfolders = ["A", "B"]', "has both folder and folders. Keep folders, with all of them in it"),
+        ('folders = ["A", "INBOX", "inbox"]', "names a folder twice. Keep each once"),
+        ('folders = ["1", "2", "3", "4", "5", "6", "7", "8", "9"]',
+         "names 9 folders. Each costs a connection: name 8 at most"),
+        ('folders = ["A", "B"]\nafter = "move:B"',
+         "moves what it receives to 'B', which it receives. Move it to another folder"),
+        ('after = "move:inbox"', "moves what it receives to 'inbox', which it receives. Move it to another folder"),
+        ('after = "delete"', "'delete' is nothing that can be done. "
+         'Choose "nothing", "seen", "flag:" and a word or \\\\Flagged, or "move:" and a folder'),
+    ],
+)  # fmt: skip
+def test_folders_and_what_is_done_in_them_are_said_once_and_make_sense(
+    tmp_path: Path, lines: str, mistake: str
+) -> None:
+    found = mistakes(written(tmp_path, SMALL.replace('user = "accueil"', f'user = "accueil"\n{lines}')))
+    assert [each.partition(": ")[2].partition(": ")[2] for each in found] == [mistake]
+
+
+def test_several_folders_are_received_and_no_other_mailbox_may_read_one_of_them(tmp_path: Path) -> None:
+    text = SMALL.replace('user = "accueil"', 'user = "accueil"\nfolders = ["Ventes", "INBOX"]')
+    assert load(written(tmp_path, text), {}).mailboxes["accueil"].imap.received == ("Ventes", "INBOX")
+    second = '[mailboxes.b]\nimap = { host = "localhost", user = "accueil", password = "x" }\nsmtp = { host = "b" }\n'
+    (mistake,) = mistakes(written(tmp_path, text.replace("[bots.desk]", second + "[bots.desk]")))
+    assert "another mailbox reads the same folder" in mistake

@@ -15,7 +15,7 @@ import pytest
 from bot.demo.telegram_server import TelegramServer
 from bot.settings import Settings
 from bot.wiring import open_store
-from channels.mail.intake import Position
+from channels.mail.positions import Position
 from inbox.model import Cursor, Receipt, Recount
 from inbox.store.base import Changes
 from tests.flow.hurried import (

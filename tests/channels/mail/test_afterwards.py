@@ -12,8 +12,9 @@ import pytest
 from channels.base import Arrival
 from channels.mail.afterwards import Afterwards
 from channels.mail.imap import ImapServer
-from channels.mail.intake import Pace, Position
+from channels.mail.intake import Pace
 from channels.mail.mailbox import Mailbox
+from channels.mail.positions import Position
 from inbox.errors import StoreUnavailable
 from tests.channels.mail.test_mailbox import (
     DESK,

@@ -18,8 +18,9 @@ from channels.base import Arrival, Channel
 from channels.errors import LoginRejected, PermanentFailure
 from channels.mail.afterwards import Afterwards
 from channels.mail.imap import ImapServer, Limits
-from channels.mail.intake import Pace, Position
+from channels.mail.intake import Pace
 from channels.mail.mailbox import Mailbox
+from channels.mail.positions import Position
 from channels.mail.smtp import SmtpServer
 from channels.mail.trust import Judge
 from inbox.envelope import Envelope as Reading

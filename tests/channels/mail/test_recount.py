@@ -11,7 +11,7 @@ import pytest
 from channels.base import Arrival
 from channels.errors import TemporaryFailure
 from channels.mail.imap import LARGEST_MAIL
-from channels.mail.intake import Position
+from channels.mail.positions import Position
 from inbox.errors import StoreUnavailable
 from tests.channels.mail.test_mailbox import (
     QUICK,
