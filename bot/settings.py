@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.toml_lines import Place
 from channels.mail.afterwards import Afterwards
+from channels.mail.doors import AT_ONCE
 from inbox.accounts import ANY_AT
 from inbox.invitations import INVITATION_PREFIX
 from inbox.model import UNSORTED
@@ -495,6 +496,12 @@ class MailboxSettings(_Section):
         return values
 
 
+class MailSettings(_Section):
+    """What all mailboxes share."""
+
+    logins_at_once: Annotated[int, Field(ge=1, le=1000)] = AT_ONCE
+
+
 class WebhookSettings(_Section):
     """Where Telegram calls, and where this program listens for it."""
 
@@ -557,6 +564,7 @@ class Settings(BaseSettings):
     desk: DeskSettings = DeskSettings()
     owners: tuple[OwnerSettings, ...] = ()
     accounts: Annotated[dict[AccountKey, AccountSettings], Field(min_length=1)]
+    mail: MailSettings = MailSettings()
     mailboxes: dict[Slug, MailboxSettings] = {}
     bots: Annotated[dict[Slug, BotSettings], Field(min_length=1)]
     watch: WatchSettings = WatchSettings()

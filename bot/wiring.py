@@ -13,7 +13,8 @@ from aiohttp import web
 from bot.settings import BotSettings, MailboxSettings, OAuthSettings, Settings, store_url, tagged_addresses
 from channels.base import Channel, Observer
 from channels.mail.afterwards import Afterwards
-from channels.mail.imap import ImapServer
+from channels.mail.doors import Doors
+from channels.mail.imap import ImapServer, Limits
 from channels.mail.keys import DnsKeys
 from channels.mail.mailbox import Mailbox
 from channels.mail.routing import RouteHeader
@@ -100,8 +101,9 @@ def build_channels(settings: Settings, observer: Observer) -> dict[ChannelId, Ch
 
 
 def _channels(settings: Settings, observer: Observer) -> Iterator[tuple[ChannelId, Channel]]:
+    limits = Limits(doors=Doors(settings.mail.logins_at_once))
     for name, mailbox in settings.mailboxes.items():
-        yield mail_channel(name), build_mailbox(name, mailbox, observer, kept_beside(settings))
+        yield mail_channel(name), build_mailbox(name, mailbox, observer, kept_beside(settings), limits)
     for name, bot in settings.bots.items():
         shared = bot.account is None and len(settings.accounts) > 1
         yield telegram_channel(name), build_bot(name, bot, observer, shared=shared)
@@ -144,7 +146,9 @@ def imap_server(name: str, mailbox: MailboxSettings, beside: Path) -> ImapServer
     )
 
 
-def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer, beside: Path = Path()) -> Mailbox:
+def build_mailbox(
+    name: str, mailbox: MailboxSettings, observer: Observer, beside: Path = Path(), limits: Limits | None = None
+) -> Mailbox:
     """One mailbox. What its smtp section leaves out of the login is the imap section's.
 
     Args:
@@ -173,6 +177,7 @@ def build_mailbox(name: str, mailbox: MailboxSettings, observer: Observer, besid
         judge=Judge(mailbox.trusted_authserv_id, _keys if mailbox.verify_dkim else None),
         route=RouteHeader(mailbox.route_header.lower(), mailbox.route_header_below) if mailbox.route_header else None,
         afterwards=Afterwards.from_text(imap.after),
+        limits=limits,
     )
 
 

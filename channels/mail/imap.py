@@ -24,6 +24,7 @@ from aiohappyeyeballs import start_connection
 
 from channels.errors import ChannelError, LoginRejected, TemporaryFailure
 from channels.mail.bearer import RESIGNED, Tokens, bearer, mechanism_of
+from channels.mail.doors import Doors
 from channels.mail.imap_protocol import Answer, Disconnected, ImapProtocol, fetched, quoted, tokens
 from inbox.model import ChannelId
 
@@ -67,12 +68,14 @@ class ImapServer:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a server may be silent."""
+    """How long a server may be silent, and how many connections may be opened to it at a time."""
 
     connect: timedelta = timedelta(seconds=30)
     answer: timedelta = timedelta(seconds=120)
     """In the middle of a command. A search of a large mailbox is silent for long."""
     keepalive: timedelta = timedelta(seconds=60)
+    doors: Doors = field(default_factory=Doors)
+    """Whose turn it is to connect; waiting for it is none of the server's silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,10 @@ class Imap:
 
     async def __aenter__(self) -> Self:
         try:
-            async with asyncio.timeout(self._limits.connect.total_seconds()):
-                await self._connect()
-                await self._login()
+            async with self._limits.doors.to(self.server.host):
+                async with asyncio.timeout(self._limits.connect.total_seconds()):
+                    await self._connect()
+                    await self._login()
         except BaseException as error:
             await self._hang_up()
             if isinstance(error, OSError):  # TimeoutError and ssl.SSLError among them

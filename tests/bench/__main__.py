@@ -127,6 +127,15 @@ def _report_spread(name: str, seconds: Iterable[float]) -> None:
     _report(f"{name}_p95_ms", statistics.quantiles(values, n=20, method="inclusive")[-1], "ms")
 
 
+# ---------------------------------------------------------------- mailboxes
+
+
+def measure_mailboxes() -> None:
+    """Many mailboxes that nothing arrives in; in a process of its own, which holds nothing else."""
+    _say("two hundred mailboxes, without TLS and with it")
+    subprocess.run([sys.executable, "-m", "tests.bench.mailboxes"], check=True, timeout=300)
+
+
 # ---------------------------------------------------------------- store
 
 
@@ -162,6 +171,7 @@ def main() -> int:
         measure_reading()
         measure_cards(directory)
         measure_intake(directory)
+        measure_mailboxes()
         measure_store(directory)
         measure_growth(directory)
     return 0

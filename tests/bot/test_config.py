@@ -111,6 +111,7 @@ def test_what_the_example_calls_the_default_is_the_default(tmp_path: Path) -> No
     assert settings.watch == example.watch
     assert settings.logs == example.logs
     assert settings.web == example.web
+    assert settings.mail == example.mail
     assert settings.store.path == tmp_path / "permanence.db"
     mailbox, shown = settings.mailboxes["accueil"], example.mailboxes["cabinet-roux"]
     assert (mailbox.start_at, mailbox.idle_renewal_minutes) == (shown.start_at, shown.idle_renewal_minutes)

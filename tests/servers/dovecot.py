@@ -145,6 +145,7 @@ class Dovecot:
     Attributes:
         password: every user's; a change counts from the next start.
         capability: what IMAP offers, where that shall differ from all Dovecot can; likewise.
+        further: what its config says besides; likewise.
     """
 
     def __init__(self, *, takes_tokens: bool = False) -> None:
@@ -153,6 +154,7 @@ class Dovecot:
         self.root = Path(tempfile.mkdtemp(prefix="dovecot-")).resolve()
         self.password = "desk-password"
         self.capability = ""
+        self.further = ""
         self.imap_port, self.imaps_port, self.lmtp_port, self.sasl_port = free_ports(4)
         account = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
         self._user, self._uid, self._gid = account.pw_name, account.pw_uid, account.pw_gid
@@ -201,6 +203,7 @@ class Dovecot:
                 lmtp_port=self.lmtp_port,
                 sasl_port=self.sasl_port,
             )
+            + self.further
         )
         as_root = os.getuid() == 0
         if as_root:
