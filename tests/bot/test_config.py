@@ -302,8 +302,8 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_remedy(tmp_path: Pa
     path = written(tmp_path, BAD)
     said = mistakes(path)
     assert said == [
-        "1: colour: there is no such setting. Remove it; here stand store, desk, owners, accounts, mailboxes, bots, "
-        "watch, logs, web",
+        "1: colour: there is no such setting. Remove it; here stand store, desk, owners, accounts, mail, mailboxes, "
+        "bots, watch, logs, web",
         "4: store.url: does not name a database. End it with a database of the desk's own, in letters, digits, _ and "
         '-, like "mongodb://db1,db2,db3/permanence"; options follow behind a question mark',
         "7: desk.langage: there is no such setting. Did you mean 'language'?",
