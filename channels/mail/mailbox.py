@@ -319,6 +319,10 @@ def _explained(failure: ChannelError, server: ImapServer, subject: str) -> Findi
     if isinstance(failure, LoginRejected):
         says = f"{server.host}:{server.port} does not let {server.user} in ({failure.detail})"
         remedy = "Check user and password; some providers want IMAP switched on, or a password made for this program"
+        if server.tokens is not None:
+            remedy = (
+                f"permanence mailbox login {failure.channel.partition(':')[2]}, as a person who may use {server.user}"
+            )
     elif isinstance(cause, ssl.SSLCertVerificationError):
         if cause.verify_code in _OTHER_NAME:
             remedy = f"The certificate names other servers than {server.host}: set host to a name it is made for"

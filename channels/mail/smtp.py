@@ -639,6 +639,10 @@ def _explained(failure: ChannelError, server: SmtpServer, subject: str) -> Findi
     elif isinstance(failure, LoginRejected):
         says = f"The server refuses to log in {server.user}."
         remedy = "Check user and password; some providers want a password made for this program."
+        if server.tokens is not None:
+            remedy = (
+                f"permanence mailbox login {failure.channel.partition(':')[2]}; the provider may have to allow SMTP."
+            )
     elif isinstance(cause, ssl.SSLCertVerificationError):
         says = f"The server's certificate is not accepted: {cause.verify_message}."
         if cause.verify_code in _OTHER_NAME:

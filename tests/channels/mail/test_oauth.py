@@ -15,10 +15,12 @@ import pytest
 
 from channels.errors import LoginRejected, TemporaryFailure
 from channels.mail.imap import Imap, ImapServer
+from channels.mail.mailbox import Mailbox
 from channels.mail.oauth import TokenFile, TokenSource
 from channels.mail.permission import NotGiven, allowed_by_browser, allowed_by_code
 from channels.mail.smtp import Smtp, SmtpServer
 from inbox.model import BlobId, ChannelId, Letter
+from tests.channels.mail.test_mailbox import Watcher
 from tests.conftest import require_server
 from tests.servers.authorization import AuthorizationServer
 from tests.servers.dovecot import Dovecot, access_token
@@ -126,6 +128,21 @@ async def test_a_permission_that_others_may_read_or_that_is_none_is_refused_by_n
     path.chmod(0o600)
     with pytest.raises(LoginRejected, match="holds no permission"):
         await tokens.token()
+
+
+async def test_a_check_names_the_command_that_mends_it(
+    mail_server: Dovecot, provider: AuthorizationServer, tmp_path: Path
+) -> None:
+    tokens = source(provider, tmp_path / "permission")
+    mailbox = Mailbox(
+        CABINET,
+        imap_of(mail_server, tokens),
+        SmtpServer("127.0.0.1", mail_server.lmtp_port, "none", user="cabinet", tokens=tokens),
+        Watcher(),
+    )
+    wrong = [finding for finding in await mailbox.check() if finding.level == "error"]
+    assert "permanence mailbox login cabinet, as a person who may use cabinet" in wrong[0].remedy
+    assert "no permission" in wrong[0].says
 
 
 async def test_permission_by_browser(provider: AuthorizationServer) -> None:
