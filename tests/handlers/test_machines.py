@@ -13,7 +13,8 @@ from bot.locales import Catalogue
 from channels.base import Arrival
 from handlers.callbacks import Close, Release, Send
 from handlers.incoming import accepting
-from handlers.views import Voice, delivery_state
+from handlers.outcomes import delivery_state
+from handlers.views import Voice
 from inbox.acknowledgements import MOST_TO_ONE
 from inbox.model import BlobId, DeliveryState, Letter, Status
 from inbox.particulars import Failure, FailureKind

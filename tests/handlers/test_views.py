@@ -294,7 +294,7 @@ def test_a_reply_says_how_far_it_got(state: DeliveryState, says: str) -> None:
 def test_a_retry_is_told_apart_from_a_reply_that_has_its_first_try_before_it_and_says_why() -> None:
     conversation = a_conversation(holder=a_secretary())
     reply = a_message(conversation, direction=Direction.OUTBOUND)
-    assert views.delivery_state([a_reply(reply, error="failure.connection", attempts=1)], FR) == (
+    assert outcomes.delivery_state([a_reply(reply, error="failure.connection", attempts=1)], FR) == (
         "🔁 pas encore parti, nouvel essai prévu — Le serveur d’envoi est injoignable."
     )
 
