@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 COPIES_WAITING = 32
 """Copies for the Sent folder held in memory at once; more are not made."""
+KEEP_COPIES = ("smtp.gmail.com", "smtp.googlemail.com", "smtp.office365.com", "smtp-mail.outlook.com")
+"""Servers that put what they send into the Sent folder by themselves: a second copy would stand beside theirs."""
 LOOKED_AT = 10
 """Mails that a check looks at, the newest."""
 LARGEST_LOOKED_AT = 2**20
@@ -69,7 +71,8 @@ class Mailbox:
         self._smtp = Smtp(id, smtp)
         self._observer = observer
         self._start_at: Literal["now", "beginning"] = start_at
-        self._sent_folder = sent_folder
+        self._keeps_copies = sent_folder == "auto" and smtp.host.lower().rstrip(".") in KEEP_COPIES
+        self._sent_folder = None if self._keeps_copies else sent_folder
         self._pace = pace or Pace()
         if idle_renewal is not None:
             self._pace = replace(self._pace, idle_renewal=idle_renewal)
@@ -264,6 +267,8 @@ class Mailbox:
             says = f"The server does not announce new mail (no IDLE); it is asked every {every} seconds"
             findings.append(Finding("warning", subject, says, "Nothing to mend here; mail may show up that much later"))
         findings += self._check_afterwards(imap, subject, names)
+        if self._keeps_copies:
+            findings.append(Finding("ok", subject, "The server that sends keeps the copies of what is sent"))
         if self._sent_folder is not None:
             sent = _sent_among(folders) if self._sent_folder == "auto" else self._sent_folder
             if sent is None:
