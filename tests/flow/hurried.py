@@ -69,7 +69,7 @@ def hurry(
     """Have the worker that is started next keep short times."""
 
     def build(*args: Any, idle_renewal: timedelta, **named: Any) -> Mailbox:
-        return Mailbox(*args, pace=pace, limits=limits, **named)
+        return Mailbox(*args, **{**named, "pace": pace, "limits": limits})
 
     monkeypatch.setattr(wiring, "Mailbox", build)
     if patience is not None:
