@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot.locales import Catalogue
 from channels.base import Preview
-from handlers import callbacks, views
+from handlers import callbacks, outcomes, views
 from handlers.legible import one_line, shortened, units
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox.model import (
