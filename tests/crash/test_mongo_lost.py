@@ -95,6 +95,7 @@ async def telegram() -> AsyncIterator[TelegramServer]:
         ("the server is killed", "pymongo"),
     ],
 )
+@pytest.mark.timeout(400)
 async def test_a_mail_and_its_answer_pass_once_though_commits_are_lost(
     tmp_path: Path, dovecot: Dovecot, telegram: TelegramServer, how: str, driver: str
 ) -> None:
@@ -112,7 +113,7 @@ async def test_a_mail_and_its_answer_pass_once_though_commits_are_lost(
                 card = await sees(anne, QUESTION, button="rel:")
                 anne.reply(card, ANSWER)
                 preview = await sees(anne, "Aperçu", ANSWER, button="send")
-                await anne.press(preview, "send")
+                await anne.press(preview, "send", seconds=100)  # a server that is started anew answers late
                 await eventually(lambda: smtp.taken, seconds=100)
                 await sees(anne, "#1", "envoyé à")
                 if how == "the server is killed":

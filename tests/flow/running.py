@@ -143,11 +143,11 @@ class At:
             raise AssertionError(f"{self.user.first_name} does not see {parts} {button!r}; the screen:\n{screen}")
         return found
 
-    async def press(self, message: Json, button: str) -> str:
+    async def press(self, message: Json, button: str, *, seconds: float = 15.0) -> str:
         """Press a button by how its data begins; the toast."""
         data = find_button(message, button)
         assert data is not None, f"no button {button!r} under {message.get('text')!r}"
-        answer = await self.user.press(message["message_id"], data)
+        answer = await self.user.press(message["message_id"], data, seconds=seconds)
         return answer.text
 
     def reply(self, message: Json, text: str) -> Json:
