@@ -75,6 +75,8 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\u
 
 def head_of(line: str) -> tuple[Head, str] | None:
     """What a line names and its value, if it is a line of a quoted header."""
+    if ":" not in line and "：" not in line:
+        return None
     for pattern in (_HEAD_LINE, _NO_SPACE_LINE):
         found = pattern.match(line)
         if found is not None:
