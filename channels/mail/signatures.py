@@ -92,8 +92,9 @@ _PROSE = re.compile(
 def is_device_line(line: str) -> bool:
     """Whether a line says from what kind of device the mail was sent."""
     said = line.strip().strip("<>()[]*_•· ").strip()
-    if not said or len(said) > 140 or _PROSE.search(said) or head_of(said) is not None:
+    if not said or len(said) > 140:
         return False
-    if _OUTLOOK_LINE.match(said):
-        return True
-    return _SENT_LINE.match(said) is not None or _SENT_OTHERWISE.fullmatch(said) is not None
+    # What most lines fail first: they are asked of every line of every mail.
+    if not (_SENT_LINE.match(said) or _OUTLOOK_LINE.match(said) or _SENT_OTHERWISE.fullmatch(said)):
+        return False
+    return _PROSE.search(said) is None and head_of(said) is None
