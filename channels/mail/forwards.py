@@ -19,12 +19,12 @@ from channels.mail.heads import (
     head_of,
     is_original_line,
     labels_pattern,
+    names_something,
     read_head_block,
-    unmarked,
 )
+from channels.mail.lines import Lines, lines_of
 from inbox.particulars import Forward
 
-MOST_LINES = 4000
 LONGEST_NAME = 200
 
 
@@ -40,30 +40,31 @@ class Found(NamedTuple):
     """When it was written, as its header says; "" where it does not."""
 
 
-def find_forward(subject: str | None, text: str) -> Found | None:
+def find_forward(subject: str | None, text: str, lines: Lines | None = None) -> Found | None:
     """The mail that this one hands on, quoted in its text; None where it quotes none, or only what it answers.
 
     Args:
         subject: of this mail; None where it is not known, and only the text can tell.
+        lines: those of the text, where they are known.
     """
-    lines = text.split("\n", MOST_LINES)[:MOST_LINES]
-    said = [unmarked(line) for line in lines]
+    read = lines or lines_of(text)
+    written, said, plain = read.written, read.said, read.plain
     is_named = subject is None or is_forward_subject(subject)
     for number, line in enumerate(said):
-        if not line.strip(" >|*"):
+        if not line or (plain[number] and not _is_quoted(said, number + 1)) or not line.strip(" >|*"):
             continue
-        marked = _after_marker(said, number)
+        marked = _after_marker(said, number) if _may_mark(line) else None
         if marked is not None:
-            return marked.found(lines, number)
+            return marked.found(written, number)
         headed = _headed(said, number) if is_named else None
         if headed is not None:
-            return headed.found(lines, number)
+            return headed.found(written, number)
         if is_original_line(line):
             return None  # an answer, with what it answers
         start = find_attribution(said, number, quoted=_is_quoted(said, number + 1))
         if start is not None:
             attributed = subject is not None and is_named and not _is_quoted(said, start - 1)
-            return _attributed(said, start, number).found(lines, start) if attributed else None
+            return _attributed(said, start, number).found(written, start) if attributed else None
         if read_head_block(said, number) is not None:
             return None
     return None
@@ -146,6 +147,14 @@ class _Quoted(NamedTuple):
         )
         before = "\n".join(lines[:start])
         return Found(forward, before.strip(), len(before), date)
+
+
+def _may_mark(line: str) -> bool:
+    """Whether a line can be a marker at all: something is drawn at its beginning, or a colon stands in it."""
+    return not _DRAWN.isdisjoint(line[:25]) or names_something(line)
+
+
+_DRAWN = frozenset("-_=~–—*")
 
 
 def _after_marker(lines: Sequence[str], number: int) -> _Quoted | None:

@@ -59,11 +59,17 @@ def labels_pattern() -> str:
     return "(?:" + "|".join(re.escape(label) for label in sorted(begun, key=len, reverse=True)) + ")"
 
 
-def unmarked(line: str) -> str:
-    """A line as its words are compared: no-break and zero-width spaces made plain, its end trimmed."""
-    plain = _INVISIBLE.sub("", _SPACES.sub(" ", line[:LONGEST_LINE])).rstrip()
-    row = _ROW.match(plain)
-    return f"{row[1]}: {row[2]}" if row is not None and row[1].lower() in _KIND else plain
+def unmarked_lines(text: str, most: int) -> list[str]:
+    """The lines of a text as their words are compared: special spaces made plain, ends trimmed, headers out of tables."""
+    if not text.isascii() or "\t" in text:
+        text = _INVISIBLE.sub("", _SPACES.sub(" ", text))
+    lines = [line[:LONGEST_LINE].rstrip() for line in text.split("\n", most)[:most]]
+    return [_out_of_table(line) for line in lines] if "|" in text else lines
+
+
+def _out_of_table(line: str) -> str:
+    row = _ROW.match(line)
+    return f"{row[1]}: {row[2]}" if row is not None and row[1].lower() in _KIND else line
 
 
 _ROW = re.compile(r"\s?\|\s?([^\s|][^|]{0,30}?)\s?\|\s?([^|]*?)\s?\|$")
@@ -73,9 +79,14 @@ _SPACES = re.compile("[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f\xad]")
 
 
+def names_something(line: str) -> bool:
+    """Whether a colon stands in a line: without one it is no line of a header."""
+    return ":" in line or "：" in line
+
+
 def head_of(line: str) -> tuple[Head, str] | None:
     """What a line names and its value, if it is a line of a quoted header."""
-    if ":" not in line and "：" not in line:
+    if not names_something(line):
         return None
     for pattern in (_HEAD_LINE, _NO_SPACE_LINE):
         found = pattern.match(line)
@@ -139,7 +150,7 @@ def is_head_of_a_mail(lines: Sequence[str], block: HeadBlock) -> bool:
     if not lines[block.start].strip(" >|*_")[:1].isupper() and Head.DATE not in block.values:
         return False
     values, date = block.values, block.values.get(Head.DATE, "")
-    precise = _TIME.search(date) is not None or re.search(r"\d{4}", date) is not None
+    precise = _time(date) is not None or re.search(r"\d{4}", date) is not None
     if not any(_MAILBOX.search(value) for value in values.values()):
         # A journey has a date as well; only a mail was sent.
         was_sent = any(_SENT.match(line) for line in lines[block.start : block.end])
@@ -166,7 +177,7 @@ def read_shortest_head(lines: Sequence[str], at: int) -> HeadBlock | None:
             values[kind] = value
     who, date = values.get(Head.FROM, ""), values.get(Head.DATE, "")
     asks_on = at + 2 < len(lines) and _OTHER.match(lines[at + 2]) is not None
-    is_one = _MAILBOX.search(who) and _DATE.search(date) and _TIME.search(date) and not asks_on
+    is_one = _MAILBOX.search(who) and _day(date) and _time(date) and not asks_on
     return HeadBlock(at, at + 2, values) if is_one else None
 
 
@@ -181,7 +192,7 @@ def read_unknown_head(lines: Sequence[str], at: int) -> HeadBlock | None:
         if labelled is None:
             break
         values.append(labelled[1])
-    moment = any(_DATE.search(value) and _TIME.search(value) for value in values)
+    moment = any(_day(value) and _time(value) for value in values)
     return HeadBlock(at, at + len(values), {Head.FROM: sender[1]}) if len(values) >= 3 and moment else None
 
 
@@ -215,7 +226,7 @@ def is_head_in_one_line(line: str) -> bool:
         for label in _LABELS_IN_LINE.findall(line)
         for word in (label.lower(), label.lower().split()[-1])
     }
-    return {Head.FROM, Head.DATE, Head.SUBJECT} <= kinds and _DATE.search(line) is not None
+    return {Head.FROM, Head.DATE, Head.SUBJECT} <= kinds and _day(line) is not None
 
 
 _OTHER = re.compile(r"[\s>|*_]{0,20}[^\W\d_][^:：<>@\n]{0,30}?[\s*_]{0,3}[:：]")
@@ -284,7 +295,7 @@ _GMAIL = re.compile(r"\d{4}-\d{2}-\d{2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:?\d
 
 MOST_ATTRIBUTION_LINES = 7
 LONGEST_ENDING = 160
-_ENDINGS = (":", "：", "-", "–", "—")
+_ENDINGS = tuple(":：-–—")
 
 
 def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | None:
@@ -293,12 +304,14 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
     Args:
         quoted: whether a quotation follows: then less is asked of what introduces it.
     """
+    if not may_end_one(lines[end], quoted=quoted):
+        return None
     last = _last_words(lines, end)
     if _GMAIL.match(last) and not (end + 1 < len(lines) and lines[end + 1].strip() and not last.endswith(":")):
         return end
     if not may_end_attribution(lines, end, quoted=quoted):
         return None
-    wrote = _VERB.search(last[:40])
+    wrote = _verb(last[:40])
     if not quoted and wrote is not None and wrote.start() <= 3 and _MOMENT & _tells(last):
         return None  # "Wrote to you on Monday": who wrote, or when, comes first
     said, gaps, found = "", 0, None
@@ -331,17 +344,84 @@ def find_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> int | N
     return found
 
 
+def may_end_one(line: str, *, quoted: bool) -> bool:
+    """Whether a line is not one of the many that end no attribution, by its first and last characters alone."""
+    last = line.strip(" >|*_")
+    return last != "" and (quoted or last[-1] in _ENDING_CHARACTERS or last[0].isdigit() or len(last) == 1)
+
+
+_ENDING_CHARACTERS = frozenset(_ENDINGS)
+
+
 def may_end_attribution(lines: Sequence[str], end: int, *, quoted: bool) -> bool:
     """Whether it is worth looking for an attribution that ends here; costs little."""
+    if not may_end_one(lines[end], quoted=quoted):
+        return False
     last = _last_words(lines, end)
     if not last or not (quoted or last.endswith(_ENDINGS)):
         return _GMAIL.match(last) is not None
     return (
-        _ENDS_AS_ATTRIBUTION.search(last[-LONGEST_ENDING:]) is not None
+        _ends_as_attribution(last)
         or _ends_with_moment(lines, end, quoted=quoted)
         or _GMAIL.match(last) is not None
-        or (end > 0 and last.endswith(":") and _ENDS_AS_ATTRIBUTION.search(_two_lines(lines, end)) is not None)
+        or (end > 0 and last.endswith(":") and _ends_as_attribution(_two_lines(lines, end)))
     )
+
+
+def _ends_as_attribution(last: str) -> bool:
+    last = last[-LONGEST_ENDING:]
+    may_end = _may_say_wrote(last) or not _BRACKETS.isdisjoint(last[-8:])
+    return may_end and _ENDS_AS_ATTRIBUTION.search(last) is not None
+
+
+_BRACKETS = frozenset(">])")
+_STEMS = (
+    "wrote",
+    "writes",
+    "crit",
+    "schrieb",
+    "geschreven",
+    "schreef",
+    "escri",
+    "escreveu",
+    "scrive",
+    "skrev",
+    "kirjoitti",
+    "napis",
+    "pisze",
+    "naps",
+    "napís",
+    "missatge de",
+    "idatzi",
+    "írta",
+    "scris",
+    "kirjutas",
+    "rašė",
+    "rakstīja",
+    "писал",
+    "пишет",
+    "пише",
+    "напис",
+    "έγραψε",
+    "yazdı",
+    "كتب",
+    "כתב",
+    "מאת",
+    "写道",
+    "寫道",
+    "写了",
+    "のメール",
+    "書きました",
+    "からのメッセージ",
+    "작성",
+    "viết",
+    "نوشت",
+    "menulis",
+    "skrifaði",
+    "је написа",
+    "เขียน",
+)
+"""Each verb of `_WROTE` has one of these in it, in lower case."""
 
 
 def _two_lines(lines: Sequence[str], end: int) -> str:
@@ -357,35 +437,56 @@ def _last_words(lines: Sequence[str], end: int) -> str:
 def _ends_with_moment(lines: Sequence[str], end: int, *, quoted: bool) -> bool:
     """Whether a line may be the rest of "X wrote on Tuesday, March 2", broken anywhere."""
     last = lines[end].rstrip(" >|*_")
-    if not (quoted or last.endswith((":", "："))) or not _MOMENT & _tells(last[-200:]):
+    if not (quoted or last.endswith((":", "："))) or not (_day(last[-200:]) or _time(last[-200:])):
         return False
-    return quoted or any("@" in line or _VERB.search(line) for line in lines[max(end - 2, 0) : end + 1])
+    return quoted or any("@" in line or _verb(line) for line in lines[max(end - 2, 0) : end + 1])
 
 
 def _opens(said: str) -> bool:
     """Whether these words begin as "On Monday, March 2" does."""
-    moment = _DATE.search(said) or _TIME.search(said)
+    moment = _day(said) or _time(said)
     return moment is not None and moment.start() <= 24 and _OPENER.match(said) is not None
 
 
 _MOMENT = {"day", "time"}
 
 
+def _day(said: str) -> re.Match[str] | None:
+    return _DATE.search(said) if _DIGIT.search(said) is not None else None
+
+
+def _time(said: str) -> re.Match[str] | None:
+    return _TIME.search(said) if _DIGIT.search(said) is not None or "午" in said else None
+
+
+def _verb(said: str) -> re.Match[str] | None:
+    return _VERB.search(said) if _may_say_wrote(said) else None
+
+
+_DIGIT = re.compile(r"\d")
+
+
+def _may_say_wrote(said: str) -> bool:
+    """Whether one of the `_STEMS` stands in it: the search for every verb takes ten times as long."""
+    lower = said.lower()
+    return any(stem in lower for stem in _STEMS)
+
+
 def _tells(said: str) -> set[str]:
     """What of an attribution these words have."""
     parts = {
-        "day": _DATE.search(said),
-        "time": _TIME.search(said),
+        "day": _day(said),
+        "time": _time(said),
         "who": _MAILBOX.search(said),
-        "verb": _VERB.search(said),
+        "verb": _verb(said),
     }
     return {name for name, found in parts.items() if found is not None}
 
 
 def _introduces(said: str, *, quoted: bool) -> bool:
-    moments = (_DATE.search(said) is not None) + (_TIME.search(said) is not None)
-    verb = _VERB.search(said) is not None
-    ends_with_verb = _ENDS_AS_ATTRIBUTION.search(said[-LONGEST_ENDING:].rstrip(" >*_")) is not None
+    moments = (_day(said) is not None) + (_time(said) is not None)
+    verb = _verb(said) is not None
+    ends_with_verb = _ends_as_attribution(said[-LONGEST_ENDING:].rstrip(" >*_"))
     if verb and said.rstrip(" >*_").endswith((":", "：")) and _MAILBOX.search(said):
         return quoted or ends_with_verb or moments == 2
     if not said.rstrip(" >*_").endswith(_ENDINGS):
@@ -400,7 +501,7 @@ def _introduces(said: str, *, quoted: bool) -> bool:
 
 def _begins_with_moment(said: str) -> bool:
     """Whether it says when, and then who, with no word between that tells more."""
-    day = _DATE.search(said)
+    day = _day(said)
     return day is not None and day.start() <= 20
 
 
@@ -419,8 +520,10 @@ _QUOTING = re.compile(
 
 def is_attribution_with_words(line: str) -> bool:
     """Whether an attribution and what it introduces stand in one line, as Yahoo's telephones write them."""
-    end = _WIDE_COLON.search(line)
-    said = line[: end.start() + 1] if end is not None else ""
+    end = _WIDE_COLON.search(line) if names_something(line) else None
+    if end is None:
+        return False
+    said = line[: end.start() + 1]
     return _tells(said) >= {"day", "who", "verb"} and _opens(said)
 
 
@@ -457,6 +560,14 @@ _ABOVE_LINE = re.compile(
 )
 
 
+ABOVE_BEGINS = (
+    *("please ", "merci de ", "bitte ", "veuillez ", "type your ", "reply", "respond", "write", "répond", "écri"),
+    *("antwort", "schreib", "respuesta", "resposta", "rispond", "svar", "skriv", "odpow", "odpov", "vastaa", "ответ"),
+    *("відпов", "yanıt"),
+)
+"""As which a line may begin, in lower case, that says that answers stand above it."""
+
+
 def is_original_line(line: str) -> bool:
     """Whether it says that an original follows, or that answers stand above it."""
-    return len(line) < 200 and (_ORIGINAL_LINE.match(line) is not None or _ABOVE_LINE.match(line) is not None)
+    return 7 < len(line) < 200 and (_ORIGINAL_LINE.match(line) is not None or _ABOVE_LINE.match(line) is not None)

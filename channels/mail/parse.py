@@ -29,6 +29,7 @@ from channels.mail.headers import (
     read_own_id,
     zone_of,
 )
+from channels.mail.lines import lines_of
 from channels.mail.parts import Part, Tree, decode_part
 from channels.mail.quotes import Spans, fresh_spans
 from channels.mail.words import LONGEST_TEXT as LONGEST_TEXT
@@ -138,13 +139,14 @@ MOST_HANDED_ON = 20
 
 def _handed_on(tree: Tree, subject: str, text: Text, answered: Sequence[str]) -> tuple[Spans, tuple[Forward, ...]]:
     """Where its author's own words stand, and the mails it hands on: quoted in it, or attached whole."""
-    inline = find_forward(subject, text.text)
+    lines = lines_of(text.text)
+    inline = find_forward(subject, text.text, lines)
     if inline is not None:
         return ((0, inline.began_at),) if inline.words else (), (inline.forward,)
     whole = [part for part in text.files if part.media_type == "message/rfc822" and part.source is None]
     if not whole or (answered and not is_forward_subject(subject)):
-        return fresh_spans(text.text), ()  # who answers with a mail attached shows it, and hands nothing on
-    return fresh_spans(text.text), tuple(_attached(tree.raw, part) for part in whole[:MOST_HANDED_ON])
+        return fresh_spans(text.text, lines), ()  # who answers with a mail attached shows it, and hands nothing on
+    return fresh_spans(text.text, lines), tuple(_attached(tree.raw, part) for part in whole[:MOST_HANDED_ON])
 
 
 def _attached(raw: bytes, part: Part) -> Forward:

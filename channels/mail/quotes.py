@@ -12,6 +12,7 @@ from enum import Enum
 from itertools import groupby
 
 from channels.mail.heads import (
+    MOST_ATTRIBUTION_LINES,
     HeadBlock,
     find_attribution,
     is_attribution_of_marked,
@@ -20,12 +21,14 @@ from channels.mail.heads import (
     is_head_of_a_mail,
     is_original_line,
     may_end_attribution,
+    may_end_one,
+    names_something,
     read_head_block,
     read_shortest_head,
     read_unknown_head,
     says_it_hands_on,
-    unmarked,
 )
+from channels.mail.lines import Lines, lines_of
 from channels.mail.signatures import (
     ADDRESS,
     begins_signature,
@@ -36,8 +39,6 @@ from channels.mail.signatures import (
 )
 from inbox.particulars import fresh_part
 
-MOST_LINES = 4000
-"""Lines looked at; what comes after them counts as read."""
 LONGEST_SIGNATURE = 25
 LONGEST_FOOTER = 12
 LONGEST_GREETING = 2
@@ -59,19 +60,23 @@ class _Line(Enum):
     """What OpenPGP wraps around words it signs (RFC 4880 §7)."""
 
 
-def fresh_spans(text: str, *, with_signature: bool = False) -> Spans:
+def fresh_spans(text: str, lines: Lines | None = None, *, with_signature: bool = False) -> Spans:
     """Where the author's own new words stand in a mail's text, as (start, end) in characters.
 
     () when all of it is theirs; also where nothing would be left: a mail that only quotes says what it quotes.
 
     Args:
+        lines: those of the text, where they are known.
         with_signature: whether a signature counts as theirs, and what their telephone and their list add.
     """
-    lines = text.split("\n", MOST_LINES)[:MOST_LINES]
-    kept = _kept([unmarked(line) for line in lines], with_signature=with_signature)
-    if all(kept) or not any(kept[n] and line.strip() for n, line in enumerate(lines)):
+    lines = lines or lines_of(text)
+    if all(plain or not said for plain, said in zip(lines.plain, lines.said, strict=True)):
+        return ()  # sentences and nothing else
+    written = lines.written
+    kept = _kept(lines, with_signature=with_signature)
+    if all(kept) or not any(kept[n] and line.strip() for n, line in enumerate(written)):
         return ()
-    return _spans(lines, kept)
+    return _spans(written, kept)
 
 
 def fresh_words(text: str, spans: Spans) -> str:
@@ -94,14 +99,15 @@ def _spans(lines: Sequence[str], kept: Sequence[bool]) -> Spans:
     return tuple((start, end) for start, end in spans if start < end)
 
 
-def _kept(lines: list[str], *, with_signature: bool) -> list[bool]:
-    kinds = _kinds(lines)
+def _kept(read: Lines, *, with_signature: bool) -> list[bool]:
+    lines = read.said
+    kinds = _kinds(read)
     if with_signature:
         kinds = [_Line.TEXT if kind is _Line.DEVICE else kind for kind in kinds]
     kept = [True] * len(lines)
     end = _cut_at(lines, kinds, kept)
     if not with_signature:
-        _drop_signature(lines, kinds, kept, end)
+        _drop_signature(read, kinds, kept, end)
     _drop_quotations(kinds, kept, end)
     for number in range(end, len(lines)):
         kept[number] = False
@@ -115,24 +121,25 @@ _TABLE_ROW = re.compile(r"\s*\|[^|]+\|.*\|$")
 _SEPARATOR = re.compile(r"\s*(?:[-_=*─—–\u2010]\s?){5,}\s*$|\s*[-—–]{2,4}\s*$|\s*[—–]\s*$")
 
 
-def _kinds(lines: Sequence[str]) -> list[_Line]:
-    kinds = [_kind(line) for line in lines]
+def _kinds(read: Lines) -> list[_Line]:
+    lines, plain = read.said, read.plain
+    kinds = [_Line.TEXT if plain[n] else _kind(line, read.devices) for n, line in enumerate(lines)]
     fence, fenced = None, set[int]()
     for number, line in enumerate(lines):
         # What stands between fences is code, whatever it looks like.
-        if line.lstrip().startswith("```"):
+        if not plain[number] and line.lstrip().startswith("```"):
             if fence is not None:
                 kinds[fence : number + 1] = [_Line.TEXT] * (number + 1 - fence)
                 fenced.update(range(fence, number + 1))
             fence = number if fence is None else None
     _mark_armour(lines, kinds)
     _mark_heads(lines, kinds, fenced)
-    _mark_attributions(lines, kinds, fenced)
+    _mark_attributions(read, kinds, fenced)
     _mark_wrapped(lines, kinds)
     return kinds
 
 
-def _kind(line: str) -> _Line:
+def _kind(line: str, words: Sequence[str]) -> _Line:
     if not line.strip():
         return _Line.EMPTY
     if is_original_line(line) or is_head_in_one_line(line) or is_attribution_with_words(line):
@@ -141,7 +148,7 @@ def _kind(line: str) -> _Line:
         return _Line.QUOTED
     if _SEPARATOR.match(line):
         return _Line.SEPARATOR
-    if is_device_line(line):
+    if is_device_line(line, words):
         return _Line.DEVICE
     return _Line.TEXT
 
@@ -150,8 +157,9 @@ def _mark_heads(lines: Sequence[str], kinds: list[_Line], fenced: Set[int]) -> N
     number = 0
     while number < len(lines):
         if (
-            number not in fenced
-            and kinds[number] is _Line.TEXT
+            kinds[number] is _Line.TEXT
+            and names_something(lines[number])
+            and number not in fenced
             and (block := _head_at(lines, kinds, number)) is not None
         ):
             kinds[block.start : block.end] = [_Line.HEAD] * (block.end - block.start)
@@ -211,19 +219,30 @@ MOST_TRIED = 400
 """Lines a mail may have that could end an attribution: of more, some list of moments is made, and no answer."""
 
 
-def _mark_attributions(lines: Sequence[str], kinds: list[_Line], fenced: Set[int]) -> None:
+def _mark_attributions(read: Lines, kinds: list[_Line], fenced: Set[int]) -> None:
+    lines, plain = read.said, read.plain
     tried = 0
+    first_quoted = next((n for n, kind in enumerate(kinds) if kind is _Line.QUOTED), len(kinds))
     for number, kind in enumerate(kinds):
-        if number in fenced or kind not in (_Line.TEXT, _Line.QUOTED, _Line.SEPARATOR):
+        if kind is _Line.QUOTED:
+            if number - first_quoted > MOST_ATTRIBUTION_LINES or _depth(lines[number]) > 1:
+                continue  # within a quotation: an older one, wherever it begins
+            quoted = False
+        elif kind is _Line.TEXT or kind is _Line.SEPARATOR:
+            ahead = kinds[number + 1 : number + 4]
+            quoted = _Line.QUOTED in ahead and next(k for k in ahead if k is not _Line.EMPTY) is _Line.QUOTED
+            if plain[number] and not quoted:
+                continue
+        else:
             continue
-        follows = next((k for k in kinds[number + 1 : number + 4] if k is not _Line.EMPTY), None)
-        if kind is _Line.QUOTED and _depth(lines[number]) > 1:
+        if number in fenced or not may_end_one(lines[number], quoted=quoted):
             continue
-        quoted = follows is _Line.QUOTED and kind is not _Line.QUOTED
-        tried += may_end_attribution(lines, number, quoted=quoted)
-        if tried > MOST_TRIED:
-            break
-        start = find_attribution(lines, number, quoted=quoted)
+        start = None
+        if may_end_attribution(lines, number, quoted=quoted):
+            tried += 1
+            if tried > MOST_TRIED:
+                break
+            start = find_attribution(lines, number, quoted=quoted)
         if start is None and quoted and is_attribution_of_marked(lines[number]):
             start = number
         if start is None or any(k in (_Line.HEAD, _Line.ATTRIBUTION) for k in kinds[start:number]):
@@ -315,11 +334,13 @@ def _is_answered_within(kinds: Sequence[_Line], kept: Sequence[bool], end: int) 
 # ---------------------------------------------------------------- signatures and footers
 
 
-def _drop_signature(lines: Sequence[str], kinds: Sequence[_Line], kept: list[bool], end: int) -> None:
+def _drop_signature(read: Lines, kinds: Sequence[_Line], kept: list[bool], end: int) -> None:
+    lines, plain = read.said, read.plain
     number = 0
     said = False
     while number < end:
-        if not kept[number]:
+        if not kept[number] or (plain[number] and kinds[number] is _Line.TEXT):
+            said = said or kept[number]
             number += 1
             continue
         kind, line = kinds[number], lines[number]

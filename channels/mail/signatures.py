@@ -43,9 +43,11 @@ def is_short_signature(lines: Sequence[str], number: int) -> bool:
     """Whether it is a name behind a dash, and no entry of a list: -Jeanne Martin."""
     line = lines[number]
     found = _NAMED.match(line)
+    if found is None:
+        return False
     if any(above.lstrip().startswith("-") for above in lines[max(number - 2, 0) : number]):
         return False
-    return found is not None and (found[1][0].isupper() or line.lstrip().startswith(("~", "/"))) and " - " not in line
+    return (found[1][0].isupper() or line.lstrip().startswith(("~", "/"))) and " - " not in line
 
 
 # ---------------------------------------------------------------- telephones
@@ -80,6 +82,30 @@ _SENT_OTHERWISE = re.compile(
     r"(?:von|vom) (?:meinem )?(?:handy|iphone|ipad|android).{0,30}gesendet.?",
     re.I,
 )
+_FIRST_WORD = re.compile(r"[^\W_]+(?:['’]\w+)?")
+_SENT_FIRST = frozenset(found[0] for words in _SENT.split("|") if (found := _FIRST_WORD.match(words)))
+"""By which word a line that `_SENT_LINE` matches begins."""
+SENT_BEGINS = tuple(_SENT_FIRST)
+"""As which a line may begin, in lower case, that says from what kind of device a mail was sent by "sent from"."""
+_OTHERWISE_HAS = (
+    "outlook",
+    *(
+        "傳送",
+        "发送",
+        "发出",
+        "发自我的",
+        "から送信",
+        "보냄",
+        "gönderildi",
+        " my ",
+        "yahoo mail",
+        "ᐧ",
+        "mobile",
+        "נשלח",
+    ),
+    *("أرسلت", "lähetetty", "gesendet"),
+)
+"""One of which stands in a line that `_OUTLOOK_LINE` or `_SENT_OTHERWISE` matches."""
 _PROSE = re.compile(
     r"[,;]\s(?:is|was|it|but|so|and|which|et|mais|donc|und|aber|y|pero)\b|\?\s*$"
     r"|^\S+ (?:par|by|per|por|via|med|по) "
@@ -89,12 +115,31 @@ _PROSE = re.compile(
 )
 
 
-def is_device_line(line: str) -> bool:
-    """Whether a line says from what kind of device the mail was sent."""
+def _tells_otherwise(said: str) -> bool:
+    return _OUTLOOK_LINE.match(said) is not None or _SENT_OTHERWISE.fullmatch(said) is not None
+
+
+def device_words(text: str) -> tuple[str, ...]:
+    """Of the words by which a device is told otherwise than by "sent from", those that stand in a text."""
+    lower = text.lower()
+    return tuple(word for word in _OTHERWISE_HAS if word in lower)
+
+
+def is_device_line(line: str, words: Sequence[str]) -> bool:
+    """Whether a line says from what kind of device the mail was sent.
+
+    Args:
+        words: the `device_words` of the text it stands in.
+    """
     said = line.strip().strip("<>()[]*_•· ").strip()
     if not said or len(said) > 140:
         return False
     # What most lines fail first: they are asked of every line of every mail.
-    if not (_SENT_LINE.match(said) or _OUTLOOK_LINE.match(said) or _SENT_OTHERWISE.fullmatch(said)):
+    lower = said.lower()
+    first = _FIRST_WORD.match(lower)
+    is_one = (first is not None and first[0] in _SENT_FIRST and _SENT_LINE.match(said)) or (
+        words and any(word in lower for word in words) and _tells_otherwise(said)
+    )
+    if not is_one:
         return False
     return _PROSE.search(said) is None and head_of(said) is None
