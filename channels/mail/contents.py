@@ -77,7 +77,7 @@ _ARMOURED = re.compile(r"^-----BEGIN PGP (MESSAGE|SIGNED MESSAGE)-----[ \t]*$", 
 def find_protection(tree: Tree, text: str) -> Protection | None:
     """How it is signed or locked, the outermost of the strongest; no signature is checked here."""
     found = list(_protections(tree, tree.root))
-    armoured = _ARMOURED.search(text)
+    armoured = _ARMOURED.search(text) if "-----BEGIN PGP" in text else None
     if armoured:
         found.append(Protection.ENCRYPTED_PGP if armoured[1] == "MESSAGE" else Protection.SIGNED_PGP)
     return max(found, key=lambda each: _STRENGTH[each], default=None)
@@ -107,10 +107,10 @@ def _protections(tree: Tree, part: Part) -> Iterator[Protection]:
 
 # ---------------------------------------------------------------- pages
 
-_PICTURE = re.compile(rb"<img\b([^<>]{0,8000})>", re.I)
-_POINT = re.compile(rb"\b(width|height)\s{0,9}[=:]\s{0,9}[\"']?\s{0,9}[01](?:px)?(?![\w.%])", re.I)
-_CELL = re.compile(rb"<t[dh][\s>]", re.I)
-_FORM = re.compile(rb"<(?:form|input|select|textarea|button|video|audio|svg|iframe)[\s>/]", re.I)
+_PICTURE = re.compile(rb"<img\b([^<>]{0,8000})>")
+_POINT = re.compile(rb"\b(width|height)\s{0,9}[=:]\s{0,9}[\"']?\s{0,9}[01](?:px)?(?![\w.%])")
+_CELL = re.compile(rb"<t[dh][\s>]")
+_FORM = re.compile(rb"<(?:form|input|select|textarea|button|video|audio|svg|iframe)[\s>/]")
 CELLS_OF_A_TABLE = 4
 PICTURES_OF_A_PAGE = 2
 
@@ -118,10 +118,8 @@ PICTURES_OF_A_PAGE = 2
 def is_rich(tree: Tree, text: Text) -> bool:
     """Whether its HTML shows more than its words: a table, several pictures, a form."""
     for part in text.pages[:3]:
-        page = decode_part(tree.raw, part, LARGEST)
-        pictures = [
-            picture for picture in _PICTURE.findall(page) if len({side.lower() for side in _POINT.findall(picture)}) < 2
-        ]
+        page = decode_part(tree.raw, part, LARGEST).lower()
+        pictures = [picture for picture in _PICTURE.findall(page) if len(set(_POINT.findall(picture))) < 2]
         if len(pictures) >= PICTURES_OF_A_PAGE or _FORM.search(page):
             return True
         if len(_CELL.findall(page)) >= CELLS_OF_A_TABLE:

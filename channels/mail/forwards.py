@@ -8,7 +8,7 @@ All of it is what the one who hands it on claims.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from channels.mail.headers import is_address, read_date, tidy
@@ -19,7 +19,6 @@ from channels.mail.heads import (
     head_of,
     is_original_line,
     labels_pattern,
-    names_something,
     read_head_block,
 )
 from channels.mail.lines import Lines, lines_of
@@ -48,10 +47,11 @@ def find_forward(subject: str | None, text: str, lines: Lines | None = None) -> 
         lines: those of the text, where they are known.
     """
     read = lines or lines_of(text)
-    written, said, plain = read.written, read.said, read.plain
+    written, said = read.written, read.said
     is_named = subject is None or is_forward_subject(subject)
-    for number, line in enumerate(said):
-        if not line or (plain[number] and not _is_quoted(said, number + 1)) or not line.strip(" >|*"):
+    for number in _where_it_may_begin(read):
+        line = said[number]
+        if not line.strip(" >|*"):
             continue
         marked = _after_marker(said, number) if _may_mark(line) else None
         if marked is not None:
@@ -61,13 +61,23 @@ def find_forward(subject: str | None, text: str, lines: Lines | None = None) -> 
             return headed.found(written, number)
         if is_original_line(line):
             return None  # an answer, with what it answers
-        start = find_attribution(said, number, quoted=_is_quoted(said, number + 1))
+        start = read.find_attribution(number, quoted=_is_quoted(said, number + 1))
         if start is not None:
             attributed = subject is not None and is_named and not _is_quoted(said, start - 1)
             return _attributed(said, start, number).found(written, start) if attributed else None
         if read_head_block(said, number) is not None:
             return None
     return None
+
+
+def _where_it_may_begin(lines: Lines) -> Iterator[int]:
+    """The lines that are not somebody's sentence, and those that marks of a quotation follow."""
+    last = -1
+    for number in lines.odd:
+        if last < number - 1 and _is_quoted(lines.said, number):
+            yield number - 1
+        yield number
+        last = number
 
 
 # ---------------------------------------------------------------- subjects
@@ -150,11 +160,12 @@ class _Quoted(NamedTuple):
 
 
 def _may_mark(line: str) -> bool:
-    """Whether a line can be a marker at all: something is drawn at its beginning, or a colon stands in it."""
-    return not _DRAWN.isdisjoint(line[:25]) or names_something(line)
+    """Whether a line can be a marker at all, by its first characters: most cannot."""
+    return not _DRAWN.isdisjoint(line[:25]) or line[:25].strip(" >|*").lower()[:2] in _WORDS_BEGIN
 
 
 _DRAWN = frozenset("-_=~–—*")
+_WORDS_BEGIN = frozenset(word.removeprefix("(?:")[:2] for word in _WORDS.split("|"))
 
 
 def _after_marker(lines: Sequence[str], number: int) -> _Quoted | None:

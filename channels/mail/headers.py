@@ -83,9 +83,11 @@ def read_head(raw: bytes, start: int, end: int) -> Head:
             if last_known < field.start():
                 break  # it only looks like a field: the body has begun
             defects.append("header_line")
-        if field.end(2) - field.start(2) > LONGEST_FIELD:
+        name, value = field.groups()
+        if len(value) > LONGEST_FIELD:
             defects.append("header_too_long")
-        fields.setdefault(field[1].decode("ascii").lower(), []).append(field[2][:LONGEST_FIELD])
+            value = value[:LONGEST_FIELD]
+        fields.setdefault(name.decode("ascii").lower(), []).append(value)
         at = field.end()
     if at < len(head) and stop - start <= LONGEST_HEAD:
         # The body follows without an empty line.

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence, Set
-from enum import Enum
-from itertools import groupby
+from itertools import compress, groupby
+from typing import Final
 
 from channels.mail.heads import (
     MOST_ATTRIBUTION_LINES,
     HeadBlock,
-    find_attribution,
     is_attribution_of_marked,
     is_attribution_with_words,
     is_head_in_one_line,
     is_head_of_a_mail,
     is_original_line,
-    may_end_attribution,
-    may_end_one,
     names_something,
     read_head_block,
     read_shortest_head,
@@ -46,18 +43,24 @@ LONGEST_GREETING = 2
 Spans = tuple[tuple[int, int], ...]
 
 
-class _Line(Enum):
-    EMPTY = "empty"
-    TEXT = "text"
-    QUOTED = "quoted"
-    ATTRIBUTION = "attribution"
-    HEAD = "head"
-    ORIGINAL = "original"
-    SEPARATOR = "separator"
-    DEVICE = "device"
+class _Line:
+    """What a line is. No Enum: to ask one for its members, line by line, takes a tenth of the reading."""
+
+    EMPTY: Final = "empty"
+    TEXT: Final = "text"
+    QUOTED: Final = "quoted"
+    ATTRIBUTION: Final = "attribution"
+    HEAD: Final = "head"
+    ORIGINAL: Final = "original"
+    SEPARATOR: Final = "separator"
+    DEVICE: Final = "device"
     """"Sent from my phone"."""
-    ARMOUR = "armour"
+    ARMOUR: Final = "armour"
     """What OpenPGP wraps around words it signs (RFC 4880 §7)."""
+
+
+_Kind = str
+"""One of `_Line`."""
 
 
 def fresh_spans(text: str, lines: Lines | None = None, *, with_signature: bool = False) -> Spans:
@@ -70,7 +73,7 @@ def fresh_spans(text: str, lines: Lines | None = None, *, with_signature: bool =
         with_signature: whether a signature counts as theirs, and what their telephone and their list add.
     """
     lines = lines or lines_of(text)
-    if all(plain or not said for plain, said in zip(lines.plain, lines.said, strict=True)):
+    if not lines.odd:
         return ()  # sentences and nothing else
     written = lines.written
     kept = _kept(lines, with_signature=with_signature)
@@ -105,12 +108,13 @@ def _kept(read: Lines, *, with_signature: bool) -> list[bool]:
     if with_signature:
         kinds = [_Line.TEXT if kind is _Line.DEVICE else kind for kind in kinds]
     kept = [True] * len(lines)
-    end = _cut_at(lines, kinds, kept)
+    here = set(kinds)
+    end = len(lines) if here.isdisjoint(_INTRODUCTIONS) else _cut_at(lines, kinds, kept)
     if not with_signature:
         _drop_signature(read, kinds, kept, end)
-    _drop_quotations(kinds, kept, end)
-    for number in range(end, len(lines)):
-        kept[number] = False
+    if not here.isdisjoint(_TAKEN_FROM_OTHERS):
+        _drop_quotations(kinds, kept, end)
+    kept[end:] = [False] * (len(lines) - end)
     return kept
 
 
@@ -121,70 +125,74 @@ _TABLE_ROW = re.compile(r"\s*\|[^|]+\|.*\|$")
 _SEPARATOR = re.compile(r"\s*(?:[-_=*─—–\u2010]\s?){5,}\s*$|\s*[-—–]{2,4}\s*$|\s*[—–]\s*$")
 
 
-def _kinds(read: Lines) -> list[_Line]:
-    lines, plain = read.said, read.plain
-    kinds = [_Line.TEXT if plain[n] else _kind(line, read.devices) for n, line in enumerate(lines)]
+def _kinds(read: Lines) -> list[_Kind]:
+    lines = read.said
+    kinds = [_Line.TEXT if line else _Line.EMPTY for line in lines]
+    for number in read.odd:
+        kinds[number] = _kind(lines[number])
+    fenced = _mark_fenced(read, kinds)
+    _mark_armour(read, kinds)
+    _mark_heads(read, kinds, fenced)
+    _mark_attributions(read, kinds, fenced)
+    _mark_wrapped(read, kinds)
+    return kinds
+
+
+def _mark_fenced(read: Lines, kinds: list[_Kind]) -> Set[int]:
+    """What stands between fences is code, whatever it looks like."""
     fence, fenced = None, set[int]()
-    for number, line in enumerate(lines):
-        # What stands between fences is code, whatever it looks like.
-        if not plain[number] and line.lstrip().startswith("```"):
+    for number in read.odd:
+        if read.said[number].lstrip().startswith("```"):
             if fence is not None:
                 kinds[fence : number + 1] = [_Line.TEXT] * (number + 1 - fence)
                 fenced.update(range(fence, number + 1))
             fence = number if fence is None else None
-    _mark_armour(lines, kinds)
-    _mark_heads(lines, kinds, fenced)
-    _mark_attributions(read, kinds, fenced)
-    _mark_wrapped(lines, kinds)
-    return kinds
+    return fenced
 
 
-def _kind(line: str, words: Sequence[str]) -> _Line:
-    if not line.strip():
-        return _Line.EMPTY
+def _kind(line: str) -> _Kind:
     if is_original_line(line) or is_head_in_one_line(line) or is_attribution_with_words(line):
         return _Line.ORIGINAL
     if _QUOTE.match(line) and not _TABLE_ROW.match(line):
         return _Line.QUOTED
     if _SEPARATOR.match(line):
         return _Line.SEPARATOR
-    if is_device_line(line, words):
+    if is_device_line(line):
         return _Line.DEVICE
     return _Line.TEXT
 
 
-def _mark_heads(lines: Sequence[str], kinds: list[_Line], fenced: Set[int]) -> None:
-    number = 0
-    while number < len(lines):
+def _mark_heads(read: Lines, kinds: list[_Kind], fenced: Set[int]) -> None:
+    lines, end = read.said, 0
+    for number in read.odd:
         if (
-            kinds[number] is _Line.TEXT
+            number >= end
+            and kinds[number] is _Line.TEXT
             and names_something(lines[number])
             and number not in fenced
             and (block := _head_at(lines, kinds, number)) is not None
         ):
-            kinds[block.start : block.end] = [_Line.HEAD] * (block.end - block.start)
-            number = block.end
-        else:
-            number += 1
+            end = block.end
+            kinds[number:end] = [_Line.HEAD] * (end - number)
 
 
-def _head_at(lines: Sequence[str], kinds: Sequence[_Line], number: int) -> HeadBlock | None:
-    before = next((kinds[n] for n in range(number - 1, max(number - 3, -1), -1) if kinds[n] is not _Line.EMPTY), None)
+def _head_at(lines: Sequence[str], kinds: Sequence[_Kind], number: int) -> HeadBlock | None:
     block = read_head_block(lines, number)
-    if block is not None and (before is _Line.ORIGINAL or is_head_of_a_mail(lines, block)):
-        return block
+    if block is not None:
+        above = (kinds[n] for n in range(number - 1, max(number - 3, -1), -1) if kinds[n] is not _Line.EMPTY)
+        if next(above, None) is _Line.ORIGINAL or is_head_of_a_mail(lines, block):
+            return block
     if number and kinds[number - 1] is _Line.TEXT:
         return None
     return read_unknown_head(lines, number) or read_shortest_head(lines, number)
 
 
-def _mark_armour(lines: Sequence[str], kinds: list[_Line]) -> None:
-    number = 0
-    while number < len(lines):
+def _mark_armour(read: Lines, kinds: list[_Kind]) -> None:
+    lines = read.said
+    for number in read.odd:
         begun = _ARMOUR.match(lines[number])
         end = number + 1
         if begun is None:
-            number = end
             continue
         if begun[1] == "SIGNATURE":
             ends = (n + 1 for n in range(number, len(lines)) if lines[n].startswith("-----END PGP SIGNATURE"))
@@ -193,20 +201,22 @@ def _mark_armour(lines: Sequence[str], kinds: list[_Line]) -> None:
             while end < len(lines) and lines[end].startswith("Hash:"):
                 end += 1
         kinds[number:end] = [_Line.ARMOUR] * (end - number)
-        number = end
 
 
 _ARMOUR = re.compile(r"-----BEGIN PGP (SIGNATURE|SIGNED MESSAGE)-----")
 _SHORTEST_WRAPPED = 55
 
 
-def _mark_wrapped(lines: Sequence[str], kinds: list[_Line]) -> None:
+def _mark_wrapped(read: Lines, kinds: list[_Kind]) -> None:
     """What a program broke off a quoted line that had grown too long is quoted."""
-    for number in range(1, len(lines) - 1):
-        above = lines[number - 1]
+    lines = read.said
+    for before in read.odd:
+        number = before + 1
+        if kinds[before] is not _Line.QUOTED or number + 1 >= len(lines) or kinds[number] is not _Line.TEXT:
+            continue
+        above = lines[before]
         if (
-            kinds[number - 1] is kinds[number + 1] is _Line.QUOTED
-            and kinds[number] is _Line.TEXT
+            kinds[number + 1] is _Line.QUOTED
             and len(above) >= _SHORTEST_WRAPPED
             and not above.endswith((".", "!", "?", ":"))
             and len(lines[number]) < len(above)
@@ -215,34 +225,21 @@ def _mark_wrapped(lines: Sequence[str], kinds: list[_Line]) -> None:
             kinds[number] = _Line.QUOTED
 
 
-MOST_TRIED = 400
-"""Lines a mail may have that could end an attribution: of more, some list of moments is made, and no answer."""
-
-
-def _mark_attributions(read: Lines, kinds: list[_Line], fenced: Set[int]) -> None:
-    lines, plain = read.said, read.plain
-    tried = 0
-    first_quoted = next((n for n, kind in enumerate(kinds) if kind is _Line.QUOTED), len(kinds))
-    for number, kind in enumerate(kinds):
+def _mark_attributions(read: Lines, kinds: list[_Kind], fenced: Set[int]) -> None:
+    lines = read.said
+    first_quoted = next((number for number in read.odd if kinds[number] is _Line.QUOTED), len(kinds))
+    introduce = _before_quotations(read, kinds)
+    for number in sorted({*read.odd, *introduce}):
+        kind = kinds[number]
         if kind is _Line.QUOTED:
             if number - first_quoted > MOST_ATTRIBUTION_LINES or _depth(lines[number]) > 1:
                 continue  # within a quotation: an older one, wherever it begins
-            quoted = False
-        elif kind is _Line.TEXT or kind is _Line.SEPARATOR:
-            ahead = kinds[number + 1 : number + 4]
-            quoted = _Line.QUOTED in ahead and next(k for k in ahead if k is not _Line.EMPTY) is _Line.QUOTED
-            if plain[number] and not quoted:
-                continue
-        else:
+        elif kind is not _Line.TEXT and kind is not _Line.SEPARATOR:
             continue
-        if number in fenced or not may_end_one(lines[number], quoted=quoted):
+        quoted = number in introduce
+        if number in fenced:
             continue
-        start = None
-        if may_end_attribution(lines, number, quoted=quoted):
-            tried += 1
-            if tried > MOST_TRIED:
-                break
-            start = find_attribution(lines, number, quoted=quoted)
+        start = read.find_attribution(number, quoted=quoted)
         if start is None and quoted and is_attribution_of_marked(lines[number]):
             start = number
         if start is None or any(k in (_Line.HEAD, _Line.ATTRIBUTION) for k in kinds[start:number]):
@@ -250,6 +247,19 @@ def _mark_attributions(read: Lines, kinds: list[_Line], fenced: Set[int]) -> Non
         if kind is _Line.QUOTED and any(k is _Line.QUOTED for k in kinds[:start]):
             continue  # within a quotation: an older one
         kinds[start : number + 1] = [_Line.ATTRIBUTION] * (number + 1 - start)
+
+
+def _before_quotations(read: Lines, kinds: Sequence[_Kind]) -> Set[int]:
+    """The lines that a marked quotation follows, at most two empty ones between."""
+    found = set[int]()
+    for number in read.odd:
+        if kinds[number] is _Line.QUOTED:
+            before = number - 1
+            while before >= 0 and number - before < 3 and kinds[before] is _Line.EMPTY:
+                before -= 1
+            if before >= 0 and (kinds[before] is _Line.TEXT or kinds[before] is _Line.SEPARATOR):
+                found.add(before)
+    return found
 
 
 def _depth(line: str) -> int:
@@ -260,38 +270,34 @@ def _depth(line: str) -> int:
 # ---------------------------------------------------------------- quotations
 
 
-def _cut_at(lines: Sequence[str], kinds: Sequence[_Line], kept: list[bool]) -> int:
+def _cut_at(lines: Sequence[str], kinds: Sequence[_Kind], kept: list[bool]) -> int:
     """Where the quoted rest of the mail begins; headers that nothing stands before are dropped on the way."""
-    said = False
-    number = 0
-    quotes_next = _quotes_next(kinds)
-    while number < len(kinds):
-        kind = kinds[number]
+    said_at = kinds.index(_Line.TEXT) if _Line.TEXT in kinds else len(kinds)
+    quoted_at = -1
+    for number, kind in enumerate(kinds):
         if kind in _INTRODUCTIONS:
-            if said and not quotes_next[number]:
-                return _without_separator(lines, kinds, number)
-            while number < len(kinds) and kinds[number] is kind:
-                kept[number] = False
-                number += 1
-            continue
-        said = said or kind is _Line.TEXT
-        number += 1
+            begins = number == 0 or kinds[number - 1] is not kind
+            if begins and number > max(said_at, quoted_at):
+                quoted_at = _quotation_after(kinds, number)
+                if quoted_at < 0:
+                    return _without_separator(lines, kinds, number)
+            kept[number] = False
     return len(kinds)
 
 
 _INTRODUCTIONS = (_Line.ATTRIBUTION, _Line.ORIGINAL, _Line.HEAD)
+_BEFORE_QUOTATIONS = (*_INTRODUCTIONS, _Line.EMPTY)
+_TAKEN_FROM_OTHERS = (*_INTRODUCTIONS, _Line.QUOTED, _Line.ARMOUR)
 
 
-def _quotes_next(kinds: Sequence[_Line]) -> list[bool]:
-    """For each line, whether a quotation that is marked as such begins there or follows what introduces it there."""
-    follows = [False] * (len(kinds) + 1)
-    for number in range(len(kinds) - 1, -1, -1):
-        passes = kinds[number] in (*_INTRODUCTIONS, _Line.EMPTY)
-        follows[number] = kinds[number] is _Line.QUOTED or (passes and follows[number + 1])
-    return follows
+def _quotation_after(kinds: Sequence[_Kind], number: int) -> int:
+    """Where the quotation begins, marked as such, that is introduced here; -1: there is none."""
+    while number < len(kinds) and kinds[number] in _BEFORE_QUOTATIONS:
+        number += 1
+    return number if number < len(kinds) and kinds[number] is _Line.QUOTED else -1
 
 
-def _without_separator(lines: Sequence[str], kinds: Sequence[_Line], end: int) -> int:
+def _without_separator(lines: Sequence[str], kinds: Sequence[_Kind], end: int) -> int:
     """The same place, before the line drawn above it, whatever is written in that."""
     while end and (
         kinds[end - 1] in (_Line.EMPTY, _Line.SEPARATOR, _Line.DEVICE)
@@ -305,13 +311,14 @@ def _without_separator(lines: Sequence[str], kinds: Sequence[_Line], end: int) -
 _TITLE = re.compile(r"\s*[-_=–—*]{2,}[^\n]{1,100}?[-_=–—*]{2,}\s*$")
 
 
-def _drop_quotations(kinds: Sequence[_Line], kept: list[bool], end: int) -> None:
+def _drop_quotations(kinds: Sequence[_Kind], kept: list[bool], end: int) -> None:
     """An attribution goes, with what it introduces; marks that nobody introduced stay where an answer follows them."""
-    last_text = max((n for n in range(end) if kept[n] and kinds[n] is _Line.TEXT), default=-1)
+    last_text = next((n for n in range(end - 1, -1, -1) if kept[n] and kinds[n] is _Line.TEXT), -1)
     answered = _is_answered_within(kinds, kept, end)
     introduced = False
-    for number in range(end):
-        kind = kinds[number]
+    for number, kind in enumerate(kinds[:end]):
+        if kind is _Line.TEXT or kind is _Line.EMPTY:
+            continue
         if kind in _INTRODUCTIONS:
             introduced = True
             kept[number] = False
@@ -321,9 +328,9 @@ def _drop_quotations(kinds: Sequence[_Line], kept: list[bool], end: int) -> None
             kept[number] = False
 
 
-def _is_answered_within(kinds: Sequence[_Line], kept: Sequence[bool], end: int) -> bool:
+def _is_answered_within(kinds: Sequence[_Kind], kept: Sequence[bool], end: int) -> bool:
     """Whether the answers stand between the quoted lines, which they would say nothing without."""
-    shown = [kind for n, kind in enumerate(kinds[:end]) if kept[n] and kind in (_Line.TEXT, _Line.QUOTED)]
+    shown = [kind for kind in compress(kinds[:end], kept) if kind is _Line.TEXT or kind is _Line.QUOTED]
     runs = [(kind, len(list(lines))) for kind, lines in groupby(shown)]
     if len(runs) == 3 and runs[1][0] is _Line.QUOTED:
         # A greeting above, or a name below, answers nothing.
@@ -334,35 +341,28 @@ def _is_answered_within(kinds: Sequence[_Line], kept: Sequence[bool], end: int) 
 # ---------------------------------------------------------------- signatures and footers
 
 
-def _drop_signature(read: Lines, kinds: Sequence[_Line], kept: list[bool], end: int) -> None:
-    lines, plain = read.said, read.plain
-    number = 0
-    said = False
-    while number < end:
-        if not kept[number] or (plain[number] and kinds[number] is _Line.TEXT):
-            said = said or kept[number]
-            number += 1
+def _drop_signature(read: Lines, kinds: Sequence[_Kind], kept: list[bool], end: int) -> None:
+    lines = read.said
+    said_at = next((n for n in range(end) if kept[n] and kinds[n] is _Line.TEXT), end)
+    for number in read.odd:
+        if not said_at < number < end or not kept[number]:
             continue
         kind, line = kinds[number], lines[number]
         stop = None
-        if kind is _Line.DEVICE and said:
+        if kind is _Line.DEVICE:
             within = _Line.TEXT in kinds[number - 1 : number + 2]
             kept[number] = within and not _nothing_follows(kinds, kept, number, end)
-        elif said and begins_signature(line) and not goes_on(lines, number, end):
+        elif begins_signature(line) and not goes_on(lines, number, end):
             stop = _end_of_signature(kinds, kept, number, end, LONGEST_SIGNATURE)
-        elif said and kind is _Line.SEPARATOR and not underlines(lines, number):
+        elif kind is _Line.SEPARATOR and not underlines(lines, number):
             stop = _end_of_footer(lines, kinds, kept, number, end)
-        elif said and is_short_signature(lines, number) and _nothing_follows(kinds, kept, number, end):
+        elif is_short_signature(lines, number) and _nothing_follows(kinds, kept, number, end):
             kept[number] = False
         if stop is not None:
             kept[number:stop] = [False] * (stop - number)
-            number = stop
-            continue
-        said = said or kind is _Line.TEXT
-        number += 1
 
 
-def _end_of_signature(kinds: Sequence[_Line], kept: Sequence[bool], start: int, end: int, longest: int) -> int | None:
+def _end_of_signature(kinds: Sequence[_Kind], kept: Sequence[bool], start: int, end: int, longest: int) -> int | None:
     stop = start + 1
     while stop < end and kept[stop] and kinds[stop] is not _Line.QUOTED:
         stop += 1
@@ -371,7 +371,7 @@ def _end_of_signature(kinds: Sequence[_Line], kept: Sequence[bool], start: int, 
 
 
 def _end_of_footer(
-    lines: Sequence[str], kinds: Sequence[_Line], kept: Sequence[bool], start: int, end: int
+    lines: Sequence[str], kinds: Sequence[_Kind], kept: Sequence[bool], start: int, end: int
 ) -> int | None:
     """Where what stands under a line drawn to the end of the mail ends, if it is what lists and servers add."""
     stop = _end_of_signature(kinds, kept, start, end, LONGEST_FOOTER)
@@ -385,5 +385,5 @@ def _end_of_footer(
     return stop if not texts or signs or any(ADDRESS.search(line) for line in texts) else None
 
 
-def _nothing_follows(kinds: Sequence[_Line], kept: Sequence[bool], number: int, end: int) -> bool:
+def _nothing_follows(kinds: Sequence[_Kind], kept: Sequence[bool], number: int, end: int) -> bool:
     return not any(kept[n] and kinds[n] is _Line.TEXT for n in range(number + 1, end))

@@ -85,27 +85,31 @@ _SENT_OTHERWISE = re.compile(
 _FIRST_WORD = re.compile(r"[^\W_]+(?:['’]\w+)?")
 _SENT_FIRST = frozenset(found[0] for words in _SENT.split("|") if (found := _FIRST_WORD.match(words)))
 """By which word a line that `_SENT_LINE` matches begins."""
-SENT_BEGINS = tuple(_SENT_FIRST)
-"""As which a line may begin, in lower case, that says from what kind of device a mail was sent by "sent from"."""
-_OTHERWISE_HAS = (
-    "outlook",
+SENT_BEGINS = (
+    *_SENT_FIRST,
+    *("get", "obtenir", "télécharger", "hol", "lade", "obtener", "descarg", "obter", "ottieni", "scarica", "download"),
+    *("skaffa", "hämta", "hent", "skaff", "hanki", "pobierz", "získa", "stáhn", "nerezis", "tải", "скачать"),
     *(
-        "傳送",
-        "发送",
-        "发出",
-        "发自我的",
-        "から送信",
-        "보냄",
-        "gönderildi",
-        " my ",
-        "yahoo mail",
-        "ᐧ",
-        "mobile",
-        "נשלח",
+        "получить",
+        "завантажити",
+        "отримати",
+        "λήψη",
+        "αποκτήστε",
+        "obțineți",
+        "preuzmi",
+        "from my",
+        "via my",
+        "von",
+        "vom",
     ),
-    *("أرسلت", "lähetetty", "gesendet"),
 )
-"""One of which stands in a line that `_OUTLOOK_LINE` or `_SENT_OTHERWISE` matches."""
+"""As which a line of letters of ours may begin, in lower case, that says from what kind of device a mail was sent."""
+SENT_ENDS = ("mobile", "gönderildi", "sta", "stä", "lta", "ltä")
+"""As which such a line may end that begins otherwise."""
+_OTHERWISE_HAS = re.compile(
+    "outlook|傳送|发送|发出|发自我的|から送信|보냄|gönderildi| my |yahoo mail|ᐧ|mobile|נשלח|أرسلت|lähetetty|gesendet"
+)
+"""What stands, in lower case, in a line that `_OUTLOOK_LINE` or `_SENT_OTHERWISE` matches."""
 _PROSE = re.compile(
     r"[,;]\s(?:is|was|it|but|so|and|which|et|mais|donc|und|aber|y|pero)\b|\?\s*$"
     r"|^\S+ (?:par|by|per|por|via|med|по) "
@@ -119,18 +123,8 @@ def _tells_otherwise(said: str) -> bool:
     return _OUTLOOK_LINE.match(said) is not None or _SENT_OTHERWISE.fullmatch(said) is not None
 
 
-def device_words(text: str) -> tuple[str, ...]:
-    """Of the words by which a device is told otherwise than by "sent from", those that stand in a text."""
-    lower = text.lower()
-    return tuple(word for word in _OTHERWISE_HAS if word in lower)
-
-
-def is_device_line(line: str, words: Sequence[str]) -> bool:
-    """Whether a line says from what kind of device the mail was sent.
-
-    Args:
-        words: the `device_words` of the text it stands in.
-    """
+def is_device_line(line: str) -> bool:
+    """Whether a line says from what kind of device the mail was sent."""
     said = line.strip().strip("<>()[]*_•· ").strip()
     if not said or len(said) > 140:
         return False
@@ -138,7 +132,7 @@ def is_device_line(line: str, words: Sequence[str]) -> bool:
     lower = said.lower()
     first = _FIRST_WORD.match(lower)
     is_one = (first is not None and first[0] in _SENT_FIRST and _SENT_LINE.match(said)) or (
-        words and any(word in lower for word in words) and _tells_otherwise(said)
+        _OTHERWISE_HAS.search(lower) is not None and _tells_otherwise(said)
     )
     if not is_one:
         return False

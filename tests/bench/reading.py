@@ -31,8 +31,7 @@ class Read(NamedTuple):
     name: str
     subject: str
     recipients: tuple[str, ...]
-    words: str
-    """Of its text, one blank between them."""
+    text: str
     files: tuple[tuple[str, int], ...]
     """Name and size of each."""
 
@@ -45,7 +44,7 @@ def by_us(raw: bytes) -> Read:
         envelope.sender.name,
         envelope.subject,
         envelope.recipients,
-        " ".join(envelope.text.split()),
+        envelope.text,
         tuple((file.name, file.size) for file in envelope.attachments),
     )
 
@@ -66,7 +65,7 @@ def by_default(raw: bytes) -> Read:
         sender.display_name,
         str(message["subject"]),
         tuple(dict.fromkeys(recipients)),
-        " ".join(body.get_content().split()) if body else "",
+        body.get_content() if body else "",
         tuple(files),
     )
 
