@@ -69,7 +69,7 @@ def _is_sentence(line: str) -> bool:
     if line[0] == " ":
         line = line.lstrip(" ")
     last = line[-1]
-    if line[0] not in _LETTERS or last not in _ENDS_SENTENCES or ">" in line or "|" in line or "：" in line:  # noqa: RUF001
+    if line[0] not in _LETTERS or last not in _ENDS_SENTENCES or ">" in line or "：" in line:  # noqa: RUF001
         return False
     if ":" in line and (":" in line[:LAST_COLON] or "  " in line):
         return False
