@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from email.header import Header
 
 import msgspec
 
@@ -39,10 +38,8 @@ def compose(reply: Reply) -> tuple[Parcel, ...]:
 
 def _subject(subject: str) -> bytes:
     # RFC 3834 §3.1.5: "Auto: ", then the subject it answers.
-    said = f"Auto: {bare_subject(tidy(subject))}".strip()
-    charset = "us-ascii" if said.isascii() else "utf-8"
-    encoded = Header(said, charset, header_name="Subject", maxlinelen=76).encode(linesep="\r\n")
-    return b"Subject: %s\r\n" % encoded.encode("ascii")
+    said = letters.shortened(f"Auto: {bare_subject(tidy(subject))}".strip())
+    return f"Subject: {letters.write_words(said)}\r\n".encode()
 
 
 def _marked(letter: bytes, subject: bytes) -> bytes:

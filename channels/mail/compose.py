@@ -29,6 +29,10 @@ from inbox.model import Attachment, BlobId, Letter, Message
 from inbox.store.base import Blob
 
 MOST_REFERENCES = 40
+LONGEST_REFERENCES = 8000
+"""Octets. Sendmail takes a header of 32 KB as it comes, Postfix one of 100 KB; addresses need most of it."""
+LONGEST_SUBJECT = 998
+"""Characters as they are written, the most Gmail takes."""
 LONGEST_QUOTE = 20_000
 
 
@@ -73,8 +77,17 @@ def letter_text(reply: Reply) -> str:
 
 
 def answer_subject(subject: str) -> str:
-    """The subject of an answer: "Re: " once, whatever stood before."""
-    return f"Re: {bare_subject(tidy(subject))}".strip()
+    """The subject of an answer: "Re: " once, whatever stood before; the end left out of one that Gmail would refuse."""
+    return shortened(f"Re: {bare_subject(tidy(subject))}".strip())
+
+
+def shortened(subject: str) -> str:
+    """As much of a subject as can be written in `LONGEST_SUBJECT`."""
+    words = subject
+    while len(written := write_words(subject)) > LONGEST_SUBJECT:
+        words = words[: len(words) * LONGEST_SUBJECT // len(written)]
+        subject = f"{words.rstrip()}…"
+    return subject
 
 
 def wire_address(address: str) -> str:
@@ -103,7 +116,7 @@ def _octets(reply: Reply, letter: Letter) -> bytes:
     ]
     if copies:
         header.append("Cc: " + ",\r\n ".join(copies))
-    header.append(f"Subject: {_unstructured(answer_subject(reply.conversation.subject))}")
+    header.append(f"Subject: {write_words(answer_subject(reply.conversation.subject))}")
     header.append(f"Date: {format_datetime(reply.now.astimezone(_zone(reply)).replace(microsecond=0))}")
     header.append(f"Message-ID: <{_UNSAFE_IN_ID.sub('', reply.external_id)}>")
     answered = _wire_id(answers.external_id) if answers else ""
@@ -156,7 +169,8 @@ def _mailbox(address: str, name: str = "") -> str:
     return f"{name} <{address}>" if len(name) + len(address) < 66 else f"{name}\r\n <{address}>"
 
 
-def _unstructured(text: str) -> str:
+def write_words(text: str) -> str:
+    """Words as they stand in a field that holds nothing else, folded, encoded where they must be (RFC 2047)."""
     if not text.isascii() or "=?" in text or any(len(word) > 60 for word in text.split(" ")):
         return _encoded(text)
     lines = [""]
@@ -227,6 +241,8 @@ def _references(answers: Message | None) -> list[str]:
     if len(ids) > MOST_REFERENCES:
         half = MOST_REFERENCES // 2
         ids = [*ids[:half], *ids[-half:]]
+    while sum(map(len, ids)) > LONGEST_REFERENCES:
+        del ids[(len(ids) - 1) // 2]
     return [f"<{one}>" for one in ids]
 
 

@@ -230,13 +230,20 @@ def test_an_answers_subject_has_one_prefix(subject: str, shown: str) -> None:
     assert ours.subject == shown
 
 
+def test_a_subject_that_is_too_long_for_large_servers_leaves_without_its_end() -> None:
+    shown = both(reply(subject="👩‍⚕️" * 60))[0].subject
+    assert shown.endswith("…")
+    assert f"Re: {'👩‍⚕️' * 60}".startswith(shown[:-1])
+    assert shown == dict(preview(reply(subject="👩‍⚕️" * 60)).headers)["preview.subject"]
+
+
 @pytest.mark.parametrize(
     "subject",
     [
         "Réservation d’une table à l’étage pour douze personnes, très tôt, près de la fenêtre, s’il vous plaît, merci",
         "a" * 190,
         "é" * 190,
-        "👩‍⚕️" * 60,
+        "👩‍⚕️" * 40,
         "予約の確認について" * 20,
         "=?utf-8?q?not_encoded?= at all",
         "Re-lance : 50 % (n° 12) <b>gras</b> \"x\" 'y', a@b.test; c=d_e?",
