@@ -68,6 +68,8 @@ def _automatic(fields: Fields, media_type: str, report_type: str, list_id: str) 
     for name, said in _NOTICES:
         if name in fields and said.search(_word(fields, name)):
             return Automatic.NOTICE
+    if _REPORTS_DMARC.match(subject):
+        return Automatic.NOTICE
     if _is_by_hand(fields):
         return None
     if is_null_path(fields):
@@ -75,8 +77,9 @@ def _automatic(fields: Fields, media_type: str, report_type: str, list_id: str) 
     if _ANSWER.match(subject):
         return None
     sent_to_all = _bulk(fields) and not _is_discussion(fields, list_id)
-    suppressed = _wants_no_answer(fields)
-    if not (suppressed or sent_to_all or from_machine(fields) or _is_no_reply(fields)) or _is_for_another(fields):
+    suppressed = _wants_no_answer(fields) and not _is_written_in_exchange(fields)
+    from_nobody = from_machine(fields) or _is_no_reply(fields) or _is_from_program(fields)
+    if not (suppressed or sent_to_all or from_nobody) or _is_for_another(fields):
         return None
     return Automatic.REPLY if suppressed and _answers(fields) else Automatic.NOTICE
 
@@ -87,6 +90,14 @@ def _wants_no_answer(fields: Fields) -> bool:
     return any(word in suppressed for word in ("all", "autoreply", "oof"))
 
 
+def _is_written_in_exchange(fields: Fields) -> bool:
+    """Whether the program of a person at Exchange wrote it: firms have it ask for no absence notices on every mail."""
+    return "thread-index" in fields or _EXCHANGE_ID.search(first(fields, "message-id")[:1000]) is not None
+
+
+_EXCHANGE_ID = re.compile(rb"@[\w-]+\.(?:[\w-]+\.){0,3}prod\.outlook\.com>?\s*$", re.I)
+
+
 def _is_by_hand(fields: Fields) -> bool:
     """Whether a program people write in sent it."""
     program = (first(fields, "x-mailer") + b" " + first(fields, "user-agent"))[:500]
@@ -95,8 +106,8 @@ def _is_by_hand(fields: Fields) -> bool:
 
 _PROGRAMS = re.compile(
     rb"outlook|thunderbird|apple mail|iphone|ipad|evolution|roundcube|zimbra|k-?mail|mutt|alpine|pine|eudora|the bat"
-    rb"|k-9|fairemail|sylpheed|claws|postbox|em client|mailspring|gnus|lotus notes|horde|squirrelmail|mozilla"
-    rb"|yahoomail|webmail|open-xchange|samsung|airmail|spark|canary",
+    rb"|k-9|fairemail|sylpheed|claws|postbox|em client|mailspring|gnus|(?:lotus|hcl|ibm) notes|domino|horde"
+    rb"|squirrelmail|mozilla|yahoomail|webmail|open-xchange|samsung|airmail|spark|canary",
     re.I,
 )
 
@@ -136,7 +147,7 @@ _FORWARDED = re.compile(
 def _invites(tree: Tree) -> bool:
     """Whether somebody asks to meet: his calendar sends it for him, and says so, but he waits for an answer."""
     fields = tree.root.fields
-    if from_machine(fields) or _is_from_no_reply(fields):
+    if from_machine(fields) or _is_from_no_reply(fields) or _is_from_program(fields):
         return False
     return any(
         part.media_type == "text/calendar" and part.parameters.get("method", "").lower() in _ASKING
@@ -206,6 +217,8 @@ _NOTICES = (
     ("x-jenkins-job", _SET),
     ("x-system-generated", re.compile(r"true|yes|1")),
     ("x-abuse-reports-to-automatic", _SET),
+    ("x-list-administrivia", _SET),
+    ("x-mailer", re.compile(r"^(?:grafana|zabbix|nagios|icinga|sentry|jenkins|jira|redmine|bugzilla|servicenow)\b")),
 )
 _CAMPAIGN = frozenset(
     {
@@ -274,6 +287,34 @@ _NO_REPLY = re.compile(
     r"|^(?:nepasrepondre|nichtantworten|nao-?responda|no-?contestar|non-?rispondere|keine-?antwort|ikkesvar|svarainte)"
     r"[\w.+-]{0,60}@"
 )
+
+
+def _is_from_program(fields: Fields) -> bool:
+    """Whether it comes from an address programs write from, and answers are not wanted at another."""
+    if _MAY_BE_PROGRAM.search(first(fields, "from")) is None:
+        return False
+    for name in ("reply-to", "from"):
+        for address in read_addresses(fields.get(name, ())[:1]):
+            if address.value:
+                return _PROGRAM.match(address.value) is not None
+    return False
+
+
+_PROGRAM = re.compile(
+    r"(?:root|fail2ban|smartd|mdadm|apticron|rkhunter|clamav|veeam|proxmox|pve|apcupsd|nagios\w{0,10}|icinga\d?|zabbix|munin|monit|logwatch|logcheck|cron(?:d|-?daemon)?|anacron|www-data|wordpress|"
+    r"grafana|prometheus|alertmanager|sentry|jenkins|gitlab|bugzilla|redmine|jira|nas|dmarc-?report\w{0,10}|"
+    r"(?:[\w.+-]{0,60}[._+-])?(?:notifications?|notify|notifier|benachrichtigung(?:en)?|notificacion(?:es)?|notificacoes|"
+    r"notifiche|powiadomieni[ae]|meldingen|aviseringar|varslinger|notifikationer|ilmoitukset|upozorneni|ertesites|"
+    r"notificari|bildirim(?:ler)?))(?:[+._-][^@]{0,200})?@"
+)
+_MAY_BE_PROGRAM = re.compile(
+    rb"root|ban@|smartd|mdadm|apticron|rkhunt|clamav|veeam|prox|pve@|apcupsd|nagios|icinga|zabbix|munin|monit|log|cron|www|wordpress|grafana|prome|alert|sentry|jenk|git|bugz|redm|jira|nas|dmarc"
+    rb"|notif|benach|powiad|meld|aviser|varsl|ilmoit|upozor|ertes|bildir",
+    re.I,
+)
+"""What `_PROGRAM` cannot be without."""
+_REPORTS_DMARC = re.compile(r"\s*(?:\[[^\]]{0,20}\]\s*)?report domain:\s*\S{1,255}\s+submitter:", re.I)
+"""RFC 7489 §7.2.1.1."""
 
 
 def _list_id(fields: Fields) -> str:

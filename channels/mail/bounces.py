@@ -202,7 +202,7 @@ class _Report:
             return True
         if "x-failed-recipients" in fields:
             return True
-        if _ANSWERED.match(self._subject) or _ABSENCE.search(self._subject):
+        if _ABSENCE.search(self._subject) or (_ANSWERED.match(self._subject) and not self._gives_back()):
             return False
         said = self._subject
         words = self._notice[:20_000]
@@ -212,6 +212,11 @@ class _Report:
         if FAILURES.search(words) or FAILURES.search(said) or DELAYS.search(said):
             return True
         return bool(self._returned or self._addresses()) and code_in(words) != ""
+
+    def _gives_back(self) -> bool:
+        """Whether a mail server sends its reader's own mail back: some put "Re:" before its subject."""
+        own = {a.value for a in read_addresses(self._fields.get("to", ())[:1])}
+        return self._is_named and any(a.value in own for a in read_addresses(self._returned.get("from", ())))
 
     # ------------------------------------------------------------ of whom
 

@@ -17,6 +17,7 @@ from channels.mail.heads import (
     HeadBlock,
     find_attribution,
     head_of,
+    is_head_of_a_mail,
     is_original_line,
     labels_pattern,
     read_head_block,
@@ -129,7 +130,7 @@ _WORDS = (
     r"chuyển tiếp|missatge reenviat|inici del missatge reenviat"
 )
 _MARKER = re.compile(
-    rf"[\s>|*]{{0,20}}(?:(?:[-_=~–—*]\s?){{2,20}}\s?(?:{_WORDS})\b[^-_=~–—\n]{{0,80}}(?:[-_=~–—*]\s?){{2,20}}|(?:{_WORDS})\s?[:：])(.*)$",
+    rf"[\s>|*]{{0,20}}(?:(?:[-_=~–—*]\s?){{2,20}}\s?(?:{_WORDS})\b[^\n]{{0,120}}?(?:[-_=~–—*]\s?){{2,20}}|(?:{_WORDS})\s?[:：])(.*)$",
     re.I,
 )
 
@@ -151,7 +152,7 @@ class _Quoted(NamedTuple):
             address=address,
             name=name,
             subject=tidy(values.get(Head.SUBJECT, ""), 1000).strip("* "),
-            text=_unquoted(lines[self.block.end :], start_quoted=_is_quoted(lines, start)),
+            text=_without_end(_unquoted(lines[self.block.end :], start_quoted=_is_quoted(lines, start))),
             written_at=read_date(date.encode()),
             recipients=tuple(dict.fromkeys(recipient for recipient in recipients if is_address(recipient))),
         )
@@ -170,7 +171,8 @@ _WORDS_BEGIN = frozenset(word.removeprefix("(?:")[:2] for word in _WORDS.split("
 
 def _after_marker(lines: Sequence[str], number: int) -> _Quoted | None:
     """The header a marker announces: on the lines after it, or, as Yahoo has it, behind it on its own."""
-    marker = _MARKER.match(lines[number]) or _RULED.match(lines[number])
+    known = _MARKER.match(lines[number])
+    marker = known or _RULED.match(lines[number])
     if marker is None or is_original_line(lines[number]):
         return None
     if marker[1].strip():
@@ -182,7 +184,8 @@ def _after_marker(lines: Sequence[str], number: int) -> _Quoted | None:
         if lines[at].strip(" >|*"):
             block = read_head_block(lines, at)
             if block is not None:
-                return _quoted(block)
+                # Under a title that says nothing we know, somebody's form looks like a header too.
+                return _quoted(block) if known is not None or is_head_of_a_mail(lines, block) else None
             # Yandex says "on …, X wrote:" there.
             ends = next((end for end in range(at, min(at + 3, len(lines))) if _starts_at(lines, at, end)), None)
             return _attributed(lines, at, ends) if ends is not None else None
@@ -205,7 +208,7 @@ def _headed(lines: Sequence[str], number: int) -> _Quoted | None:
     """A header that begins here, under a line that says so or none."""
     at = number
     while at < min(number + 3, len(lines)) and (
-        is_original_line(lines[at]) or _announces(lines[at]) or not lines[at].strip(" >|*_-")
+        is_original_line(lines[at]) or _announces(lines, at) or not lines[at].strip(" >|*_-")
     ):
         at += 1
     if at == len(lines) or head_of(lines[at]) is None:
@@ -214,9 +217,27 @@ def _headed(lines: Sequence[str], number: int) -> _Quoted | None:
     return _quoted(block) if block is not None else None
 
 
-def _announces(line: str) -> bool:
+_END = re.compile(
+    r"^[-_=–—]{2,20}\s?(?:end|fin|ende|fine|fim|final|einde|slut|slutt|loppu|koniec|konec|vége|sfârșit|конец|кінець|край|"
+    r"τέλος)\b[^-_=–—\n]{2,80}[-_=–—]{2,20}$",
+    re.I,
+)
+
+
+def _without_end(text: str) -> str:
+    """The words before the line that says that they end, where a program writes one."""
+    lines = text.split("\n")
+    ends = next((number for number in range(len(lines) - 1, -1, -1) if _END.match(lines[number].strip())), None)
+    return text if ends is None else "\n".join(lines[:ends]).strip()
+
+
+def _announces(lines: Sequence[str], at: int) -> bool:
     """Whether a quoted line can only be one that its reader's program put above the header, in whatever language."""
-    return line.startswith(">") and line.endswith((":", "：")) and len(line) < 60 and head_of(line) is None
+    line = lines[at]
+    if not line.startswith(">") or len(line) >= 60 or head_of(line) is not None:
+        return False
+    named = head_of(lines[at + 1]) if at + 1 < len(lines) and line.strip(" >") else None
+    return line.endswith((":", "：")) or (named is not None and named[0] is Head.FROM)
 
 
 def _quoted(block: HeadBlock) -> _Quoted:

@@ -382,7 +382,18 @@ def _end_of_footer(
     if "_" not in lines[start] and len(re.split(r"\n{2,}", "\n".join(under).strip())) > 1:
         return None  # it parts paragraphs
     signs = len(texts) <= 4 and "_" in lines[start]
-    return stop if not texts or signs or any(ADDRESS.search(line) for line in texts) else None
+    said = any(ADDRESS.search(line) or _CONFIDENTIAL.search(line) for line in texts)
+    return stop if not texts or signs or said else None
+
+
+_CONFIDENTIAL = re.compile(
+    r"confidenti|confidencia|vertraulich|riservat|vertrouwelijk|poufn|důvěrn|dôvern|luottamuks|fortrolig|konfidenti|"
+    r"bizalmas|povjerljiv|privileged|конфиденц|конфіденц|εμπιστευτικ|gizli|機密|保密|기밀|secret professionnel|"
+    r"berufsgeheimnis|segreto professionale|secreto profesional|beroepsgeheim|not the intended recipient|"
+    r"pas le destinataire|nicht der (?:richtige|beabsichtigte|vorgesehene) (?:adressat|empfänger)|"
+    r"(?:non|no|não) .{0,12}destinat",
+    re.I,
+)
 
 
 def _nothing_follows(kinds: Sequence[_Kind], kept: Sequence[bool], number: int, end: int) -> bool:

@@ -69,9 +69,11 @@ _DEVICE = (
 _SENT_LINE = re.compile(rf"(?:{_SENT})\b[^:,.!?]{{0,60}}?(?:{_DEVICE})", re.I)
 _OUTLOOK_LINE = re.compile(
     r"(?:\S+ ){0,6}?\[?outlook.{0,30}?\b(?:ios|android).{0,20}\W{0,3}https?:|ios .{0,10}outlook.{0,20}\W{0,3}https?:|"
-    r"(?:get|obtenir|télécharger|holen|hole|lade|obtener|descarg\w+|obter|ottieni|scarica|download|skaffa|hämta|hent|"
+    r"(?:get|obten\w+|obtén|télécharge[rz]|holen|hole|lade|descarg\w+|obter|baixe|ottieni|scarica|download|skaffa|"
+    r"hämta|hent|"
     r"skaff|hanki|pobierz|získa\w|stáhn\w+|nerezis\w+|tải|скачать|получить|завантажити|отримати|λήψη|αποκτήστε|"
-    r"obțineți|preuzmi\w*)\b.{0,25}outlook.{0,25}\b(?:ios|android)",
+    r"obțineți|preuzmi\w*)\b.{0,25}(?:outlook|bluemail|typeapp|edison mail|aquamail|mymail).{0,25}"
+    r"\b(?:ios|android|iphone)",
     re.I,
 )
 _SENT_OTHERWISE = re.compile(
@@ -87,7 +89,20 @@ _SENT_FIRST = frozenset(found[0] for words in _SENT.split("|") if (found := _FIR
 """By which word a line that `_SENT_LINE` matches begins."""
 SENT_BEGINS = (
     *_SENT_FIRST,
-    *("get", "obtenir", "télécharger", "hol", "lade", "obtener", "descarg", "obter", "ottieni", "scarica", "download"),
+    *(
+        "get",
+        "obten",
+        "obtén",
+        "télécharge",
+        "hol",
+        "lade",
+        "descarg",
+        "obter",
+        "baixe",
+        "ottieni",
+        "scarica",
+        "download",
+    ),
     *("skaffa", "hämta", "hent", "skaff", "hanki", "pobierz", "získa", "stáhn", "nerezis", "tải", "скачать"),
     *(
         "получить",
@@ -107,7 +122,8 @@ SENT_BEGINS = (
 SENT_ENDS = ("mobile", "gönderildi", "sta", "stä", "lta", "ltä")
 """As which such a line may end that begins otherwise."""
 _OTHERWISE_HAS = re.compile(
-    "outlook|傳送|发送|发出|发自我的|から送信|보냄|gönderildi| my |yahoo mail|ᐧ|mobile|נשלח|أرسلت|lähetetty|gesendet"
+    "outlook|bluemail|typeapp|edison mail|aquamail|mymail|傳送|发送|发出|发自我的|から送信|보냄|gönderildi| my |"
+    "yahoo mail|ᐧ|mobile|נשלח|أرسلت|lähetetty|gesendet"
 )
 """What stands, in lower case, in a line that `_OUTLOOK_LINE` or `_SENT_OTHERWISE` matches."""
 _PROSE = re.compile(

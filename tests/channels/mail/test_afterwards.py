@@ -142,6 +142,7 @@ async def test_killed_between_the_commit_and_the_move_it_is_moved_at_the_next_st
         await kept(arrivals, position)
         if arrivals:
             task.cancel()
+            await asyncio.sleep(60)  # here it dies: a step later the command would be on its way
 
     task = asyncio.create_task(mailbox(server_of(dovecot), TO_DONE).run(None, die_after_the_commit))
     await asyncio.wait([task])

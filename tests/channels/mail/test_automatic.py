@@ -38,6 +38,12 @@ def test_a_persons_mail_is_a_persons() -> None:
         (["Auto-Submitted: AUTO-GENERATED", "In-Reply-To: <2@roux.example>"], Automatic.REPLY),
         (["Auto-Submitted: auto-notified"], Automatic.NOTICE),
         (["X-Autoreply: yes"], Automatic.REPLY),
+        (["From: nagios <nagios@surveillance.example>", "Subject: ** PROBLEM **"], Automatic.NOTICE),
+        (["From: root@nas.example"], Automatic.NOTICE),
+        (["From: Kurier <powiadomienia@paczki.example>"], Automatic.NOTICE),
+        (["From: suivi-notification@colis.example", "Reply-To: notifications@colis.example"], Automatic.NOTICE),
+        (["X-Mailer: Grafana"], Automatic.NOTICE),
+        (["X-List-Administrivia: yes", "List-Post: <mailto:membres@liste.example>"], Automatic.NOTICE),
         (["X-Autorespond: Re: Rendez-vous"], Automatic.REPLY),
         (["X-Apple-Action: VACATION"], Automatic.REPLY),
         (["Precedence: auto_reply"], Automatic.REPLY),
@@ -60,6 +66,11 @@ def test_a_persons_mail_is_a_persons() -> None:
 def test_marks_of_machines(fields: list[str], kind: Automatic) -> None:
     found = origin("Subject: Rendez-vous", *fields)
     assert (found.automatic, found.unanswerable) == (kind, True)
+
+
+def test_a_dmarc_report_is_told_by_its_subject() -> None:
+    subject = "Subject: [Preview] Report Domain: roux.example Submitter: mx.example Report-ID: 1"
+    assert origin(subject, "X-Mailer: Outlook").automatic is Automatic.NOTICE
 
 
 ABSENT = [
@@ -100,6 +111,15 @@ def test_the_same_subject_is_a_persons_where_nothing_else_does(subject: str) -> 
         ["Subject: Rendez-vous", "Auto-Submitted: no"],
         ["Subject: Re: Rendez-vous", "X-Auto-Response-Suppress: OOF", "In-Reply-To: <2@roux.example>"],
         ["Subject: Rendez-vous", "X-Auto-Response-Suppress: DR, RN, NRN"],
+        [
+            "Subject: Clés",
+            "X-Auto-Response-Suppress: All",
+            "Message-ID: <AS8P@AS8PR04MB7622.eurprd04.prod.outlook.com>",
+        ],
+        ["Subject: Clés", "X-Auto-Response-Suppress: DR, OOF, AutoReply", "Thread-Index: AQHbhenemvl42v21s406"],
+        ["Subject: Portail", "Precedence: bulk", "X-Mailer: HCL Notes Build V1201"],
+        ["Subject: Devis", "From: wordpress@site.example", "Reply-To: nora@client.example"],
+        ["Subject: Re: Devis", "From: root@atelier.example"],
         ["Subject: Rendez-vous", "Return-Path: <>", "X-Mailer: Microsoft Outlook 16.0"],
         ["Subject: Re: Rendez-vous", "Return-Path: <>", "User-Agent: Mozilla Thunderbird"],
         ["Subject: Question", "From: postmaster@petite-boite.example", "X-Mailer: Apple Mail (2.3774)"],
@@ -132,6 +152,7 @@ def test_what_a_clients_rule_forwards_is_a_persons(subject: str) -> None:
         ("CANCEL", "paul@example.net", None),
         ("REPLY", "paul@example.net", Automatic.NOTICE),
         ("REQUEST", "no-reply@agenda.example", Automatic.NOTICE),
+        ("REQUEST", "calendar-notification@agenda.example", Automatic.NOTICE),
     ],
 )
 def test_who_asks_to_meet_is_a_person_even_if_his_calendar_writes(

@@ -339,6 +339,20 @@ def test_failed_recipients_named_in_the_header_are_believed_first() -> None:
     assert [f.address for f in read(raw).failures] == ["a@example.net", "b@example.net"]
 
 
+def test_our_own_mail_may_come_back_under_the_subject_of_an_answer() -> None:
+    raw = (
+        b"Return-Path: <>\nFrom: postmaster@roux.example\nTo: cabinet@roux.example\nSubject: Re: Rendez-vous\n"
+        b'Content-Type: multipart/mixed; boundary="b"\n\n--b\n\n'
+        b"I wasn't able to deliver your message to the following addresses.\n"
+        b"This is a permanent error; I've given up.\n\nFailed recipient(s):\nnora@client.example\n\n"
+        b"550 no such user\n--b\nContent-Type: message/rfc822\n\nFrom: cabinet@roux.example\nTo: nora@client.example\n"
+        b"Message-ID: <ours@roux.example>\nSubject: Rendez-vous\n\nBonjour\n--b--\n"
+    )
+    assert [failure.address for failure in read(raw).failures] == ["nora@client.example"]
+    theirs = raw.replace(b"\n\nFrom: cabinet@roux.example", b"\n\nFrom: nora@client.example")
+    assert read_bounce(Tree(theirs)) is None
+
+
 def test_a_postmaster_may_be_whom_it_did_not_reach() -> None:
     raw = a_report("There was an error delivering your mail to <postmaster@example.net>.\n\nHost not found\n")
     assert only(raw).address == "postmaster@example.net"

@@ -89,6 +89,42 @@ def test_an_answer_is_no_forward(attribution: str) -> None:
     assert find_forward("Re: Fwd: Rendez-vous", forwarded) is None
 
 
+@pytest.mark.parametrize(
+    ("whole", "words"),
+    [
+        (
+            "----- Forwarded message from Nora <nora@rive-droite.example> -----\n\nDate: Wed, 21 Feb 2024 07:14:24 +0100\n"
+            "From: Nora <nora@rive-droite.example>\nSubject: Visite\n\nMardi ?\n\n----- End forwarded message -----\n",
+            "",
+        ),
+        (
+            "Voici.\n\n----- Message transféré de Nora <nora@rive-droite.example> -----\n"
+            "     Date : mercredi 18 juin 2025 20:15\n       De : Nora <nora@rive-droite.example>\n"
+            "    Objet : Visite\n\nMardi ?\n\n----- Fin du message transféré -----\n",
+            "Voici.",
+        ),
+        (
+            'Voici.\n\n> Message du 22/05/25 10:39\n> De : "Nora" <nora@rive-droite.example>\n'
+            "> A : cabinet@roux.example\n> Copie à :\n> Objet : Visite\n>\n> Mardi ?\n",
+            "Voici.",
+        ),
+    ],
+)
+def test_what_was_handed_on_begins_and_ends_where_its_program_says(whole: str, words: str) -> None:
+    found = find_forward("TR: Visite", whole)
+    assert found is not None
+    forward = found.forward
+    assert (forward.address, forward.name, forward.text) == ("nora@rive-droite.example", "Nora", "Mardi ?")
+    assert found.words == words
+
+
+def test_a_title_above_a_form_hands_nothing_on() -> None:
+    form = (
+        "Mode d'emploi :\n\n-------- Transfert d'appel --------\nDate : tous les jours\nDe : 18 h\nÀ : 8 h\n\n*21*.\n"
+    )
+    assert find_forward("Consignes", form) is None
+
+
 def test_the_outermost_of_several_counts() -> None:
     text = f"{NOTE}\n\n{WHOLE[0]}\n\nVoyez :\n\n{WHOLE[8]}\n\n{BODY}\n"
     found = find_forward("Fwd: Fwd: Rendez-vous", text)

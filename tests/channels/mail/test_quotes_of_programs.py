@@ -323,6 +323,13 @@ ANSWERS = [
 
 ENTIRE = [
     pytest.param(
+        "Nous retenons 11 heures.\n\n*****\nCe courriel peut contenir des informations couvertes par le secret professionnel.\n*****\n\n-----Message d'origine-----\nDe : Nora <nora@petit.example>\nEnvoyé : samedi 10 mai 2025 19:46\nObjet : Avance\n\nMaître,\n",
+        "Nous retenons 11 heures.",
+        id="ruled-secret",
+    ),
+    pytest.param("C'est fait\n\nObtenez Outlook pour iOS\n", "C'est fait", id="outlook-obtenez"),
+    pytest.param("Je le prends.\n\n\u2063Télécharger BlueMail pour Android\u200b\n", "Je le prends.", id="bluemail"),
+    pytest.param(
         "Bonjour,\n\nmardi à 10 h me convient.\nMerci !\n\nAm 5. März 2026 10:12:33 MEZ schrieb Praxis Roux <p@roux.example>:\n>Pouvez-vous venir mardi ?\n>\n>Le cabinet\n",
         "Bonjour,\n\nmardi à 10 h me convient.\nMerci !",
         id="rc-de2",
