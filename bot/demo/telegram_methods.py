@@ -19,6 +19,7 @@ from bot.demo.telegram_rules import (
     formatted,
     integer,
     keyboard,
+    sent_as,
     structure,
     truth,
 )
@@ -103,7 +104,11 @@ def _media(bot: DemoBot, kind: str, params: Params) -> Json:
                 raise bad("file is too big")
             if not given.data.startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF", b"BM")):
                 raise bad("IMAGE_PROCESS_FAILED")
-        return bot.keep(kind, given.data, given.name, None if kind == "photo" else given.media_type)
+        kind = sent_as(kind, given.data)
+        kept = bot.keep(kind, given.data, given.name, None if kind == "photo" else given.media_type)
+        if kind == "voice" and "duration" in params:
+            kept["voice"]["duration"] = integer(params, "duration")
+        return kept
     file = bot.files.get(str(given or ""))
     if file is None:
         raise bad("wrong file identifier/HTTP URL specified" if given else f"there is no {kind} in the request")

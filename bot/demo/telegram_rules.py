@@ -53,6 +53,19 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def sent_as(kind: str, data: bytes) -> str:
+    """As what a message shows an uploaded file: a sound of another format than sendVoice or sendAudio names is a file.
+
+    Bot API, sendVoice: "in an .OGG file encoded with OPUS, or in .MP3 format, or in .M4A format (other formats may be
+    sent as Audio or Document)"; sendAudio: ".MP3 or .M4A".
+    """
+    is_opus = data.startswith(b"OggS") and data[28:36] == b"OpusHead"  # after a page of one segment (RFC 3533 §6)
+    is_mp3 = data.startswith(b"ID3") or (data[:1] == b"\xff" and data[1:2] >= b"\xe0")
+    is_m4a = data[4:8] == b"ftyp"
+    heard = {"voice": is_opus or is_mp3 or is_m4a, "audio": is_mp3 or is_m4a}
+    return kind if heard.get(kind, True) else "document"
+
+
 def integer(params: Params, name: str, default: int = 0) -> int:
     """A number, given as one or as its digits; what is neither is the default, as in the official server."""
     try:

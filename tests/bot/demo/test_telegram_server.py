@@ -340,6 +340,35 @@ async def test_an_uploaded_file_can_be_seen_fetched_and_sent_again(telegram: Tel
         assert answer.status == 404
 
 
+@pytest.mark.parametrize(
+    ("method", "octets", "shown"),
+    [
+        ("voice", b"OggS" + bytes(24) + b"OpusHead" + bytes(9), "voice"),
+        ("voice", b"ID3" + bytes(9), "voice"),
+        ("voice", b"\xff\xfb\x90\x64", "voice"),
+        ("voice", b"\0\0\0\x20ftypM4A ", "voice"),
+        ("voice", b"OggS" + bytes(24) + b"\x01vorbis" + bytes(9), "document"),
+        ("voice", b"RIFF\0\0\0\0WAVEfmt ", "document"),
+        ("voice", b"#!AMR\n", "document"),
+        ("audio", b"ID3" + bytes(9), "audio"),
+        ("audio", b"OggS" + bytes(24) + b"OpusHead" + bytes(9), "document"),
+        ("audio", b"RIFF\0\0\0\0WAVEfmt ", "document"),
+    ],
+)
+async def test_a_sound_it_does_not_play_is_shown_as_a_document(
+    telegram: Telegram, bot: Bot, method: str, octets: bytes, shown: str
+) -> None:
+    form = aiohttp.FormData()
+    form.add_field("chat_id", "1001")
+    form.add_field("duration", "12")
+    form.add_field(method, octets, filename="message.ogg", content_type="audio/ogg")
+    url = f"{telegram.url}/bot{telegram.token}/send{method.capitalize()}"
+    async with bot.session.post(url, data=form) as answer:
+        sent = (await answer.json())["result"]
+    assert telegram.lucie.file(sent[shown]["file_id"])[2] == octets
+    assert shown != "voice" or sent["voice"]["duration"] == 12
+
+
 async def test_files_past_telegrams_limits_are_refused(telegram: Telegram, bot: Bot) -> None:
     big = telegram.lucie.send_file("video", "film.mp4", "video/mp4", bytes(20 * 2**20 + 1))
     assert "file is too big" in await bot.refused("getFile", file_id=big["video"]["file_id"])
