@@ -116,6 +116,8 @@ class ChatFile:
     data: bytes | None
     caption: str = ""
     reply_to: int | None = None
+    playable: bool = False
+    """A sound: made into what plays in the chat, where that can be done; else it is handed over as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ from inbox.store.documents import (
 )
 
 LEASE = timedelta(minutes=12)
-"""Longer than any call to Telegram may take, the upload of a large file included."""
+"""Longer than any call to Telegram may take, the upload of a large file and the making of a voice message included."""
 LETTER_LEASE = timedelta(minutes=50)
 """Longer than a mail server may take for all of it: greeting, commands, text, and the answer to the final dot.
 

@@ -47,6 +47,7 @@ from channels.telegram.limits import Limits
 from channels.telegram.parse import ALLOWED, read_update
 from channels.telegram.split import split
 from channels.telegram.updates import Polling, Waits, Webhook
+from channels.telegram.voice import Busy, Transcoder, VoiceMessage
 from inbox.envelope import Reading
 from inbox.model import Attachment, AttachmentKind, Button, ChannelId, Letter, Post
 
@@ -103,6 +104,7 @@ class TelegramBot:
         self._webhook = Webhook(id, webhook_secret) if receive == "webhook" else None
         self._sign_replies = sign_replies
         self._limits = Limits()
+        self._transcoder = Transcoder()
         self._username = ""
 
     # ------------------------------------------------------------ in
@@ -257,8 +259,20 @@ class TelegramBot:
         return SentAs(str(message.edits))
 
     async def hand_over(self, file: ChatFile) -> SentAs:
-        sent = await self._paced(file.chat_id, self._carrying(file), timeout=UPLOAD_TIMEOUT)
+        voice = await self._playable(file) if file.playable else None
+        method = self._carrying(file) if voice is None else _speaking(voice, file)
+        sent = await self._paced(file.chat_id, method, timeout=UPLOAD_TIMEOUT)
         return SentAs(str(sent.message_id))
+
+    async def _playable(self, file: ChatFile) -> VoiceMessage | None:
+        """A sound made into a voice message; None for what plays as it is, and for what cannot be made to."""
+        if file.data is None or sound_kind(file.data) is not AttachmentKind.FILE:
+            return None
+        try:
+            return await self._transcoder.to_voice(file.data)
+        except Busy:
+            soon = timedelta(seconds=5)
+            raise TemporaryFailure(self.id, "other sounds first", reason="failure.rate", retry_after=soon) from None
 
     def _carrying(self, file: ChatFile) -> TelegramMethod[Message]:
         content: str | BufferedInputFile = file.attachment.path
@@ -316,6 +330,9 @@ class TelegramBot:
             says = f"Telegram cannot be reached ({failure.detail})"
             return [self._finding("error", says, "Check the network, and api_server in the config")]
         findings = [self._finding("ok", f"@{name} answers; {hook.pending_update_count} updates wait")]
+        if not self._transcoder.is_installed():
+            says = "voice mail in WAV or AMR is handed over as a file: the library that makes it play is missing"
+            findings.append(self._finding("warning", says, "pip install 'permanence[voice]'"))
         if self._webhook is None:
             if hook.url:
                 says = "a webhook is set, so polling gets nothing"
@@ -409,6 +426,16 @@ def _media(
             return SendVideo(chat_id=chat_id, video=content, caption=caption, reply_parameters=reply)
         case AttachmentKind.FILE:
             return SendDocument(chat_id=chat_id, document=content, caption=caption, reply_parameters=reply)
+
+
+def _speaking(voice: VoiceMessage, file: ChatFile) -> SendVoice:
+    return SendVoice(
+        chat_id=file.chat_id,
+        voice=BufferedInputFile(voice.octets, f"{PurePath(_file_name(file.attachment.name)).stem}.ogg"),
+        duration=voice.seconds,
+        caption=file.caption or None,
+        reply_parameters=_reply(file.reply_to),
+    )
 
 
 def _file_name(name: str) -> str:
