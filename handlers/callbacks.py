@@ -48,6 +48,12 @@ class Files(CallbackData, prefix="files"):
     message: str
 
 
+class Listen(CallbackData, prefix="listen"):
+    """Hand over the sounds of a mail, so that they play in the chat."""
+
+    message: str
+
+
 class Whole(CallbackData, prefix="whole"):
     """Hand over a message whole: its `text`; a mail as a `page` to read, or the `original` as it came."""
 

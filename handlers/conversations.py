@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 import msgspec
 from aiogram import Router
 from aiogram.types import CallbackQuery
 
-from handlers.callbacks import Close, Decide, Files, Place, PlaceIn, Show, Whole
+from handlers.callbacks import Close, Decide, Files, Listen, Place, PlaceIn, Show, Whole
 from handlers.desk import Desk, Unit
 from handlers.queue import others_told
-from handlers.views import Voice, place_buttons
+from handlers.views import Voice, is_sound, place_buttons
 from inbox import outbox
 from inbox.assignment import balance, is_supervisor, require_serves
 from inbox.contacts import know
@@ -50,6 +51,7 @@ def build_router() -> Router:
     router.callback_query.register(show, Show.filter())
     router.callback_query.register(close, Close.filter())
     router.callback_query.register(hand_files, Files.filter())
+    router.callback_query.register(hand_sounds, Listen.filter())
     router.callback_query.register(hand_whole, Whole.filter())
     router.callback_query.register(decide, Decide.filter())
     router.callback_query.register(ask_place, Place.filter())
@@ -97,19 +99,24 @@ async def hand_files(
     """Every attachment of a message, one after the other."""
     message = await desk.store.get(Message, callback_data.message)
     require_serves(secretary, message.account_id)
-    files = [
-        outbox.notice(
-            FileNotice(secretary_id=secretary.id, message_id=message.id, index=index),
-            secretary.channel_id,
-            secretary.chat_id,
-            unit.now,
-            account_id=message.account_id,
-            conversation_id=message.conversation_id,
-        )
-        for index in range(len(message.attachments))
-    ]
+    files = [_coming(secretary, message, unit.now, index=index) for index in range(len(message.attachments))]
     await unit.commit(Changes(inserts=files), account_id=message.account_id, conversation_id=message.conversation_id)
     unit.say(voice.say("toast.files", count=str(len(files))))
+
+
+async def hand_sounds(
+    query: CallbackQuery, callback_data: Listen, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """Every sound of a message, to be played where it is shown."""
+    message = await desk.store.get(Message, callback_data.message)
+    require_serves(secretary, message.account_id)
+    sounds = [
+        _coming(secretary, message, unit.now, FileForm.SOUND, index)
+        for index, attachment in enumerate(message.attachments)
+        if is_sound(attachment)
+    ]
+    await unit.commit(Changes(inserts=sounds), account_id=message.account_id, conversation_id=message.conversation_id)
+    unit.say(voice.say("toast.sounds", count=str(len(sounds))))
 
 
 _COMING = {FileForm.PAGE: "toast.page", FileForm.ORIGINAL: "toast.original", FileForm.TEXT: "toast.text"}
@@ -126,16 +133,22 @@ async def hand_whole(
     is_mail = message.blob_id is not None and message.channel_id not in desk.chats
     if form is None or not (is_mail or form is FileForm.TEXT):
         raise NotFound
-    file = outbox.notice(
-        FileNotice(secretary_id=secretary.id, message_id=message.id, form=form),
+    file = _coming(secretary, message, unit.now, form)
+    await unit.commit(Changes(inserts=[file]), account_id=message.account_id, conversation_id=message.conversation_id)
+    unit.say(voice.say(_COMING[form]))
+
+
+def _coming(
+    secretary: Secretary, message: Message, now: datetime, form: FileForm = FileForm.ATTACHMENT, index: int = 0
+) -> Delivery:
+    return outbox.notice(
+        FileNotice(secretary_id=secretary.id, message_id=message.id, index=index, form=form),
         secretary.channel_id,
         secretary.chat_id,
-        unit.now,
+        now,
         account_id=message.account_id,
         conversation_id=message.conversation_id,
     )
-    await unit.commit(Changes(inserts=[file]), account_id=message.account_id, conversation_id=message.conversation_id)
-    unit.say(voice.say(_COMING[form]))
 
 
 async def decide(

@@ -340,15 +340,19 @@ class Handover:
         message = await store.get(Message, payload.message_id)
         if not may_serve(secretary, message.account_id):
             return "", Changes()
-        if payload.form is not FileForm.ATTACHMENT:
+        if payload.form not in (FileForm.ATTACHMENT, FileForm.SOUND):
             return await self._hand_whole(delivery, secretary, message, payload.form)
         attachment = message.attachments[payload.index]
+        playable = payload.form is FileForm.SOUND
         async with self._large if attachment.size > LARGE else nullcontext():
-            return await self._hand_file(delivery, secretary, message, attachment)
+            return await self._hand_file(delivery, secretary, message, attachment, playable=playable)
 
     async def _hand_file(
-        self, delivery: Delivery, secretary: Secretary, message: Message, attachment: Attachment
+        self, delivery: Delivery, secretary: Secretary, message: Message, attachment: Attachment, *, playable: bool
     ) -> tuple[str, Changes]:
+        caption = ""
+        if playable:  # Telegram shows no name of a voice message
+            caption = views.caption(await self._desk.store.get(Conversation, message.conversation_id), attachment)
         data: bytes | None = None
         if attachment.blob_id is not None:
             data = await self._desk.store.read_blob(attachment.blob_id)
@@ -358,7 +362,7 @@ class Handover:
             # A file id is one bot's own: another bot must hand the octets over (Bot API, "Sending files").
             data = await self._desk.chats[message.channel_id].fetch_file(attachment.path)
         sent = await self._chat(delivery).hand_over(
-            ChatFile(chat_id=secretary.chat_id, attachment=attachment, data=data)
+            ChatFile(secretary.chat_id, attachment, data, caption, playable=playable)
         )
         return sent.reference, Changes()
 

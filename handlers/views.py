@@ -341,7 +341,19 @@ def _icon(attachment: Attachment) -> str:
 
 def _file(attachment: Attachment, voice: Voice) -> str:
     name = one_line(attachment.name, 80)
-    return f"{name} ({voice.texts.size(voice.language, attachment.size)})" if attachment.size else name
+    length = [f"{attachment.seconds // 60}:{attachment.seconds % 60:02}"] if attachment.seconds else []
+    size = [voice.texts.size(voice.language, attachment.size)] if attachment.size else []
+    return f"{name} ({' · '.join(length + size)})" if length or size else name
+
+
+def is_sound(attachment: Attachment) -> bool:
+    """Whether it can be listened to."""
+    return attachment.kind in (AttachmentKind.VOICE, AttachmentKind.AUDIO)
+
+
+def caption(conversation: Conversation, attachment: Attachment) -> str:
+    """What stands under a sound: whose it is, and its name."""
+    return f"#{conversation.number} · {one_line(attachment.name, 80)}"
 
 
 def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
@@ -379,11 +391,20 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     if in_part:
         text = callbacks.Whole(message=in_part[-1].id, form=FileForm.TEXT)
         rows.append([_button(say("button.text"), text)])
+    # What a client says in Telegram plays as it is: the files are enough.
+    spoken = [m for m in facts.messages if _is_spoken(m) and conversation.chat_id is None]
+    if spoken:
+        count = str(sum(map(is_sound, spoken[-1].attachments)))
+        rows.append([_button(say("button.listen", count=count), callbacks.Listen(message=spoken[-1].id))])
     with_files = [m for m in facts.messages if m.attachments]
     if with_files:
         count = str(len(with_files[-1].attachments))
         rows.append([_button(say("button.files", count=count), callbacks.Files(message=with_files[-1].id))])
     return rows
+
+
+def _is_spoken(message: Message) -> bool:
+    return message.direction is Direction.INBOUND and any(map(is_sound, message.attachments))
 
 
 def _is_worth_opening(message: Message, facts: CardFacts) -> bool:

@@ -328,6 +328,8 @@ class Attachment(Part, frozen=True, kw_only=True):
     """In a mail the part's number in its tree (`2.1`); in Telegram the file id."""
     held_by: ChannelId | None = None
     """The bot whose file id that is, where it is of a secretary's: a file id means something to one bot only."""
+    seconds: int = 0
+    """How long a sound lasts; 0 where nothing says so."""
     blob_id: BlobId | None = None
     """Where we keep its octets ourselves: a secretary's file that leaves by another way than it came."""
 
@@ -514,6 +516,8 @@ class FileForm(StrEnum):
     """All a mail says, as a page that is safe to open."""
     ORIGINAL = "original"
     """The mail as it came."""
+    SOUND = "sound"
+    """An attachment that is a sound, so that it plays in the chat."""
     TEXT = "text"
     """All that a message says in words, what it quotes included; as a message where one can hold it."""
 

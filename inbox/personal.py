@@ -82,7 +82,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         parts="attachments revisions particulars",
         nothing="id version account_id position direction channel_id created_at seen_inbound truncated",
     ),
-    model.Attachment: _fields(client="name path", pointer="blob_id", nothing="media_type size kind held_by"),
+    model.Attachment: _fields(client="name path", pointer="blob_id", nothing="media_type size kind held_by seconds"),
     model.Revision: _fields(client="text", nothing="until_at"),
     particulars.Particulars: _fields(
         client="list_id",

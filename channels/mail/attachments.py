@@ -6,6 +6,7 @@ import re
 
 from channels.mail.headers import decode_text, first, read_head, tidy
 from channels.mail.parts import Part, decoded_size
+from channels.mail.sounds import seconds_of
 from inbox.model import Attachment, AttachmentKind
 
 MOST_ATTACHMENTS = 200
@@ -15,6 +16,7 @@ _ENDINGS = {
     "application/pdf": ".pdf", "application/pkcs7-mime": ".p7m", "application/pkcs7-signature": ".p7s",
     "application/pgp-signature": ".asc", "application/zip": ".zip", "application/msword": ".doc",
     "audio/amr": ".amr", "audio/mpeg": ".mp3", "audio/mp3": ".mp3", "audio/x-wav": ".wav", "audio/x-m4a": ".m4a",
+    "audio/amr-wb": ".awb", "audio/wave": ".wav", "audio/vnd.wave": ".wav", "audio/3gpp": ".3gp", "audio/basic": ".au",
     "audio/opus": ".opus", "audio/flac": ".flac", "audio/mp4": ".m4a", "audio/ogg": ".ogg", "audio/wav": ".wav",
     "image/gif": ".gif", "image/heic": ".heic", "image/jpeg": ".jpg", "image/jpg": ".jpg", "image/png": ".png",
     "image/svg+xml": ".svg", "image/webp": ".webp", "image/tiff": ".tiff", "image/bmp": ".bmp",
@@ -27,7 +29,8 @@ _TYPES = {ending: media_type for media_type, ending in reversed(_ENDINGS.items()
 _KINDS = {
     ".jpg": AttachmentKind.PHOTO, ".jpeg": AttachmentKind.PHOTO, ".png": AttachmentKind.PHOTO,
     ".webp": AttachmentKind.PHOTO, ".mp3": AttachmentKind.AUDIO, ".m4a": AttachmentKind.AUDIO,
-    ".wav": AttachmentKind.AUDIO, ".flac": AttachmentKind.AUDIO, ".amr": AttachmentKind.AUDIO,
+    ".wav": AttachmentKind.VOICE, ".flac": AttachmentKind.AUDIO, ".amr": AttachmentKind.VOICE,
+    ".awb": AttachmentKind.VOICE,
     ".ogg": AttachmentKind.VOICE, ".oga": AttachmentKind.VOICE, ".opus": AttachmentKind.VOICE,
     ".mp4": AttachmentKind.VIDEO, ".mov": AttachmentKind.VIDEO, ".webm": AttachmentKind.VIDEO,
 }  # fmt: skip
@@ -44,13 +47,15 @@ def list_attachments(raw: bytes, files: list[Part], defects: dict[str, None]) ->
         defects["too_many_attachments"] = None
     listed = []
     for part in files[:MOST_ATTACHMENTS]:
-        name = file_name(raw, part)
+        name, size = file_name(raw, part), decoded_size(raw, part)
+        kind = _kind(part.media_type, name)
         attachment = Attachment(
             name=name,
             media_type=part.media_type,
-            size=decoded_size(raw, part),
-            kind=_kind(part.media_type, name),
+            size=size,
+            kind=kind,
             path=part.path,
+            seconds=seconds_of(raw, part, size) if kind in _SOUNDS else 0,
         )
         listed.append(attachment)
     return tuple(listed)
@@ -70,7 +75,8 @@ def _kind(media_type: str, name: str) -> AttachmentKind:
     typed = _KINDS.get(_ENDINGS.get(media_type, ""))
     if typed is not None:
         return typed
-    return {"audio": AttachmentKind.AUDIO, "video": AttachmentKind.VIDEO}.get(main, AttachmentKind.FILE)
+    # Sounds of other types come from telephones.
+    return {"audio": AttachmentKind.VOICE, "video": AttachmentKind.VIDEO}.get(main, AttachmentKind.FILE)
 
 
 _LIKE_A_NAME = re.compile(r"[^/\\:]{1,100}\.[A-Za-z0-9]{2,5}")

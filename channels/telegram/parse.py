@@ -252,6 +252,7 @@ def _attachment(file: dict[str, Any], kind: AttachmentKind, media_type: str, nam
         size=_natural(file, "file_size"),
         kind=kind,
         path=_text(file, "file_id", needed=True),
+        seconds=_natural(file, "duration") if kind in (AttachmentKind.VOICE, AttachmentKind.AUDIO) else 0,
     )
 
 

@@ -23,6 +23,7 @@ from inbox.store.sqlite import SqliteStore
 from tests.crash.day import CABINET, Day
 from tests.crash.mortal import Death
 from tests.flow.running import SOPHIE, Json, find_button, mail
+from tests.sounds import wav
 
 TELEGRAM = "telegram:desk"
 NOTHING = {"message_id": 1}
@@ -243,6 +244,16 @@ async def anne_opens_a_file(day: Day) -> None:
     day.mail("Voici le devis", raw=made.as_bytes())
     day.press(day.anne, await day.sees(day.anne, "Voici le devis", button="files"), "files")
     assert await day.anne.user.wait_for(lambda m: "document" in m, seconds=60)
+
+
+async def anne_listens(day: Day) -> None:
+    from email import message_from_bytes, policy
+
+    made = message_from_bytes(mail("Message vocal", "De : 01 99", message_id="v1@client.test"), policy=policy.default)
+    made.add_attachment(wav(2), maintype="audio", subtype="wav", filename="message.wav")
+    day.mail("De : 01 99", raw=made.as_bytes())
+    day.press(day.anne, await day.sees(day.anne, "De : 01 99", button="listen"), "listen")
+    assert await day.anne.user.wait_for(lambda m: "voice" in m, seconds=60)
 
 
 async def anne_opens_a_mail_whole(day: Day) -> None:

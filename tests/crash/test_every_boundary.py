@@ -87,6 +87,7 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.conversations:close": [Scene(scenes.anne_closes_one)],
     "handlers.conversations:decide": [Scene(scenes.a_reply_that_was_refused_is_sent_again)],
     "handlers.conversations:hand_files": [Scene(scenes.anne_opens_a_file)],
+    "handlers.conversations:hand_sounds": [Scene(scenes.anne_listens)],
     "handlers.conversations:hand_whole": [Scene(scenes.anne_opens_a_mail_whole)],
     "handlers.conversations:place": [Scene(scenes.a_stranger_is_placed)],
     "handlers.conversations:show": [Scene(scenes.anne_wants_it_anew)],

@@ -25,6 +25,7 @@ from tests.flow.running import (
 )
 from tests.servers.dovecot import Dovecot
 from tests.servers.postfix import Postfix
+from tests.sounds import encoded, length_of
 
 
 def read(raw: bytes) -> EmailMessage:
@@ -154,6 +155,29 @@ async def test_a_photo_a_document_and_a_voice_message_reach_the_secretary_whole(
 
 def _holds(kind: str, message: Json) -> bool:
     return kind in message
+
+
+async def test_a_voice_mail_in_wav_plays_under_the_card_and_its_file_can_be_had(
+    tmp_path: Path, dovecot: Dovecot, postfix: Postfix, telegram: TelegramServer
+) -> None:
+    settings = desk_settings(tmp_path, dovecot, postfix.port, telegram)
+    async with running(settings):
+        anne = await come_on_duty(settings, telegram, 501, "Anne")
+        made = read(mail("Nouveau message vocal", "De : 01 99 00 12 34", message_id="v1@client.test"))
+        octets = encoded("pcm_alaw", "wav", 12)
+        made.add_attachment(octets, maintype="audio", subtype="x-wav", filename="msg0001.wav")
+        dovecot.deliver("cabinet", made.as_bytes())
+        card = await anne.sees("De : 01 99 00 12 34", "🎤 msg0001.wav (0:12 · 96 ko)", button="listen")
+        await anne.press(card, "listen")
+        shown = await anne.user.wait_for(partial(_holds, "voice"))
+        assert shown is not None
+        assert (shown["caption"], shown["voice"]["duration"]) == ("#1 · msg0001.wav", 12)
+        assert 11.9 < length_of(anne.user.file(shown["voice"]["file_id"])[2]) < 12.1
+        await anne.press(card, "files")
+        shown = await anne.user.wait_for(partial(_holds, "document"))
+        assert shown is not None
+        name, _, got = anne.user.file(shown["document"]["file_id"])
+        assert (name, got) == ("msg0001.wav", octets)
 
 
 async def test_a_mails_attachment_reaches_the_secretary_whole(

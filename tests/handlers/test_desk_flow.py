@@ -14,7 +14,21 @@ import pytest
 
 from channels.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
 from handlers import callbacks, conversations
-from handlers.callbacks import Close, Decide, Discard, Files, Place, PlaceIn, Release, Send, Show, Take, Undo, Whole
+from handlers.callbacks import (
+    Close,
+    Decide,
+    Discard,
+    Files,
+    Listen,
+    Place,
+    PlaceIn,
+    Release,
+    Send,
+    Show,
+    Take,
+    Undo,
+    Whole,
+)
 from inbox import outbox, presence
 from inbox.invitations import deep_link_payload, invite
 from inbox.model import AssignmentMode, DraftState, Presence, Role, Status
@@ -26,6 +40,7 @@ from inbox.store.documents import (
 )
 from tests.builders import BERNARD, DESK, MAIL, ROUX, a_contact, a_conversation, a_message, put
 from tests.handlers.stage import CABINET, CABINET_TOKEN, Stage, button, labels
+from tests.sounds import length_of, wav
 
 HOUR = timedelta(hours=1)
 
@@ -294,6 +309,7 @@ async def test_a_secretary_of_other_accounts_finds_nothing_whatever_data_she_for
         Show(conversation=conversation.id),
         Files(message=message.id),
         Files(message=reply.id),
+        Listen(message=message.id),
         Whole(message=message.id, form="page"),
         Whole(message=message.id, form="original"),
         Whole(message=message.id, form="nonsense"),
@@ -690,6 +706,28 @@ async def test_files_of_a_mail_are_handed_over(stage: Stage) -> None:
     assert await lea.presses(card, Files) == "2 pièces jointes arrivent."
     handed = [m["document"] for m in lea.user.messages() if "document" in m]
     assert [lea.user.file(d["file_id"])[2] for d in handed] == [b"%PDF-1", b"%PDF-2"]
+
+
+async def test_the_sounds_of_a_mail_play_in_the_chat_and_its_files_stay_files(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    mail = EmailMessage()
+    mail["From"], mail["Subject"], mail["Message-ID"] = "box@example.net", "Message vocal", "<v@example.net>"
+    mail.set_content("De : 01 99 00 12 34")
+    broken = b"RIFF" + bytes(2000)
+    mail.add_attachment(wav(3), maintype="audio", subtype="x-wav", filename="msg0001.wav")
+    mail.add_attachment(b"%PDF-1", maintype="application", subtype="pdf", filename="un.pdf")
+    mail.add_attachment(broken, maintype="audio", subtype="x-wav", filename="msg0002.wav")
+    await stage.mail_raw(mail.as_bytes())
+    card = await lea.sees("🎤 msg0001.wav (0:03 · ", "un.pdf", "🎤 msg0002.wav (2", kind=Listen)
+    assert await lea.presses(card, Listen) == "2 messages vocaux arrivent."
+    heard, as_it_is = (m for m in lea.user.messages() if "caption" in m)
+    assert heard["caption"] == "#1 · msg0001.wav"
+    assert heard["voice"]["duration"] == 3
+    assert length_of(lea.user.file(heard["voice"]["file_id"])[2]) == pytest.approx(3, abs=0.1)
+    assert lea.user.file(as_it_is["document"]["file_id"])[2] == broken, "what cannot be played is not lost"
+    await lea.presses(card, Files)
+    handed = [m["document"] for m in lea.user.messages() if "document" in m][1:]
+    assert [lea.user.file(d["file_id"])[2] for d in handed] == [wav(3), b"%PDF-1", broken]
 
 
 async def test_a_mail_is_handed_over_whole_as_a_page_or_as_it_came(stage: Stage) -> None:

@@ -153,6 +153,26 @@ def test_the_same_card_in_english() -> None:
     assert labels(screen) == [["↩ Put back", "✔ Close"], ["📎 See the 2 attachments"]]
 
 
+def test_a_sound_of_a_mail_says_how_long_it_lasts_and_can_be_listened_to() -> None:
+    lea = a_secretary("Léa")
+    conversation = numbered(a_conversation(holder=lea))
+    sound = msgspec.structs.replace(a_file("msg0001.wav", 330_000), kind=AttachmentKind.VOICE, seconds=83)
+    unknown = msgspec.structs.replace(a_file("a.mp3", 0), kind=AttachmentKind.AUDIO, seconds=7)
+    message = a_message(conversation, attachments=(a_file(), sound))
+    screen = views.card(a_card(conversation, message, viewer=lea, holder=lea), FR)
+    assert "🎤 msg0001.wav (1:23 · 330 ko)" in screen.text
+    assert labels(screen)[1:] == [["▶️ Écouter"], ["📎 Voir les 2 pièces jointes"]]
+    message = a_message(conversation, attachments=(unknown, sound))
+    screen = views.card(a_card(conversation, message, viewer=lea, holder=lea), EN)
+    assert "🎵 a.mp3 (0:07)" in screen.text
+    assert labels(screen)[1:] == [["▶️ Listen to the 2 messages"], ["📎 See the 2 attachments"]]
+    ours = msgspec.structs.replace(message, direction=Direction.OUTBOUND)
+    assert ["▶️ Listen"] not in labels(views.card(a_card(conversation, ours, viewer=lea, holder=lea), EN))
+    in_telegram = msgspec.structs.replace(conversation, chat_id=1)
+    shown = labels(views.card(a_card(in_telegram, message, viewer=lea, holder=lea), EN))
+    assert shown[1:] == [["📎 See the 2 attachments"]], "what comes from there plays as it is"
+
+
 def test_a_card_in_the_queue_offers_to_take_it_and_says_why_it_waits() -> None:
     conversation = a_conversation(because=Because(key="because.nobody_present"))
     screen = views.card(a_card(conversation, a_message(conversation), viewer=a_secretary()), FR)
@@ -663,10 +683,11 @@ words = st.lists(st.one_of(st.text(max_size=40), st.sampled_from(HOSTILE)), max_
 long_words = st.builds(lambda unit, times: (unit or "x") * times, words, st.sampled_from([1, 60, 3000]))
 instants = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda d: d.replace(tzinfo=NOW.tzinfo))  # noqa: DTZ001
 attachments = st.builds(
-    lambda name, size, kind: msgspec.structs.replace(a_file(name, size), kind=kind),
+    lambda name, size, kind, seconds: msgspec.structs.replace(a_file(name, size), kind=kind, seconds=seconds),
     words,
     st.integers(0, 10**10),
     st.sampled_from(list(AttachmentKind)),
+    st.integers(0, 10**6),
 )
 becauses = st.none() | st.builds(
     lambda key, one, two: Because(key=key, args={"name": one, "other": two, "count": "3", "other_count": "4"}),

@@ -390,16 +390,19 @@ def test_a_page_that_shows_more_than_it_says_is_known(markup: str, rich: bool) -
 @pytest.mark.parametrize(
     ("media_type", "name", "kind"),
     [
-        ("audio/x-wav", "message.wav", AttachmentKind.AUDIO),
+        ("audio/x-wav", "message.wav", AttachmentKind.VOICE),
         ("audio/wav", "message.mp3", AttachmentKind.AUDIO),
-        ("application/octet-stream", "msg0001.WAV", AttachmentKind.AUDIO),
+        ("application/octet-stream", "msg0001.WAV", AttachmentKind.VOICE),
         ("audio/ogg", "message", AttachmentKind.VOICE),
         ("application/ogg", "message.opus", AttachmentKind.VOICE),
         ("audio/mpeg", "message.ogg", AttachmentKind.VOICE),
         ("video/mp4", "message.m4a", AttachmentKind.AUDIO),
         ("video/mp4", "film.mp4", AttachmentKind.VIDEO),
         ("application/pdf", "message.mp3", AttachmentKind.FILE),
-        ("audio/AMR", "x", AttachmentKind.AUDIO),
+        ("audio/AMR", "x", AttachmentKind.VOICE),
+        ("audio/3gpp", "x", AttachmentKind.VOICE),
+        ("video/3gpp", "x.3gp", AttachmentKind.VIDEO),
+        ("audio/mpeg", "x", AttachmentKind.AUDIO),
     ],
 )
 def test_a_sound_is_known_by_its_type_and_its_name(media_type: str, name: str, kind: AttachmentKind) -> None:
