@@ -105,6 +105,8 @@ class ChatMessage:
     """The message id to bring up to date in place, instead of sending a new one."""
     reply_to: int | None = None
     silent: bool = False
+    asks: bool = False
+    """It is a question: whoever sees it is put into replying to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,3 +158,57 @@ class Duty(CallbackData, prefix="duty"):
     """Come on duty, or leave."""
 
     on: bool
+
+
+class Menu(CallbackData, prefix="menu"):
+    """Open one of a card's menus under it; "" is its own buttons."""
+
+    conversation: str
+    page: str
+
+
+class Ask(CallbackData, prefix="ask"):
+    """Be asked for the words of a note, for tags, or for a moment."""
+
+    conversation: str
+    purpose: str
+
+
+class Later(CallbackData, prefix="later"):
+    """Put it off until one of the usual moments."""
+
+    conversation: str
+    until: str
+
+
+class Wake(CallbackData, prefix="wake"):
+    """Have it back now."""
+
+    conversation: str
+
+
+class Prioritise(CallbackData, prefix="prio"):
+    """Say how soon its turn comes."""
+
+    conversation: str
+    level: int
+
+
+class Give(CallbackData, prefix="give"):
+    """Hand it to the colleague at this position of the list; `check` tells a list that has changed since."""
+
+    conversation: str
+    position: int
+    check: str
+
+
+class Reopen(CallbackData, prefix="reopen"):
+    """It is not done after all."""
+
+    conversation: str
+
+
+class History(CallbackData, prefix="hist"):
+    """Show what happened to it."""
+
+    conversation: str

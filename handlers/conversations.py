@@ -208,7 +208,7 @@ async def _unsorted(desk: Desk, conversation_id: str, secretary: Secretary) -> C
     return conversation
 
 
-async def _free_open_chat(desk: Desk, conversation: Conversation, account: Account) -> str | None:
+async def free_open_chat(desk: Desk, conversation: Conversation, account: Account) -> str | None:
     """The chat's key in the account, unless the contact already has an open conversation there: that one stays it."""
     if conversation.chat_id is None or conversation.status is Status.CLOSED:
         return None
@@ -250,7 +250,7 @@ async def place(
         before,
         account_id=account.id,
         contact_id=known.contact.id,
-        open_chat=await _free_open_chat(desk, before, account),
+        open_chat=await free_open_chat(desk, before, account),
     )
     messages = await _all_messages(desk, before)
     for message in messages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -25,7 +26,7 @@ from handlers.queue import count_queued, list_queued
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
-from inbox.assignment import may_serve
+from inbox.assignment import list_present, may_serve, receivers
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
 from inbox.errors import Conflict, StoreUnavailable
@@ -45,6 +46,7 @@ from inbox.model import (
     DraftState,
     FileForm,
     FileNotice,
+    HistoryNotice,
     KeepNotice,
     Letter,
     Message,
@@ -52,6 +54,7 @@ from inbox.model import (
     Post,
     Presence,
     PreviewNotice,
+    QuestionNotice,
     QueueNotice,
     Role,
     Secretary,
@@ -65,6 +68,7 @@ from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
     CONVERSATIONS_HELD,
+    EVENTS_OF_CONVERSATION,
     MESSAGES_OF_CONVERSATION,
     SECRETARIES,
     SHOWN_CURRENT,
@@ -74,6 +78,8 @@ log = structlog.get_logger(__name__)
 
 ON_THE_QUEUE = 10
 """Waiting requests the queue lists."""
+IN_A_HISTORY = 60
+"""Lines of history that are shown at once."""
 ON_A_CARD = 12
 """Messages a card looks back over."""
 MOST_SECRETARIES = 10_000
@@ -123,6 +129,10 @@ class Handover:
                 return await self._preview(delivery, payload)
             case QueueNotice():
                 return await self._queue(delivery, payload)
+            case QuestionNotice():
+                return await self._question(delivery, payload)
+            case HistoryNotice():
+                return await self._history(delivery, payload)
             case FileNotice():
                 return await self._file(delivery, payload)
 
@@ -176,6 +186,9 @@ class Handover:
         if not may_serve(secretary, conversation.account_id):
             return "", Changes()
         facts = await self._card_facts(secretary, conversation)
+        if payload.menu:
+            given = receivers(await list_present(store, conversation.account_id), conversation)
+            facts = dataclasses.replace(facts, menu=payload.menu, receivers=[c.secretary for c in given])
         voice = self._voice(secretary)
         key = current_key(secretary.id, ShownKind.CARD, conversation.id)
         current = await store.find_by(SHOWN_CURRENT, key)
@@ -319,7 +332,11 @@ class Handover:
         secretary = await store.get(Secretary, payload.secretary_id)
         presence = await store.get(Presence, secretary.id)
         waiting = await list_queued(self._desk, secretary, limit=ON_THE_QUEUE)
-        mine = await store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, descending=True, limit=20)
+        mine = [
+            held
+            for status in (Status.OPEN, Status.SNOOZED)
+            for held in await store.list(CONVERSATIONS_HELD, secretary.id, status, descending=True, limit=20)
+        ]
         contacts = await store.find_many(Contact, [c.contact_id for c in (*waiting, *mine)])
         facts = QueueFacts(
             viewer=secretary,
@@ -332,6 +349,44 @@ class Handover:
             contact_names={c.id: c.name for c in contacts.values()},
         )
         screen = views.queue(facts, self._voice(secretary))
+        return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
+
+    async def _question(self, delivery: Delivery, payload: QuestionNotice) -> tuple[str, Changes]:
+        """Ask, and remember by which message: her reply to it is the answer."""
+        secretary = await self._desk.store.get(Secretary, payload.secretary_id)
+        conversation = await self._desk.store.get(Conversation, payload.conversation_id)
+        voice = self._voice(secretary)
+        question = ChatMessage(
+            chat_id=secretary.chat_id,
+            text=voice.say(payload.because.key, **payload.because.args),
+            reply_to=payload.reply_to,
+            asks=True,
+        )
+        sent = await self._chat(delivery).show(question)
+        shown = Shown(
+            id=new_id(),
+            secretary_id=secretary.id,
+            kind=ShownKind.QUESTION,
+            message_key=message_key(delivery.channel_id, secretary.chat_id, int(sent.reference)),
+            telegram_message_id=int(sent.reference),
+            conversation_id=conversation.id,
+            shown_inbound=conversation.inbound_count,
+            fingerprint="",
+            current_key=None,
+            shown_at=voice.now,
+            purpose=payload.purpose,
+        )
+        return sent.reference, Changes(inserts=[shown])
+
+    async def _history(self, delivery: Delivery, payload: HistoryNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        secretary = await store.get(Secretary, payload.secretary_id)
+        conversation = await store.get(Conversation, payload.conversation_id)
+        if not may_serve(secretary, conversation.account_id):
+            return "", Changes()
+        newest = await store.list(EVENTS_OF_CONVERSATION, conversation.id, descending=True, limit=IN_A_HISTORY)
+        people = await store.find_many(Secretary, {event.actor for event in newest if event.actor})
+        screen = views.history(conversation, list(reversed(newest)), list(people.values()), self._voice(secretary))
         return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
 
     async def _file(self, delivery: Delivery, payload: FileNotice) -> tuple[str, Changes]:

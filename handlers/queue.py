@@ -17,7 +17,7 @@ from inbox.assignment import balance, may_serve, released, taken_by_hand
 from inbox.conversations import event
 from inbox.drafts import find_open
 from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition
-from inbox.model import AccountId, AssignmentMode, Conversation, Lease, Presence, QueueNotice, Secretary
+from inbox.model import AccountId, AssignmentMode, Conversation, Lease, Presence, Priority, QueueNotice, Secretary
 from inbox.outbox import card_for, notice, preview_for
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
@@ -193,8 +193,8 @@ async def deal_waiting(desk: Desk, lease: Lease | None = None) -> None:
                 del lines[account_id]
 
 
-def _place(conversation: Conversation) -> tuple[datetime, str]:
-    return conversation.queued_at or conversation.opened_at, conversation.id
+def _place(conversation: Conversation) -> tuple[Priority, datetime, str]:
+    return conversation.priority, conversation.queued_at or conversation.opened_at, conversation.id
 
 
 async def _line(desk: Desk, account_id: AccountId, after: Conversation | None = None) -> deque[Conversation]:

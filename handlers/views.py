@@ -24,6 +24,7 @@ from handlers.legible import (
     shortened,
     units,
 )
+from handlers.menus import MORE, PRIORITY_MARKS, event_line, marks, menu_rows
 from handlers.outcomes import delivery_state, trouble, undecided
 from inbox.assignment import is_supervisor
 from inbox.domains import aligned, domain_of
@@ -43,6 +44,7 @@ from inbox.model import (
     Draft,
     DraftState,
     Entity,
+    Event,
     FileForm,
     Message,
     MessageId,
@@ -122,6 +124,10 @@ class CardFacts:
     """The contact refuses our messages."""
     known: Sequence[str] = ()
     """Addresses of people who took part in what it refers to: whom a stranger may pretend to be."""
+    menu: str = ""
+    """Which menu is open under it; "" for its own buttons."""
+    receivers: Sequence[Secretary] = ()
+    """Whom it can be handed to."""
 
 
 def card(facts: CardFacts, voice: Voice) -> Screen:
@@ -139,6 +145,8 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         head += ["\n", "📌 ", Bold(subject)]
     if conversation.related_number is not None:
         head += ["\n", say("card.related", number=str(conversation.related_number))]
+    if marked := marks(conversation, voice):
+        head += ["\n", marked]
     head += ["\n", _standing(facts, voice)]
     if facts.blocked:
         head += ["\n", Bold(say("card.blocked"))]
@@ -202,7 +210,9 @@ def _standing(facts: CardFacts, voice: Voice) -> str:
     reason = voice.say(because.key, **because.args) if because else ""
     if conversation.status is Status.CLOSED:
         return f"✔️ {voice.say('card.closed')}"
-    if facts.holder is None:
+    if conversation.status is Status.SNOOZED and conversation.snoozed_until_at is not None:
+        line = f"😴 {voice.say('card.snoozed', when=voice.when(conversation.snoozed_until_at))}"
+    elif facts.holder is None:
         line = f"📥 {voice.say('card.queued')}"
     elif facts.holder.id == facts.viewer.id:
         line = f"🟢 {voice.say('card.yours')}"
@@ -236,6 +246,8 @@ def _talk(facts: CardFacts, voice: Voice, budget: int) -> list[Text | str]:
 
 
 def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[Text | str]:
+    if message.direction is Direction.NOTE:
+        return _noted(message, voice, most)
     outward = message.direction is Direction.OUTBOUND
     arrow = "↩️" if outward else "💬"
     # Whoever else writes in it is told by their address: a name says nothing about who they are.
@@ -263,6 +275,12 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         rest = ["\n", Italic(voice.say("card.collapsed")), *rest]
         room = max(most - 1 - units(Text(*said, *rest).render()[0]), 1)
     return said + _set_apart(_own_words(message), room) + rest
+
+
+def _noted(note: Message, voice: Voice, most: int) -> list[Text | str]:
+    """What somebody of the desk noted: nobody else ever sees it."""
+    head = Italic(f"📝 {voice.say('card.note', name=person(note.author_name, 60))} · {voice.when(note.created_at)}")
+    return ["\n\n", head, "\n", shortened(legible(note.text), max(most - units(Text(head).render()[0]) - 3, 1))]
 
 
 def _own_words(message: Message) -> str:
@@ -357,6 +375,8 @@ def caption(conversation: Conversation, attachment: Attachment) -> str:
 
 
 def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
+    if facts.menu:
+        return menu_rows(facts, voice)
     conversation, say = facts.conversation, voice.say
     target = conversation.id
     rows: list[list[Button]] = []
@@ -370,7 +390,10 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     if conversation.account_id == UNSORTED and conversation.status is not Status.CLOSED:
         rows.append([_button(say("button.place"), callbacks.Place(conversation=target, page=0))])
     if conversation.status is Status.CLOSED:
-        pass
+        rows.append([_button(say("button.reopen"), callbacks.Reopen(conversation=target))])
+    elif conversation.status is Status.SNOOZED:
+        if mine or is_supervisor(facts.viewer):
+            rows.append([_button(say("button.wake"), callbacks.Wake(conversation=target))])
     elif facts.holder is None:
         rows.append([_button(say("button.take"), callbacks.Take(conversation=target))])
     elif mine:
@@ -400,7 +423,7 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     if with_files:
         count = str(len(with_files[-1].attachments))
         rows.append([_button(say("button.files", count=count), callbacks.Files(message=with_files[-1].id))])
-    return rows
+    return [*rows, [_button(say("button.more"), callbacks.Menu(conversation=target, page=MORE))]]
 
 
 def _is_spoken(message: Message) -> bool:
@@ -645,7 +668,10 @@ def _queue_entry(conversation: Conversation, facts: QueueFacts, voice: Voice, *,
     contact = person(facts.contact_names.get(conversation.contact_id, ""), 40) or "?"
     waiting = conversation.waiting_since_at
     mark = f"⏳ {voice.when(waiting)}" if waiting is not None else "✓"
-    line = f"\n#{conversation.number} · {account} · {contact} · {person(conversation.subject, 50)} · {mark}"
+    if conversation.snoozed_until_at is not None:
+        mark = f"😴 {voice.when(conversation.snoozed_until_at)}"
+    urgency = PRIORITY_MARKS[conversation.priority]
+    line = f"\n{urgency}#{conversation.number} · {account} · {contact} · {person(conversation.subject, 50)} · {mark}"
     if conversation.because is None or not why:
         return [line]
     return [line, "\n   ", Italic(voice.say(conversation.because.key, **conversation.because.args))]
@@ -660,6 +686,17 @@ def _fitting(entries: Sequence[list[Text | str]], room: int) -> list[list[Text |
             break
         fitting.append(entry)
     return fitting
+
+
+def history(conversation: Conversation, events: Sequence[Event], people: Sequence[Secretary], voice: Voice) -> Screen:
+    """What happened to a conversation, the newest lines of it, oldest first."""
+    title = Bold(voice.say("history.title", number=str(conversation.number)))
+    names: dict[str, str] = {each.id: each.name for each in people}
+    lines: list[list[Text | str]] = [
+        [f"\n{voice.when(event.at)} · {event_line(event, names, voice)}"] for event in reversed(events)
+    ]
+    shown = _fitting(lines, LONGEST - 200 - units(Text(title).render()[0]))
+    return _screen(Text(title, *(part for line in reversed(shown) for part in line)))
 
 
 # ---------------------------------------------------------------- questions

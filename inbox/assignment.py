@@ -162,6 +162,8 @@ def queued(conversation: Conversation, because: Because, now: datetime) -> Conve
         assignee_id=None,
         assigned_at=None,
         because=because,
+        status=Status.OPEN,
+        snoozed_until_at=None,
         queued_at=conversation.waiting_since_at or now,
     )
 
@@ -187,6 +189,54 @@ async def taken_by_hand(
     if not presence.on_duty:
         raise InvalidTransition("error.not_on_duty")
     return held_by(conversation, secretary.id, Because(key="because.taken", args={"name": secretary.name}), now)
+
+
+def require_holds(conversation: Conversation, secretary: Secretary) -> None:
+    """Hold that only its holder, or who answers for all, has a say in what becomes of a conversation somebody holds.
+
+    Raises:
+        InvalidTransition: it is closed, or nobody holds it.
+        NotAllowed: somebody else does.
+        NotFound: it is not in an account she serves.
+    """
+    require_serves(secretary, conversation.account_id)
+    if conversation.status is Status.CLOSED:
+        raise InvalidTransition("error.closed")
+    if conversation.assignee_id is None:
+        raise InvalidTransition("error.take_it_first")
+    if conversation.assignee_id != secretary.id and not is_supervisor(secretary):
+        raise NotAllowed
+
+
+def receivers(present: Iterable[Candidate], conversation: Conversation) -> list[Candidate]:
+    """Whom a conversation can be handed to, by name: on duty, serving its account, and not its holder."""
+    others = (c for c in present if c.secretary.id != conversation.assignee_id)
+    return sorted(others, key=lambda c: (c.secretary.name, c.secretary.id))
+
+
+def handed_over(conversation: Conversation, giver: Secretary, receiver: Candidate, now: datetime) -> Conversation:
+    """The conversation in a colleague's hands, who is there; she may be full, for somebody asked her.
+
+    Raises:
+        InvalidTransition: it is closed, or waits in the queue and the giver does not answer for all.
+        NotAllowed: it is not the giver's to give.
+        NotFound: giver or receiver does not serve the account.
+    """
+    if conversation.assignee_id is None and is_supervisor(giver):
+        require_serves(giver, conversation.account_id)
+        if conversation.status is Status.CLOSED:
+            raise InvalidTransition("error.closed")
+    else:
+        require_holds(conversation, giver)
+    require_serves(receiver.secretary, conversation.account_id)
+    args = {"name": giver.name, "other": receiver.secretary.name}
+    given = held_by(conversation, receiver.secretary.id, Because(key="because.handed_over", args=args), now)
+    return msgspec.structs.replace(
+        given,
+        status=Status.OPEN,
+        snoozed_until_at=None,
+        declined_by=tuple(each for each in conversation.declined_by if each != receiver.secretary.id),
+    )
 
 
 def released(conversation: Conversation, secretary: Secretary, now: datetime) -> Conversation:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from inbox.assignment import require_serves
+from inbox.assignment import held_by, require_serves
 from inbox.envelope import Envelope
 from inbox.errors import Conflict, InvalidTransition
 from inbox.matching import open_chat_key
@@ -27,6 +27,7 @@ from inbox.model import (
     Event,
     Message,
     MessageId,
+    Presence,
     Receipt,
     Revision,
     Secretary,
@@ -174,6 +175,7 @@ def received(
         conversation,
         status=Status.OPEN,
         closed_at=None,
+        snoozed_until_at=None,
         message_count=conversation.message_count + 1,
         inbound_count=conversation.inbound_count + 1,
         waiting_since_at=conversation.waiting_since_at or now,
@@ -204,6 +206,7 @@ def undelivered(conversation: Conversation, now: datetime, *, unanswered: bool) 
         conversation,
         status=Status.OPEN,
         closed_at=None,
+        snoozed_until_at=None,
         because=Because(key="because.undelivered"),
         queued_at=(conversation.queued_at or now) if conversation.assignee_id is None else None,
         waiting_since_at=conversation.waiting_since_at or (now if unanswered else None),
@@ -271,11 +274,28 @@ def closed(conversation: Conversation, secretary: Secretary, seen_inbound: int, 
         conversation,
         status=Status.CLOSED,
         closed_at=now,
+        snoozed_until_at=None,
         queued_at=None,
         waiting_since_at=None,
         open_chat=None,
         because=Because(key="because.closed", args={"name": secretary.name}),
     )
+
+
+def reopened(conversation: Conversation, secretary: Secretary, presence: Presence, now: datetime) -> Conversation:
+    """A closed conversation in the hands of whoever reopens it; nobody waits in it until its contact writes.
+
+    Raises:
+        InvalidTransition: it is not closed, or she is not on duty.
+        NotFound: it is not in an account she serves.
+    """
+    require_serves(secretary, conversation.account_id)
+    if conversation.status is not Status.CLOSED:
+        raise InvalidTransition("error.not_closed")
+    if not presence.on_duty:
+        raise InvalidTransition("error.not_on_duty")
+    open_again = msgspec.structs.replace(conversation, status=Status.OPEN, closed_at=None, declined_by=())
+    return held_by(open_again, secretary.id, Because(key="because.reopened_by", args={"name": secretary.name}), now)
 
 
 def event(

@@ -9,7 +9,7 @@ every index that names it: that is how a queue stays as short as its work.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NewType
 
 import msgspec
@@ -256,6 +256,14 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
+class Priority(IntEnum):
+    """How soon a conversation's turn comes: of what waits, the lower goes first."""
+
+    URGENT = 0
+    NORMAL = 1
+    LATER = 2
+
+
 class Conversation(Document, frozen=True, kw_only=True):
     """A matter between one contact and one account, from first word to close."""
 
@@ -293,6 +301,11 @@ class Conversation(Document, frozen=True, kw_only=True):
     """The Telegram chat it is held in."""
     open_chat: str | None = None
     """`channel:chat:account` while open in Telegram; unique, so a chat has one open conversation an account."""
+    priority: Priority = Priority.NORMAL
+    tags: tuple[str, ...] = ()
+    """Words it is marked with, as they were first written; no two that differ in capitals and accents alone."""
+    snoozed_until_at: datetime | None = None
+    """When it comes back by itself: set exactly while it is snoozed."""
     related_to: ConversationId | None = None
     related_number: int | None = None
     """The older conversation it refers to but may not join."""
@@ -482,6 +495,8 @@ class CardNotice(Part, frozen=True, kw_only=True, tag="card"):
     """True: a new card that rings; False: the one she has is brought up to date in place."""
     quiet: bool = False
     """A new card that does not ring: no person waits behind it."""
+    menu: str = ""
+    """Which of its menus is open under it (`handlers.menus`); "" is its own buttons."""
 
 
 class PreviewNotice(Part, frozen=True, kw_only=True, tag="preview"):
@@ -490,6 +505,32 @@ class PreviewNotice(Part, frozen=True, kw_only=True, tag="preview"):
     secretary_id: SecretaryId
     draft_id: DraftId
     fresh: bool
+
+
+class Purpose(StrEnum):
+    """What the answer to a question is for."""
+
+    NOTE = "note"
+    TAGS = "tags"
+    SNOOZE = "snooze"
+
+
+class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):
+    """Ask a secretary something about a conversation; what she replies to it is the answer."""
+
+    secretary_id: SecretaryId
+    conversation_id: ConversationId
+    purpose: Purpose
+    because: Because
+    """The question."""
+    reply_to: int | None = None
+
+
+class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
+    """Show a secretary what happened to a conversation, the newest lines of it."""
+
+    secretary_id: SecretaryId
+    conversation_id: ConversationId
 
 
 class QueueNotice(Part, frozen=True, kw_only=True, tag="queue"):
@@ -539,7 +580,18 @@ class FileNotice(Part, frozen=True, kw_only=True, tag="file"):
     form: FileForm = FileForm.ATTACHMENT
 
 
-Payload = Letter | Post | CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice | KeepNotice
+Payload = (
+    Letter
+    | Post
+    | CardNotice
+    | PreviewNotice
+    | QueueNotice
+    | QuestionNotice
+    | HistoryNotice
+    | TextNotice
+    | FileNotice
+    | KeepNotice
+)
 
 
 class DeliveryKind(StrEnum):
@@ -608,6 +660,7 @@ class ShownKind(StrEnum):
 
     CARD = "card"
     PREVIEW = "preview"
+    QUESTION = "question"
 
 
 class Shown(Document, frozen=True, kw_only=True):
@@ -631,6 +684,8 @@ class Shown(Document, frozen=True, kw_only=True):
     current_key: str | None
     """`secretary:card:conversation` or `secretary:preview:draft` while current; unique."""
     shown_at: datetime
+    purpose: Purpose | None = None
+    """Of a question: what its answer is for."""
 
 
 # ---------------------------------------------------------------- how the channels do

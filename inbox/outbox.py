@@ -30,9 +30,9 @@ from inbox.model import (
     Letter,
     Message,
     MessageId,
+    Payload,
     Post,
     PreviewNotice,
-    QueueNotice,
     Secretary,
     TextNotice,
     new_id,
@@ -69,7 +69,7 @@ UNSETTLED = (
 
 
 def notice(
-    payload: CardNotice | PreviewNotice | QueueNotice | TextNotice | FileNotice | KeepNotice,
+    payload: Payload,
     channel_id: ChannelId,
     chat_id: int,
     now: datetime,

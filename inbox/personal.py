@@ -67,12 +67,12 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     # ------------------------------------------------------------ what is talked about
     model.Conversation: _fields(
-        client="subject participants chat_id open_chat",
+        client="subject participants chat_id open_chat tags",
         pointer="contact_id related_to related_number",
         desk="assignee_id declined_by",
         parts="because",
         nothing="id version number account_id channel_id status assigned_at queued_at waiting_since_at opened_at "
-        "last_message_at closed_at message_count inbound_count",
+        "last_message_at closed_at message_count inbound_count priority snoozed_until_at",
     ),
     model.Because: _fields(desk="args", nothing="key"),
     model.Message: _fields(
@@ -118,7 +118,11 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.Letter: _fields(client="recipients message_id", pointer="blob_id", desk="sender", nothing="copy"),
     model.Post: _fields(client="chat_id text reply_to", parts="attachment"),
-    model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet"),
+    model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet menu"),
+    model.QuestionNotice: _fields(
+        pointer="conversation_id", desk="secretary_id", parts="because", nothing="purpose reply_to"
+    ),
+    model.HistoryNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh"),
     model.KeepNotice: _fields(pointer="draft_id", desk="secretary_id"),
     model.QueueNotice: _fields(desk="secretary_id"),
@@ -128,7 +132,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Shown: _fields(
         pointer="conversation_id draft_id",
         desk="secretary_id message_key telegram_message_id current_key",
-        nothing="id version kind shown_inbound fingerprint shown_at",
+        nothing="id version kind shown_inbound fingerprint shown_at purpose",
     ),
     # ------------------------------------------------------------ how the channels are doing
     model.Pulse: _fields(nothing="id version heard_at owed_since_at"),

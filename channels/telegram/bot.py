@@ -30,6 +30,7 @@ from aiogram.methods import (
 )
 from aiogram.types import (
     BufferedInputFile,
+    ForceReply,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     Message,
@@ -238,7 +239,7 @@ class TelegramBot:
                 chat_id=message.chat_id,
                 text=message.text,
                 entities=entities or None,
-                reply_markup=_markup(message.keyboard),
+                reply_markup=ForceReply(force_reply=True) if message.asks else _markup(message.keyboard),
                 reply_parameters=_reply(message.reply_to),
                 disable_notification=message.silent or None,
             )

@@ -90,7 +90,8 @@ PRESENT = Index(Presence, "present", ("on_duty",))
 INVITATION_BY_TOKEN = Index(Invitation, "by_token", ("token_hash",), unique=True)
 
 CONVERSATION_BY_NUMBER = Index(Conversation, "by_number", ("number",), unique=True)
-CONVERSATIONS_QUEUED = Index(Conversation, "queued", ("account_id", "queued_at"))
+CONVERSATIONS_QUEUED = Index(Conversation, "queued_by_priority", ("account_id", "priority", "queued_at"))
+CONVERSATIONS_SNOOZED = Index(Conversation, "snoozed", ("snoozed_until_at",))
 CONVERSATIONS_QUEUED_ANYWHERE = Index(Conversation, "queued_anywhere", ("queued_at",))
 """Across accounts: only to learn whether there is anything to deal, never to show anything."""
 CONVERSATIONS_HELD = Index(Conversation, "held", ("assignee_id", "status", "last_message_at"))

@@ -32,6 +32,16 @@ FAMILIES = {
         *("request", "cancel", "counter", "reply", "accepted", "declined", "tentative", "publish"),
         *("daily", "weekly", "monthly", "yearly"),
     ),
+    "priority.": ("urgent", "normal", "later"),
+    "moment.": ("hour", "evening", "morning", "monday", "week"),
+    "ask.": ("note", "tags", "snooze"),
+    "event.": (
+        *("acknowledged", "acknowledgement_undelivered", "arrived", "assigned", "blocked", "unblocked", "closed"),
+        *("confirmed", "delayed", "delivery_dead", "delivery_unknown", "edited", "filed", "given_up", "handed_over"),
+        *("held", "imported", "not_acknowledged", "noted", "opened", "placed", "prioritised", "queued", "received"),
+        *("released", "reopened", "send_pressed", "sent", "sent_again", "snoozed", "tagged", "taken", "undelivered"),
+        *("undone", "woken"),
+    ),
     "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),
 }
 """Keys that are put together where they are said, and what they are put together with."""
@@ -85,6 +95,12 @@ def used() -> set[str]:
     return found
 
 
+def recorded() -> set[str]:
+    """Every kind of event that is written into a conversation's history by its name."""
+    calls = [node for node in NODES if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "event"]
+    return {str(call.args[0].value) for call in calls if call.args and isinstance(call.args[0], ast.Constant)}
+
+
 def _looks_like_a_key(text: str) -> bool:
     section, dot, name = text.partition(".")
     return bool(dot) and section in SECTIONS and name.isidentifier()
@@ -108,6 +124,10 @@ def said_with() -> Iterator[tuple[str, set[str]]]:
                 keys = args.keys if args is not None else []
                 names = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
                 yield str(named["key"].value), names  # type: ignore[attr-defined]
+
+
+def test_every_line_of_history_has_a_sentence() -> None:
+    assert recorded() <= set(FAMILIES["event."])
 
 
 # ---------------------------------------------------------------- both the same

@@ -13,12 +13,14 @@ import signal
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import msgspec
+
 from channels.mail.parse import LONGEST_TEXT
 from handlers.callbacks import Duty, Next, Queue, Show
 from inbox.model import DeliveryState, Forgotten, Receipt, ReceiptState
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
-from inbox.store.documents import RECEIPTS_BY_STATE
+from inbox.store.documents import CONVERSATIONS_SNOOZED, RECEIPTS_BY_STATE
 from inbox.store.sqlite import SqliteStore
 from tests.crash.day import CABINET, Day
 from tests.crash.mortal import Death
@@ -234,6 +236,34 @@ async def anne_closes_one(day: Day) -> None:
     await a_mail_comes(day)
     day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="close:"), "close:")
     await day.sees(day.anne, "Puis-je passer jeudi ?", "Close")
+
+
+async def anne_looks_back(day: Day) -> None:
+    await a_mail_comes(day)
+    day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="menu:"), "menu:")
+    day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="hist:"), "hist:")
+    await day.sees(day.anne, "Historique de #")
+
+
+async def anne_notes(day: Day) -> None:
+    await a_mail_comes(day)
+    day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="menu:"), "menu:")
+    day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="ask:"), "ask:")
+    day.anne.reply(await day.sees(day.anne, "votre note ?"), "À rappeler")
+    await day.sees(day.anne, "Puis-je passer jeudi ?", "📝 Note de", "À rappeler")
+
+
+async def the_moment_comes_that_anne_put_one_off_to(day: Day) -> None:
+    await a_mail_comes(day)
+    for menu in ("more", "later"):
+        card = await day.sees(day.anne, "Puis-je passer jeudi ?", button="menu:")
+        day.press_data(day.anne, card, str(find_button(card, "menu:")).rpartition(":")[0] + f":{menu}")
+    day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="later:"), "later:")
+    await day.sees(day.anne, "Puis-je passer jeudi ?", "Mise de côté", button="wake:")
+    async with SqliteStore(day.store) as store:
+        (before,) = await store.list(CONVERSATIONS_SNOOZED, limit=2)
+        await store.commit(Changes(replacements=[msgspec.structs.replace(before, snoozed_until_at=datetime.now(UTC))]))
+    await day.sees(day.anne, "Puis-je passer jeudi ?", "le moment prévu est venu", button="rel:")
 
 
 async def anne_opens_a_file(day: Day) -> None:

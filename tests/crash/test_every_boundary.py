@@ -71,6 +71,8 @@ SCENES: dict[str, list[Scene]] = {
     ],
     "bot.worker:_say_what_is_declared": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
     "bot.worker:_signing_key": [Scene(scenes.somebody_comes_without_a_link, fresh=True)],
+    "handlers.actions:_settle": [Scene(scenes.anne_notes)],
+    "handlers.actions:_show": [Scene(scenes.anne_looks_back)],
     "handlers.addressing:_settle": [Scene(scenes.anne_takes_a_file_out)],
     "handlers.addressing:name_copies": [Scene(scenes.anne_names_a_copy)],
     "handlers.client:_arrive": [Scene(scenes.somebody_comes_without_a_link)],
@@ -183,6 +185,7 @@ SCENES: dict[str, list[Scene]] = {
         Scene(scenes.the_desk_is_told_of_its_backup, earlier=scenes.the_store_comes_from_a_backup)
     ],
     "handlers.start:show_help": [Scene(scenes.anne_asks_for_the_help)],
+    "handlers.timers:wake_due": [Scene(scenes.the_moment_comes_that_anne_put_one_off_to)],
     "handlers.upkeep:Upkeep._commit": [Scene(scenes.sophie_is_forgotten)],
     "handlers.watchkeeping:Pulses._write": [Scene(scenes.a_mail_comes)],
     "handlers.watchkeeping:_Watch._habits": [Scene(scenes.a_mail_comes, plants=("watchful",))],

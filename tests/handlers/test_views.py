@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -32,6 +33,7 @@ from inbox.model import (
     FileForm,
     Message,
     MessageId,
+    Priority,
     Revision,
     Role,
     Secretary,
@@ -91,7 +93,9 @@ def numbered(conversation: Conversation, number: int = 7) -> Conversation:
 
 
 def labels(screen: Screen) -> list[list[str]]:
-    return [[button.text for button in row] for row in screen.keyboard]
+    """The buttons, row by row, besides the one that every card ends with."""
+    rows = [[button.text for button in row] for row in screen.keyboard]
+    return [row for row in rows if row not in (["⋯ Plus"], ["⋯ More"])]
 
 
 def emphasised(screen: Screen) -> list[tuple[str, str]]:
@@ -192,12 +196,54 @@ def test_a_colleagues_card_offers_nothing_but_to_a_supervisor_who_may_put_it_bac
     assert labels(views.card(a_card(conversation, message, viewer=marc, holder=ines), FR)) == [["↩ Remettre en file"]]
 
 
-def test_a_closed_card_offers_nothing() -> None:
+def test_a_closed_card_offers_to_open_it_again() -> None:
     lea = a_secretary()
     conversation = msgspec.structs.replace(a_conversation(holder=lea), status=Status.CLOSED, waiting_since_at=None)
     screen = views.card(a_card(conversation, a_message(conversation), viewer=lea, holder=lea), FR)
     assert "✔️ Close" in screen.text
-    assert labels(screen) == []
+    assert labels(screen) == [["Rouvrir"]]
+
+
+def test_every_card_ends_with_what_more_can_be_done_and_its_menus_lead_back() -> None:
+    lea, ines = a_secretary("Léa"), a_secretary("Inès")
+    facts = a_card(conversation := a_conversation(holder=lea), a_message(conversation), viewer=lea, holder=lea)
+    assert [button.text for button in views.card(facts, FR).keyboard[-1]] == ["⋯ Plus"]
+    menus = {
+        menu: labels(views.card(dataclasses.replace(facts, menu=menu, receivers=[ines]), FR))
+        for menu in ("more", "later", "give", "prio", "nonsense")
+    }
+    assert menus["more"] == [
+        ["📝 Note", "🏷 Étiquettes"], ["👉 Passer à…", "😴 Plus tard…"], ["🔺 Priorité…", "🕘 Historique"], ["◀ Retour"]
+    ]  # fmt: skip
+    assert menus["later"] == [
+        ["Dans 1 h", "Ce soir 18 h"], ["Demain 9 h", "Lundi 9 h"], ["Dans une semaine", "Autre moment…"], ["◀ Retour"]
+    ]  # fmt: skip
+    assert menus["give"] == [["Inès"], ["◀ Retour"]]
+    assert menus["prio"] == [["Urgent", "✓ Normal", "Peut attendre"], ["◀ Retour"]]
+    assert menus["nonsense"] == menus["more"]
+    seen = dataclasses.replace(facts, viewer=ines, menu="more")
+    assert labels(views.card(seen, FR))[:2] == [["📝 Note", "🏷 Étiquettes"], ["🔺 Priorité…", "🕘 Historique"]]
+
+
+def test_marks_notes_and_a_moment_to_come_stand_on_the_card() -> None:
+    lea = a_secretary("Léa")
+    conversation = msgspec.structs.replace(
+        a_conversation(holder=lea),
+        status=Status.SNOOZED,
+        snoozed_until_at=at(24 * 60),
+        because=Because(key="because.snoozed", args={"name": "Léa"}),
+        priority=Priority.URGENT,
+        tags=("facture", "à rappeler"),
+    )
+    note = a_message(conversation, text="Rappeler avant midi", direction=Direction.NOTE)
+    note = msgspec.structs.replace(note, author_name="Inès")
+    facts = a_card(conversation, a_message(conversation), note, viewer=lea, holder=lea)
+    screen = views.card(facts, FR)
+    assert "🔴 Urgent · #facture · #à_rappeler" in screen.text
+    assert "😴 Mise de côté jusqu’à 3 mars 10:00 — mise de côté par Léa" in screen.text
+    assert "📝 Note de Inès, pour le secrétariat seul · 10:00\nRappeler avant midi" in screen.text
+    assert labels(screen)[0] == ["Reprendre maintenant"]
+    assert "😴 Put off until 3 Mar 10:00" in views.card(facts, EN).text
 
 
 def test_an_unsorted_card_offers_to_place_it() -> None:
@@ -817,6 +863,7 @@ def test_a_shortened_text_is_short_enough_and_whole_where_it_fits(text: str, mos
 def test_every_button_of_every_kind_fits_in_64_octets() -> None:
     longest: dict[type, Any] = {str: new_id(), int: 10**9, bool: False}
     special = {"check": "0" * 8, "verdict": "again", "form": "original"}
+    special |= {"page": "later", "purpose": "snooze", "until": "evening"}
     kinds = [
         kind
         for kind in vars(callbacks).values()
@@ -824,7 +871,10 @@ def test_every_button_of_every_kind_fits_in_64_octets() -> None:
     ]
     assert len(kinds) >= 16
     for kind in kinds:
-        values = {name: special.get(name, longest[f.annotation]) for name, f in kind.model_fields.items()}  # type: ignore[index]
+        values = {
+            name: special.get(name, longest[str]) if f.annotation is str else longest[f.annotation]  # type: ignore[index]
+            for name, f in kind.model_fields.items()
+        }
         made = kind(**values)
         assert len(made.pack().encode()) <= 64
         assert kind.unpack(made.pack()) == made

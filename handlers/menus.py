@@ -1,0 +1,132 @@
+"""What more can be done with a conversation: the menus under a card, and its history. Pure, as all screens are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from aiogram.filters.callback_data import CallbackData
+
+from handlers import callbacks
+from handlers.legible import one_line, person
+from inbox.assignment import is_supervisor
+from inbox.model import Button, Conversation, Event, Priority, Purpose, Status
+
+if TYPE_CHECKING:
+    from handlers.views import CardFacts, Voice
+
+MORE, LATER, GIVE, PRIORITY = "more", "later", "give", "prio"
+MOMENTS = {
+    "hour": "dans 1 heure",
+    "evening": "ce soir",
+    "morning": "demain 9h",
+    "monday": "lundi 9h",
+    "week": "dans 1 semaine",
+}
+"""What the buttons of `LATER` mean, in words of `inbox.moments`."""
+MOST_COLLEAGUES = 20
+PRIORITY_MARKS = {Priority.URGENT: "🔴", Priority.NORMAL: "", Priority.LATER: "🔵"}
+
+
+def menu_rows(facts: CardFacts, voice: Voice) -> list[list[Button]]:
+    """The buttons of the menu that is open under a card."""
+    target = facts.conversation.id
+    back = [_button(f"◀ {voice.say('button.back')}", callbacks.Menu(conversation=target, page=""))]
+    match facts.menu:
+        case "later":
+            return [*_moments(target, voice), back]
+        case "give":
+            return [*_colleagues(facts), back]
+        case "prio":
+            return [_priorities(facts, voice), back]
+        case _:
+            return [*_more(facts, voice), back]
+
+
+def _more(facts: CardFacts, voice: Voice) -> list[list[Button]]:
+    conversation, say = facts.conversation, voice.say
+    target, is_open = conversation.id, conversation.status is not Status.CLOSED
+    mine = facts.holder is not None and facts.holder.id == facts.viewer.id
+    has_a_say = is_open and (mine or (is_supervisor(facts.viewer) and facts.holder is not None))
+    rows = [
+        [
+            _button(say("button.note"), callbacks.Ask(conversation=target, purpose=Purpose.NOTE)),
+            _button(say("button.tags"), callbacks.Ask(conversation=target, purpose=Purpose.TAGS)),
+        ]
+    ]
+    if is_open and (has_a_say or is_supervisor(facts.viewer)):
+        rows.append([_button(say("button.give"), callbacks.Menu(conversation=target, page=GIVE))])
+    if has_a_say:
+        rows[-1].append(_button(say("button.later"), callbacks.Menu(conversation=target, page=LATER)))
+    last = [_button(say("button.history"), callbacks.History(conversation=target))]
+    if is_open:
+        last.insert(0, _button(say("button.priority"), callbacks.Menu(conversation=target, page=PRIORITY)))
+    return [*rows, last]
+
+
+def _moments(target: str, voice: Voice) -> list[list[Button]]:
+    buttons = [
+        _button(voice.say(f"moment.{until}"), callbacks.Later(conversation=target, until=until)) for until in MOMENTS
+    ]
+    asked = _button(voice.say("button.later_asked"), callbacks.Ask(conversation=target, purpose=Purpose.SNOOZE))
+    return [buttons[:2], buttons[2:4], [buttons[4], asked]]
+
+
+def _colleagues(facts: CardFacts) -> list[list[Button]]:
+    said = callbacks.check([each.id for each in facts.receivers])
+    return [
+        [
+            _button(
+                person(each.name, 40) or "?",
+                callbacks.Give(conversation=facts.conversation.id, position=position, check=said),
+            )
+        ]
+        for position, each in enumerate(facts.receivers[:MOST_COLLEAGUES])
+    ]
+
+
+def _priorities(facts: CardFacts, voice: Voice) -> list[Button]:
+    conversation = facts.conversation
+    return [
+        _button(
+            f"{'✓ ' if conversation.priority is priority else ''}{voice.say(f'priority.{priority.name.lower()}')}",
+            callbacks.Prioritise(conversation=conversation.id, level=priority.value),
+        )
+        for priority in Priority
+    ]
+
+
+def _button(text: str, data: CallbackData) -> Button:
+    return Button(text=text, data=data.pack())
+
+
+# ---------------------------------------------------------------- marks, history
+
+
+def marks(conversation: Conversation, voice: Voice) -> str:
+    """A line of its priority and tags; "" where it has neither."""
+    said = []
+    if conversation.priority is not Priority.NORMAL:
+        named = voice.say(f"priority.{conversation.priority.name.lower()}")
+        said.append(f"{PRIORITY_MARKS[conversation.priority]} {named}")
+    said += [f"#{one_line(tag.replace(' ', '_'), 40)}" for tag in conversation.tags]
+    return " · ".join(said)
+
+
+def event_line(event: Event, people: Mapping[str, str], voice: Voice) -> str:
+    """One line of history, without its moment.
+
+    Args:
+        people: the names of those of the desk who are named in it, by id.
+    """
+    said = dict(event.detail)
+    because = said.pop("because", "")
+    if because:
+        said = {"why": voice.say(because, **said)}
+    if until := said.get("until"):
+        said["until"] = voice.when(datetime.fromisoformat(until))
+    if level := said.get("level"):
+        said["level"] = voice.say(f"priority.{level}")
+    said["name"] = people.get(event.actor, "") or person(event.actor_name, 60) or "?"
+    return voice.say(f"event.{event.kind}", **said)
