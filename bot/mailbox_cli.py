@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from bot.terminal import DEFAULT_CONFIG, ConfigPath, do, expected, fail, read_se
 from channels.errors import ChannelError
 from channels.mail.imap import Imap
 from inbox.model import ChannelId
-
-if TYPE_CHECKING:
-    from channels.mail.oauth import TokenFile
 
 mailbox = typer.Typer(help="Mailboxes whose provider takes no passwords.", no_args_is_help=True)
 
@@ -58,14 +55,10 @@ async def _login(settings: Settings, name: str, *, device: bool) -> None:
             "the provider gave no lasting permission (no refresh token)",
             "Take this app's access away in the account's settings at the provider, and start the same command again",
         )
-    await asyncio.to_thread(_keep, file, token)
+    async with file.held():
+        await asyncio.to_thread(file.write, token)
     say(f"✓ {file.path} holds the permission")
     await _try(settings, name)
-
-
-def _keep(file: TokenFile, token: dict[str, Any]) -> None:
-    with file.held():
-        file.write(token)
 
 
 async def _try(settings: Settings, name: str) -> None:
@@ -77,3 +70,6 @@ async def _try(settings: Settings, name: str) -> None:
             say(f"✓ {server.host} lets {server.user} in")
     except ChannelError as failure:
         fail(f"{server.host} does not let {server.user} in ({failure.detail})", "permanence check says more")
+    finally:
+        if server.tokens is not None:
+            await server.tokens.close()

@@ -19,6 +19,10 @@ class Tokens(Protocol):
         """
         ...
 
+    async def close(self) -> None:
+        """Let what the provider is being asked come to its end: the last thing that is asked of it."""
+        ...
+
 
 def bearer(mechanism: str, user: str, host: str, port: int, token: str) -> bytes:
     """The first answer of XOAUTH2 or OAUTHBEARER (RFC 7628 §3.1)."""

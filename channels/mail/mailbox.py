@@ -222,6 +222,8 @@ class Mailbox:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._smtp.close()
+        if self._imap.tokens is not None:
+            await self._imap.tokens.close()
 
     # ------------------------------------------------------------ check
 

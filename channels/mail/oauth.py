@@ -12,8 +12,8 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ from inbox.model import ChannelId
 AHEAD = 120.0
 """Seconds before its end a token is no longer handed out: a login may take as long."""
 PATIENCE = 30.0
+ENDING = 5.0
+"""Seconds that are left, when the program stops, for the provider's answer to come and be kept."""
+_LOOKED_EVERY = 0.05
+"""Seconds between two looks whether another process is done with the file: nothing tells."""
 _LATER = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 """RFC 6749 §4.1.2.1: not the permission is at fault."""
 
@@ -131,26 +135,41 @@ class TokenFile:
         finally:
             os.close(folder)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
         """Alone among all processes of this machine: a refresh token that is used twice may be void."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Never waited for in a thread: one whose caller gave up would still take it, and nobody give it back.
+            while not _taken(lock):  # noqa: ASYNC110  # another process
+                await asyncio.sleep(_LOOKED_EVERY)
             yield
         finally:
             os.close(lock)
 
 
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class TokenSource:
-    """Access tokens of one mailbox. Any number may ask at once: one refresh serves them all."""
+    """Access tokens of one mailbox. Any number may ask at once: one refresh serves them all.
+
+    Whoever asks may give up; what was asked of the provider goes on, for a
+    permission that rotates (RFC 6749 §6) is lost with an answer nobody keeps.
+    """
 
     def __init__(self, channel: ChannelId, app: App, file: TokenFile) -> None:
         self._channel = channel
         self._app = app
         self._file = file
         self._turn = asyncio.Lock()
+        self._asked: set[asyncio.Task[str]] = set()
 
     async def token(self, refused: str | None = None) -> str:
         """A token that lasts long enough to log in.
@@ -162,6 +181,20 @@ class TokenSource:
             LoginRejected: nobody gave permission, or it was withdrawn.
             TemporaryFailure: the provider cannot be asked now.
         """
+        task = asyncio.create_task(self._token(refused))
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Let what the provider is being asked come to its end."""
+        if self._asked:
+            _, late = await asyncio.wait(self._asked, timeout=ENDING)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _token(self, refused: str | None) -> str:
         async with self._turn:
             kept = await asyncio.to_thread(self._kept)
             if not self._is_good(kept, refused):
@@ -184,34 +217,36 @@ class TokenSource:
         return lasts and isinstance(kept.get("access_token"), str) and kept["access_token"] != refused
 
     async def _refreshed(self, refused: str | None) -> dict[str, Any]:
-        held = self._file.held()
-        await asyncio.to_thread(held.__enter__)
         try:
-            kept = await asyncio.to_thread(self._kept)
-            if self._is_good(kept, refused):
-                return kept  # another worker was first
-            fresh = await self._exchanged(kept["refresh_token"])
-            # RFC 6749 §6: a provider that gives no new refresh token leaves the old one valid.
-            fresh = {"refresh_token": kept["refresh_token"], **fresh}
-            await asyncio.to_thread(self._file.write, fresh)
-            return fresh
+            async with self._file.held():
+                kept = await asyncio.to_thread(self._kept)
+                if self._is_good(kept, refused):
+                    return kept  # another worker was first
+                # A full disk is found out before the permission is used up, not after.
+                await asyncio.to_thread(self._file.write, kept)
+                fresh = await self._exchanged(kept["refresh_token"])
+                # RFC 6749 §6: a provider that gives no new refresh token leaves the old one valid.
+                fresh = {"refresh_token": kept["refresh_token"], **fresh}
+                await asyncio.to_thread(self._file.write, fresh)
+                return fresh
         except OSError as failure:
             raise TemporaryFailure(self._channel, f"{self._file.path}: {failure.strerror}") from None
-        finally:
-            held.__exit__(None, None, None)
 
     async def _exchanged(self, refresh_token: str) -> dict[str, Any]:
         try:
-            async with self._app.client() as client:
+            async with asyncio.timeout(2 * PATIENCE), self._app.client() as client:
                 token = await client.refresh_token(self._app.provider.token_url, refresh_token=refresh_token)
         except OAuthError as failure:
-            if failure.error in _LATER:
-                raise TemporaryFailure(self._channel, f"the provider says {failure.error}") from None
-            raise self._rejected(f"the provider says {failure.error}") from None
+            said = str(failure.error)
+            if said in _LATER:
+                raise TemporaryFailure(self._channel, f"the provider says {said}") from None
+            raise self._rejected(f"the provider says {said}") from None
         except httpx2.HTTPStatusError as failure:
             raise TemporaryFailure(self._channel, f"the provider answers {failure.response.status_code}") from None
-        except (httpx2.HTTPError, ValueError) as failure:
+        except (httpx2.HTTPError, TimeoutError, ValueError) as failure:
             raise TemporaryFailure(self._channel, f"the provider cannot be asked: {type(failure).__name__}") from None
+        if not isinstance(token.get("access_token"), str):
+            raise TemporaryFailure(self._channel, "the provider's answer holds no token")
         return dict(token)
 
     def _rejected(self, detail: str) -> LoginRejected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import itertools
@@ -25,6 +26,8 @@ class AuthorizationServer:
         refreshes: how often a refresh token was used.
         trouble: the status it answers every token request with, for as long as it is set.
         makes: what it makes a token of, when that is not a good one.
+        thinks: seconds from when a refresh token is used up to the answer that holds the next one.
+        answers: what it answers a refresh with in place of a token, as it stands.
     """
 
     def __init__(self, user: str) -> None:
@@ -33,6 +36,8 @@ class AuthorizationServer:
         self.refreshes = 0
         self.trouble: int | None = None
         self.makes: str | None = None
+        self.thinks = 0.0
+        self.answers: str | None = None
         self.valid: set[str] = set()
         self._codes: dict[str, tuple[str, str]] = {}
         self._device: dict[str, int] = {}
@@ -102,7 +107,12 @@ class AuthorizationServer:
                 self.refreshes += 1
                 if asked["refresh_token"] not in self.valid:
                     return _refused("invalid_grant")
+                if self.answers is not None:
+                    return web.Response(text=self.answers, content_type="application/json")
                 self.valid.discard(str(asked["refresh_token"]))
+                given = self.give()
+                await asyncio.sleep(self.thinks)
+                return web.json_response(given)
             case _:
                 left = self._device[str(asked["device_code"])]
                 self._device[str(asked["device_code"])] = left - 1

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fcntl
 import json
+import os
 import re
+import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +101,96 @@ async def test_one_refresh_serves_all_who_ask_and_the_newest_permission_is_kept(
     assert kept["refresh_token"] in provider.valid
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in tmp_path.iterdir() if each.name.endswith(".new")] == []
+
+
+ANOTHER_WORKER = """
+import asyncio, sys
+from pathlib import Path
+from channels.mail.oauth import App, Provider, TokenFile, TokenSource
+async def work():
+    app = App(Provider("", sys.argv[1], None, ("mail",)), "desk")
+    tokens, last = TokenSource("mail:cabinet", app, TokenFile(Path(sys.argv[2]))), None
+    for _ in range(15):
+        last = await tokens.token(refused=last)
+asyncio.run(work())
+"""
+
+
+async def test_two_processes_go_on_with_one_permission_whose_every_part_may_be_used_once(
+    provider: AuthorizationServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "permission"
+    TokenFile(path).write(provider.give() | {"expires_at": 0})
+    provider.thinks = 0.02
+    command = [sys.executable, "-c", ANOTHER_WORKER, f"{provider.url}/token", str(path)]
+    workers = [await asyncio.create_subprocess_exec(*command) for _ in range(2)]
+    async with asyncio.timeout(60):
+        assert [await worker.wait() for worker in workers] == [0, 0]
+    assert 15 <= provider.refreshes <= 30
+    assert json.loads(path.read_text())["refresh_token"] in provider.valid
+
+
+async def test_who_gives_up_while_another_process_refreshes_leaves_nothing_held(
+    provider: AuthorizationServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "permission"
+    tokens = source(provider, path, **provider.give(), expires_at=0)
+    another = os.open(tmp_path / "permission.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(another, fcntl.LOCK_EX)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await tokens.token()
+    os.close(another)
+    async with asyncio.timeout(10):
+        assert await tokens.token()
+        assert await TokenSource(CABINET, provider.app(), TokenFile(path)).token()
+    assert provider.refreshes == 1
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["runs on", "stops"])
+async def test_a_permission_that_rotates_outlives_whoever_gave_up_waiting_for_it(
+    provider: AuthorizationServer, tmp_path: Path, goes_on: bool
+) -> None:
+    path = tmp_path / "permission"
+    tokens = source(provider, path, **provider.give(), expires_at=0)
+    provider.thinks = 0.5
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await tokens.token()
+    assert provider.refreshes == 1, "it was used up"
+    await (tokens.token() if goes_on else tokens.close())
+    assert json.loads(path.read_text())["refresh_token"] in provider.valid
+    assert await source(provider, path).token()
+    assert provider.refreshes == 1
+
+
+async def test_a_permission_is_not_used_up_where_the_next_cannot_be_kept(
+    provider: AuthorizationServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "permission"
+    tokens = source(provider, path, **provider.give(), expires_at=0)
+    in_the_way = tmp_path / f"permission.{os.getpid()}.new"
+    in_the_way.mkdir()
+    with pytest.raises(TemporaryFailure, match=str(path)):
+        await tokens.token()
+    assert provider.refreshes == 0
+    in_the_way.rmdir()
+    assert await tokens.token()
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", "7", '{"refresh_token": "new"}', '{"access_token": 7}', "<p>"])
+async def test_an_answer_without_a_token_changes_nothing(
+    provider: AuthorizationServer, tmp_path: Path, answer: str
+) -> None:
+    tokens = source(provider, tmp_path / "permission", **provider.give(), expires_at=0)
+    provider.answers = answer
+    with pytest.raises(TemporaryFailure):
+        await tokens.token()
+    provider.answers = '{"error": {"no": "word"}}'
+    with pytest.raises(LoginRejected):
+        await tokens.token()
+    provider.answers = None
+    assert await tokens.token()
 
 
 async def test_a_provider_that_is_away_is_asked_again_and_one_that_refuses_asks_for_a_person(
