@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -34,6 +35,9 @@ _LOOKED_EVERY = 0.05
 """Seconds between two looks whether another process is done with the file: nothing tells."""
 _LATER = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 """RFC 6749 §4.1.2.1: not the permission is at fault."""
+
+
+_ERROR = re.compile(r"[a-z]+(_[a-z]+){0,5}", re.A)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,12 @@ class App:
             timeout=PATIENCE,
             **further,
         )
+
+
+def said_by(failure: OAuthError) -> str:
+    """A provider's word for what is wrong (RFC 6749 §5.2); no sentence, which may repeat a secret."""
+    said = str(failure.error)
+    return said if _ERROR.fullmatch(said) else "an error of its own"
 
 
 class TokenFile:
@@ -237,7 +247,7 @@ class TokenSource:
             async with asyncio.timeout(2 * PATIENCE), self._app.client() as client:
                 token = await client.refresh_token(self._app.provider.token_url, refresh_token=refresh_token)
         except OAuthError as failure:
-            said = str(failure.error)
+            said = said_by(failure)
             if said in _LATER:
                 raise TemporaryFailure(self._channel, f"the provider says {said}") from None
             raise self._rejected(f"the provider says {said}") from None

@@ -12,7 +12,7 @@ import httpx2
 from aiohttp import web
 from authlib.integrations.base_client import OAuthError
 
-from channels.mail.oauth import PATIENCE, App
+from channels.mail.oauth import PATIENCE, App, said_by
 
 ALLOWED_WITHIN = 15 * 60.0
 """Seconds a person has in the browser."""
@@ -31,7 +31,7 @@ class NotGiven(Exception):
 def _explained(failure: Exception) -> NotGiven:
     if isinstance(failure, OAuthError):
         remedy = "Look at client_id, client_secret, and what the app may ask for at the provider"
-        return NotGiven(f"the provider says {failure.error}", remedy)
+        return NotGiven(f"the provider says {said_by(failure)}", remedy)
     if isinstance(failure, httpx2.HTTPStatusError):
         return NotGiven(f"the provider answers {failure.response.status_code}", "Try again in a while")
     return NotGiven(

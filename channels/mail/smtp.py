@@ -452,14 +452,15 @@ class Smtp:
         refused: str | None = None
         while True:
             token = await tokens.token(refused)
-            word = bearer(mechanism, user, self._server.host, self._server.port, token)
-            answer = await smtp.execute_command(b"AUTH", mechanism.encode(), base64.b64encode(word))
+            word = base64.b64encode(bearer(mechanism, user, self._server.host, self._server.port, token))
+            answer = await smtp.execute_command(b"AUTH", mechanism.encode(), word)
             if answer.code == 334:  # why it refuses; it waits for a word before it says so
                 answer = await smtp.execute_command(base64.b64encode(RESIGNED[mechanism]))
             if answer.code == 235:
                 return
             if answer.code != 535 or refused is not None:
-                said = answer.message.replace(token, "***")
+                # Some servers repeat what they refuse.
+                said = answer.message.replace(word.decode(), "***").replace(token, "***")
                 raise SMTPAuthenticationError(answer.code, said)
             refused = token  # it may have been withdrawn before its time: once more, with a new one
 

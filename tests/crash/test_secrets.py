@@ -17,9 +17,12 @@ import aiohttp
 import pytest
 
 from bot.demo.telegram_server import TelegramServer
+from channels.mail.bearer import bearer
+from channels.mail.oauth import TokenFile
 from inbox.model import DeskKey
 from inbox.store.sqlite import SqliteStore
-from tests.flow.running import ADDRESS, PATIENCE, At, mail
+from tests.flow.running import ADDRESS, At, mail
+from tests.servers.authorization import AuthorizationServer
 from tests.servers.dovecot import Dovecot, free_ports
 from tests.servers.scripted_smtp import ScriptedSmtp
 
@@ -34,7 +37,10 @@ SECRETS = {
     "smtp password": "smtp+MARK=wort%zq",
     "webhook secret": "webhookMARKsecretzq0123456789",
     "database password": "mongoMARKwordzq",
+    "client secret": "client~MARK secret+zq",
 }
+ACCESS = "ya29.access-MARK-token_zq/0123456789+abc=="
+PATIENCE = 90.0
 WORDS = {
     "subject": "Objet-MARK-zq de la cliente",
     "body": "Corps-MARK-zq: ma fille a de la fièvre",
@@ -99,7 +105,7 @@ class Day:
     async def hears(self, log: int, *parts: str) -> str:
         """Wait until the worker has logged all of these."""
         path = self.directory / f"{log}.log"
-        async with asyncio.timeout(PATIENCE * 2):
+        async with asyncio.timeout(PATIENCE):
             while not all(part in (text := path.read_text("utf-8", "replace")) for part in parts):  # noqa: ASYNC110  # a file
                 await asyncio.sleep(0.05)
         return text
@@ -135,6 +141,18 @@ smtp = {{ host = "127.0.0.1", port = {smtp}, tls = "none", user = "cabinet", pas
 [mailboxes.locked]
 imap = {{ host = "127.0.0.1", port = {imap}, tls = "none", user = "locked", password = {imap_password} }}
 smtp = {{ host = "127.0.0.1", port = {smtp}, tls = "tls" }}
+[mailboxes.modern]
+account = "cabinet"
+imap = {{ host = "127.0.0.1", port = {modern_imap}, tls = "none", user = "modern" }}
+smtp = {{ host = "127.0.0.1", port = {modern_smtp}, tls = "none" }}
+[mailboxes.modern.oauth]
+provider = "other"
+client_id = "desk"
+client_secret = "{client_secret}"
+authorize_url = "{provider}/authorize"
+token_url = "{provider}/token"
+device_url = "{provider}/device"
+scopes = ["mail"]
 [bots.desk]
 token = "{token}"
 api_server = "{api}"
@@ -173,10 +191,43 @@ def refusing_login() -> ScriptedSmtp:
     return ScriptedSmtp.saying({"EHLO": "250-scripted.test\r\n250-AUTH PLAIN\r\n250 8BITMIME", "AUTH": refusal})
 
 
-@pytest.mark.timeout(240)
+def word(port: int) -> str:
+    """What a mail server is shown for a token."""
+    return base64.b64encode(bearer("XOAUTH2", "modern", "127.0.0.1", port, ACCESS)).decode()
+
+
+async def imap_that_repeats(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An IMAP server that repeats the login it refuses, and what it reads in it."""
+    writer.write(b"* OK ready\r\n")
+    while line := (await reader.readline()).decode():
+        tag, _, command = line.strip().partition(" ")
+        if command.startswith("AUTHENTICATE"):
+            writer.write(b"+ \r\n")
+            said = (await reader.readline()).decode().strip()
+            writer.write(f"{tag} NO refused: {said} ({ACCESS})\r\n".encode())
+        else:
+            writer.write(f"* CAPABILITY IMAP4rev1 AUTH=XOAUTH2\r\n{tag} OK\r\n".encode())
+        await writer.drain()
+    writer.close()
+
+
+def smtp_that_repeats() -> ScriptedSmtp:
+    """An SMTP server that does the same."""
+    refusal = f"535-5.7.8 refused: {word(0)}\r\n535 5.7.8 refused: {ACCESS}"
+    return ScriptedSmtp.saying({"EHLO": "250-scripted.test\r\n250-AUTH XOAUTH2\r\n250 8BITMIME", "AUTH": refusal})
+
+
+@pytest.mark.timeout(400)
 async def test_nothing_secret_and_no_word_of_a_client_is_ever_said(tmp_path: Path, dovecot: Dovecot) -> None:
     web, hook_port = free_ports(2)
-    async with TelegramServer(token=TOKEN) as telegram, refusing_login() as smtp:
+    repeats = await asyncio.start_server(imap_that_repeats, "127.0.0.1", 0)
+    async with (
+        TelegramServer(token=TOKEN) as telegram,
+        refusing_login() as smtp,
+        smtp_that_repeats() as modern_smtp,
+        AuthorizationServer("modern") as provider,
+        repeats,
+    ):
         telegram.add_bot(HOOK_TOKEN, "hooked_bot", "Hooked")
         telegram.fail_next("setWebhook", status=400, description="Bad Request: bad webhook: Failed to resolve host")
         config = tmp_path / "config.toml"
@@ -195,17 +246,24 @@ async def test_nothing_secret_and_no_word_of_a_client_is_ever_said(tmp_path: Pat
                 api=telegram.url,
                 secret=SECRETS["webhook secret"],
                 hook_port=hook_port,
+                client_secret=SECRETS["client secret"],
+                provider=provider.url,
+                modern_imap=repeats.sockets[0].getsockname()[1],
+                modern_smtp=modern_smtp.port,
             )
         )
         config.chmod(0o644)
         day = Day(tmp_path, config)
+        await _allowed(day, provider)
         assert await day.permanence("check") == 1
 
         first = len(day.said)
         async with day.at_work():
-            await day.hears(first, '"started"', "login_rejected", "the webhook could not be set", "unsafe_setting")
+            await day.hears(
+                first, '"started"', '"mail:modern"', "login_rejected", "the webhook could not be set", "unsafe_setting"
+            )
             invitation = await _invited(day)
-            anne = At(telegram.user(501, "Anne"))
+            anne = At(telegram.user(501, "Anne"), PATIENCE)
             anne.user.start(invitation)
             await anne.press(await anne.sees("Bienvenue", button="duty"), "duty")
             await anne.sees("en service")
@@ -231,6 +289,7 @@ async def test_nothing_secret_and_no_word_of_a_client_is_ever_said(tmp_path: Pat
 
         # A bug while drawing, a bug that ends the program, a store that is none.
         second = len(day.said)
+        provider.valid.clear()
         async with day.at_work(before=STUMBLES):
             await day.hears(second, '"started"')
             dovecot.deliver("cabinet", mail(WORDS["subject"], WORDS["body"], message_id="m2@client.test"))
@@ -251,7 +310,9 @@ async def test_nothing_secret_and_no_word_of_a_client_is_ever_said(tmp_path: Pat
         elsewhere.chmod(0o600)
         await day.permanence("check", config=elsewhere)
 
-    assert day.leaks({**SECRETS, "invitation": invitation.removeprefix("join-"), "desk key": key}) == []
+    given = {f"given by the provider {number}": secret for number, secret in enumerate(provider.secrets)}
+    assert provider.refreshes > 3
+    assert day.leaks({**SECRETS, **given, "invitation": invitation.removeprefix("join-"), "desk key": key}) == []
     assert day.leaks(WORDS) == []
     # That there was something to hide.
     worked = day.said[next(where for where in day.said if where.endswith("run"))]
@@ -261,6 +322,17 @@ async def test_nothing_secret_and_no_word_of_a_client_is_ever_said(tmp_path: Pat
         line[name] for line in map(_read, worked.splitlines()) for name in ("key", "says") if line.get(name)
     }
     assert not any("Traceback" in said for where, said in day.said.items() if "run" not in where)
+
+
+async def _allowed(day: Day, provider: AuthorizationServer) -> None:
+    """A person gives permission for the modern mailbox, after a provider that was away; it lasts for one login."""
+    provider.makes, provider.trouble, provider.lasts = ACCESS, 503, 60
+    assert await day.permanence("mailbox", "login", "modern", "--device") == 1
+    provider.trouble = None
+    assert await day.permanence("mailbox", "login", "modern", "--device") == 1, "the mail server refuses the token"
+    kept = TokenFile(day.directory / "modern.permission").read()
+    assert kept is not None
+    assert kept["access_token"] == ACCESS
 
 
 def _read(line: str) -> dict[str, str]:

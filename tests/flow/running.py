@@ -125,6 +125,8 @@ class At:
     """Someone at their Telegram: waits for what must appear, presses what is there."""
 
     user: TelegramUser
+    patience: float = PATIENCE
+    """Seconds until what must appear appears."""
 
     async def sees(self, *parts: str, button: str = "", absent: str = "") -> Json:
         """The newest message of the bot with all of these words, and a button whose data begins so."""
@@ -137,7 +139,7 @@ class At:
                 and (not button or find_button(message, button) is not None)
             )
 
-        found = await self.user.wait_for(wanted, seconds=PATIENCE)
+        found = await self.user.wait_for(wanted, seconds=self.patience)
         if found is None:
             screen = "\n---\n".join(str(m.get("text")) for m in self.user.messages()[-4:])
             raise AssertionError(f"{self.user.first_name} does not see {parts} {button!r}; the screen:\n{screen}")

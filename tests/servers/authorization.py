@@ -39,6 +39,8 @@ class AuthorizationServer:
         self.thinks = 0.0
         self.answers: str | None = None
         self.valid: set[str] = set()
+        self.secrets: set[str] = set()
+        """All that it ever gave and nobody else may see: tokens of both kinds, codes for devices."""
         self._codes: dict[str, tuple[str, str]] = {}
         self._device: dict[str, int] = {}
         self._numbers = itertools.count()
@@ -67,6 +69,7 @@ class AuthorizationServer:
         refresh = f"refresh-{number}-{secrets.token_hex(8)}"
         self.valid.add(refresh)
         token = self.makes or access_token(self.user, seconds=self.lasts)
+        self.secrets |= {token, refresh}
         return {"access_token": token, "refresh_token": refresh, "expires_in": self.lasts, "token_type": "Bearer"}
 
     def allow(self, page: str) -> str:
@@ -83,6 +86,7 @@ class AuthorizationServer:
         assert asked["client_id"] == CLIENT_ID
         code = secrets.token_hex(8)
         self._device[code] = 2
+        self.secrets.add(code)
         return web.json_response(
             {
                 "device_code": code,

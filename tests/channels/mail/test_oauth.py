@@ -27,6 +27,7 @@ from tests.channels.mail.test_mailbox import Watcher
 from tests.conftest import require_server
 from tests.servers.authorization import AuthorizationServer
 from tests.servers.dovecot import Dovecot, access_token
+from tests.servers.scripted_smtp import ScriptedSmtp
 
 CABINET = ChannelId("mail:cabinet")
 
@@ -306,6 +307,28 @@ class Submission:
         writer.write(b"535 5.7.8 refused\r\n")
         await writer.drain()
         await self(reader, writer) if not reader.at_eof() else writer.close()
+
+
+async def test_no_token_is_repeated_that_a_server_or_a_provider_repeats(
+    provider: AuthorizationServer, tmp_path: Path
+) -> None:
+    provider.makes = "ya29.secret"
+    tokens = source(provider, tmp_path / "permission", **provider.give(), expires_at=0)
+    word = base64.b64encode(b"user=cabinet\x01auth=Bearer ya29.secret\x01\x01").decode()
+    refusal = f"535-5.7.8 refused: {word}\r\n535 5.7.8 refused: ya29.secret"
+    scripts = {"EHLO": "250-scripted.test\r\n250 AUTH XOAUTH2", "AUTH": refusal}
+    letter = Letter(sender="a@desk.test", recipients=("b@x.test",), blob_id=BlobId("b"), message_id="m@desk.test")
+    async with ScriptedSmtp.saying(scripts) as server:
+        smtp = Smtp(CABINET, SmtpServer("127.0.0.1", server.port, "none", user="cabinet", tokens=tokens))
+        with pytest.raises(LoginRejected) as refused:
+            await smtp.send(letter, b"Subject: x\r\n\r\nx\r\n")
+        await smtp.close()
+    assert refused.value.detail.count("refused: ***") == 2
+    assert "ya29" not in refused.value.detail
+    assert word not in refused.value.detail
+    provider.answers = json.dumps({"error": json.loads((tmp_path / "permission").read_text())["refresh_token"]})
+    with pytest.raises(LoginRejected, match="the provider says an error of its own"):
+        await tokens.token(refused="ya29.secret")
 
 
 async def test_a_reply_leaves_by_a_server_that_takes_tokens_only(provider: AuthorizationServer, tmp_path: Path) -> None:
