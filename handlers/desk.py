@@ -14,6 +14,7 @@ from channels.base import Channel, Chat
 from handlers.crew import STORE_WAIT, Crew
 from inbox import receipts
 from inbox.conversations import Numbers
+from inbox.erasure import without_raw
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.model import Account, AccountId, ChannelId, Claim, ConversationId, DeskKey, Receipt
 from inbox.store.base import Changes, Store, Watch
@@ -129,11 +130,20 @@ class Unit:
         await self._commit(changes + Changes(replacements=[done]))
 
     async def ignore(
-        self, reason: str, account_id: AccountId | None = None, conversation_id: ConversationId | None = None
+        self,
+        reason: str,
+        account_id: AccountId | None = None,
+        conversation_id: ConversationId | None = None,
+        *,
+        erased: bool = False,
     ) -> None:
-        """Commit that the receipt changes nothing, and why."""
+        """Commit that the receipt changes nothing, and why.
+
+        Args:
+            erased: its raw form goes in the same commit.
+        """
         done = receipts.ignored(self.receipt, reason, self.now, account_id, conversation_id)
-        await self._commit(Changes(replacements=[done]))
+        await self._commit(without_raw(done, self.now) if erased else Changes(replacements=[done]))
 
     async def _commit(self, changes: Changes) -> None:
         if self.committed:

@@ -105,7 +105,8 @@ class Importing:
         cursor = await self._store.find(Cursor, self.source)
         outcome, receipt, changes = await self._decided(raw, envelope, cursor, now)
         if receipt is not None:
-            changes += Changes(inserts=[receipt], blobs=[Blob(receipt.blob_id, raw)])
+            kept = [Blob(receipt.blob_id, raw)] if receipt.erased_at is None else []
+            changes += Changes(inserts=[receipt], blobs=kept)
         changes += self._moved(cursor, position, now, counts=int(receipt is not None))
         await self._store.commit(changes)
         return outcome
@@ -133,18 +134,20 @@ class Importing:
 
     async def _placed(self, receipt: Receipt, envelope: Envelope, now: datetime) -> tuple[Outcome, Changes, Receipt]:
         account = self._account
+        is_ours = is_own_address(account, envelope.sender.value)
         external_id = envelope.external_id
         while (existing := await self._store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, external_id)) is not None:
-            if existing.direction is Direction.OUTBOUND or is_same(existing, envelope):
+            # What the desk sent says in a mail more than was written here, and nobody else has its name.
+            sent_here = is_ours and existing.direction is Direction.OUTBOUND and bool(existing.author_id)
+            if sent_here or is_same(existing, envelope):
                 known = receipts.ignored(receipt, "received before", now, account.id, existing.conversation_id)
                 return Outcome.KNOWN, Changes(), known
             external_id = distinguishing_id(envelope, external_id)
         known_as = erased_key(self._key, account.id, distinguishing_id(envelope, envelope.external_id))
         if await self._store.find_by(RECEIPT_ERASED, known_as) is not None:
             gone = receipts.ignored(receipt, "received before, and erased since", now, account.id)
-            return Outcome.ERASED, Changes(), gone
+            return Outcome.ERASED, Changes(), msgspec.structs.replace(gone, erased_at=now)
         written_at = min(envelope.written_at or now, now)
-        is_ours = is_own_address(account, envelope.sender.value)
         other = self._correspondent(envelope) if is_ours else envelope.sender
         contact = await know(self._store, account.id, self._channel_id, other, written_at)
         joined = await self._joins(envelope, None if contact.is_new else contact.contact.id, is_ours=is_ours)

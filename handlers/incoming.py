@@ -371,7 +371,7 @@ class Incoming:
         account_id = account_addressed(accounts, envelope.addressed_to, own, envelope.routed) or UNSORTED
         taken = await desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
         if taken.ignored is not None:
-            await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id)
+            await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id, erased=taken.erased)
             return
         changes = taken.changes
         if taken.acknowledge is not None and taken.conversation is not None:

@@ -115,7 +115,10 @@ async def belongings(store: Store, conversation: Conversation, limit: int = MOST
     for what in ShownKind:
         shown += await store.list(SHOWN_OF_CONVERSATION, conversation.id, what, limit=limit)
     named = await store.find_many(Receipt, {m.receipt_id for m in messages if m.receipt_id})
-    receipts = list({r.id: r for r in (*named.values(), *receipts) if r.erased_at is None}.values())
+    # Of several mails that one handed on, each has a raw form of its own but the first, whose receipt it is.
+    raw = {m.blob_id for m in messages}
+    came = (r for r in named.values() if r.blob_id in raw or r.conversation_id == conversation.id)
+    receipts = list({r.id: r for r in (*came, *receipts) if r.erased_at is None}.values())
     found = (messages, drafts, deliveries, shown, events, receipts)
     return Belongings(*found, whole=all(len(documents) < limit for documents in found))
 

@@ -56,6 +56,8 @@ class Taken(NamedTuple):
     account_id: AccountId
     conversation_id: ConversationId | None = None
     ignored: str | None = None
+    erased: bool = False
+    """We had it and erased it: its raw form is not to stay either."""
     acknowledge: Message | None = None
     """The mail that opened the conversation, where its writer is to be told that it arrived."""
     conversation: Conversation | None = None
@@ -93,7 +95,7 @@ class Triage:
             existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
 
         if envelope.sender.kind is AddressKind.MAIL and await self._was_erased(account_id, envelope):
-            return Taken(Changes(), account_id, ignored="received before, and erased since")
+            return Taken(Changes(), account_id, ignored="received before, and erased since", erased=True)
         known = await know(store, account_id, receipt.channel_id, envelope.sender, now)
         match = await self._match(account, receipt, envelope, known, now)
         before = match.joins

@@ -11,6 +11,7 @@ import pytest
 
 from handlers.callbacks import Send
 from handlers.forgetting import begin, forget
+from inbox.erasure import erase
 from inbox.forgetting import find_contacts
 from inbox.model import Conversation, Direction, Message
 from inbox.store.documents import KINDS, MESSAGES_OF_CONVERSATION
@@ -139,3 +140,37 @@ async def test_each_of_them_is_forgotten_apart(stage: Stage) -> None:
         assert address not in left
         assert name not in left
     assert await stage.ledger_is_balanced()
+
+
+@pytest.mark.parametrize("gone", [0, 1], ids=["the first", "the second"])
+async def test_whichever_of_them_is_too_old_the_other_keeps_the_mail_and_none_comes_again(
+    stage: Stage, gone: int
+) -> None:
+    lea = await stage.join("Léa")
+    raw = attached("Nora Petit <nora@petit.example>", "Luc Blanc <luc@blanc.example>")
+    await stage.mail_raw(raw)
+    await lea.sees("Luc Blanc (luc@blanc.example)", "Voici ma demande 1.")
+    await stage.quiet()
+    found = await everything(stage)
+
+    async def erased(number: int) -> None:
+        newest = await stage.store.get(Conversation, found[number][0].id)
+        erasure = await erase(stage.store, stage.desk.key, newest, stage.desk.clock(), undecided=False)
+        assert erasure.done
+        await stage.store.commit(erasure.changes)
+
+    await erased(gone)
+    [(_, [message])] = await everything(stage)
+    assert message.blob_id is not None
+    assert f"Voici ma demande {1 - gone}.".encode() in await stage.store.read_blob(message.blob_id)
+    assert await stage.store.verify() == []
+    # A mailbox whose UIDs begin anew hands it over again.
+    await stage.mail_raw(raw)
+    await stage.quiet()
+    assert [c.id for c, _ in await everything(stage)] == [found[1 - gone][0].id]
+    await erased(1 - gone)
+    await stage.mail_raw(raw)
+    await stage.quiet()
+    assert await everything(stage) == []
+    assert await stage.ledger_is_balanced()
+    assert "Voici ma demande" not in await held(stage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mailbox
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
@@ -14,13 +15,17 @@ import pytest
 
 from channels.mail.archive import NoArchive, open_archive, read
 from channels.mail.parse import read_mail
-from handlers.callbacks import Release
+from handlers.callbacks import Release, Send
+from handlers.forgetting import begin, forget
 from handlers.importing import Importing, Outcome
+from inbox.forgetting import find_contacts, trace
+from inbox.holdings import conversations_of, plain, share_of
 from inbox.ledger import balance, list_channels
 from inbox.model import Account, Conversation, Delivery, Direction, Message, Status
 from inbox.store.documents import MESSAGES_OF_CONVERSATION
-from tests.builders import MAIL, NOW
+from tests.builders import MAIL, NOW, ROUX
 from tests.handlers.stage import Stage
+from tests.handlers.test_forwards_flow import held
 
 NORA = "Nora Petit <nora@petit.example>"
 OURS = "Cabinet Roux <cabinet@roux.example>"
@@ -145,6 +150,48 @@ async def test_a_live_conversation_only_gets_its_past(stage: Stage, tmp_path: Pa
     assert after.message_count == before.message_count + 1
     unchanged = ("status", "assignee_id", "inbound_count", "waiting_since_at", "last_message_at")
     assert all(getattr(after, name) == getattr(before, name) for name in unchanged)
+
+
+async def test_whoever_is_forgotten_is_forgotten_in_history_and_not_brought_in_again(
+    stage: Stage, tmp_path: Path
+) -> None:
+    await bring_in(stage, as_mbox(tmp_path / "old", HISTORY))
+    [nora] = await find_contacts(stage.store, "nora@petit.example", ROUX)
+    traces = await trace(stage.store, nora)
+    shares = [await share_of(stage.store, traces, c) async for c in conversations_of(stage.store, traces)]
+    told = [[plain(message, traces) for message in share.messages] for share in shares]
+    assert [(m["text"].splitlines()[0], "author_name" in m) for m in told[0]] == [
+        ("Lettre 0", True),
+        ("Lettre 1", False),
+        ("Lettre 2", True),
+    ]
+    await begin(stage.store, nora, stage.desk.clock())
+    await forget(stage.store, nora.id, stage.desk.clock)
+    left = await held(stage)
+    assert "nora@petit.example" not in left
+    assert "Nora Petit" not in left
+    assert "Lettre 3" in left
+    # The same mails of another archive, which wrote a line of its own above each.
+    elsewhere = [message_from_bytes(b"X-Folder: 2\n" + each.as_bytes(), policy=policy.default) for each in HISTORY]
+    assert await bring_in(stage, as_mbox(tmp_path / "other", elsewhere)) == [Outcome.ERASED] * 3 + [Outcome.KNOWN]
+    assert "nora@petit.example" not in await held(stage)
+
+
+async def test_a_reply_of_the_desk_and_mails_that_share_its_name_are_told_apart(stage: Stage, tmp_path: Path) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Bonjour, une question", sender=NORA, message_id="new0@petit.example")
+    lea.writes("Voici la réponse.", to=await lea.sees("Bonjour, une question"))
+    await lea.presses(await lea.sees("Aperçu", kind=Send), Send)
+    await stage.quiet()
+    [(_, raw)] = stage.letters.sent
+    copy = message_from_bytes(raw, policy=policy.default)
+    # Somebody else may write under the name of what we sent; and a program of ours may use a name twice.
+    forged = letter(1, sender="Luc <luc@b.example>")
+    other, again = letter(2, sender=OURS, to=NORA), letter(3, sender=OURS, to=NORA)
+    forged.replace_header("Message-ID", copy["Message-ID"])
+    again.replace_header("Message-ID", other["Message-ID"])
+    path = as_mbox(tmp_path / "sent", [copy, forged, other, again])
+    assert sorted(await bring_in(stage, path)) == [Outcome.NEW] * 3 + [Outcome.KNOWN]
 
 
 def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path) -> None:
