@@ -10,6 +10,7 @@ import msgspec
 
 from inbox.accounts import is_own_address
 from inbox.envelope import Envelope, Sender
+from inbox.matching import id_of_part
 from inbox.model import Account, AddressKind, Message
 from inbox.particulars import Forward
 
@@ -40,7 +41,7 @@ def apart(envelope: Envelope) -> list[Envelope]:
     return [
         msgspec.structs.replace(
             envelope,
-            external_id=envelope.external_id if number == 0 else f"{envelope.external_id}~{number}",
+            external_id=envelope.external_id if number == 0 else id_of_part(envelope.external_id, number),
             particulars=msgspec.structs.replace(envelope.particulars, forwards=(forward,)),
         )
         for number, forward in enumerate(forwards)

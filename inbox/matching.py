@@ -170,6 +170,11 @@ def distinguishing_id(envelope: Envelope, taken: str) -> str:
     )
 
 
+def id_of_part(external_id: str, number: int) -> str:
+    """What one of several mails that were handed on in one is known by."""
+    return f"{external_id}#{_said(external_id, str(number))}"
+
+
 def _words(envelope: Envelope) -> tuple[str, str, str]:
     return envelope.sender.value, envelope.subject, envelope.text
 

@@ -161,6 +161,9 @@ class Triage:
                 contacts[writer.value] = await know(self._store, account.id, receipt.channel_id, writer, now)
                 changes += contacts[writer.value].changes
             contact = contacts[writer.value].contact
+            known_as = each.external_id
+            while first is not None and await self._store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, known_as):
+                known_as = distinguishing_id(each, known_as)  # somebody knew it before it came
             number = await self._numbers.take()
             new = opened(number, account, contact, receipt.channel_id, each, now, related=match.relates_to)
             # The mail shows them all, as it would if they stood in its Cc: whoever is erased is erased there too.
@@ -169,7 +172,7 @@ class Triage:
             new = msgspec.structs.replace(
                 new, participants=tuple(named), subject=bare_subject(forward.subject) or new.subject
             )
-            conversation, message = received(new, known.contact, each, receipt, each.external_id, now)
+            conversation, message = received(new, known.contact, each, receipt, known_as, now)
             if first is not None:
                 copy = Blob(BlobId(new_id()), raw)
                 message = msgspec.structs.replace(message, blob_id=copy.id)

@@ -26,6 +26,7 @@ from channels.base import Parcel, Preview, Reply
 from channels.mail.headers import is_address, tidy
 from inbox.conversations import bare_subject
 from inbox.model import Attachment, BlobId, Letter, Message
+from inbox.particulars import Forward
 from inbox.store.base import Blob
 
 MOST_REFERENCES = 40
@@ -119,10 +120,10 @@ def _octets(reply: Reply, letter: Letter) -> bytes:
     header.append(f"Subject: {write_words(answer_subject(reply.conversation.subject))}")
     header.append(f"Date: {format_datetime(reply.now.astimezone(_zone(reply)).replace(microsecond=0))}")
     header.append(f"Message-ID: <{_UNSAFE_IN_ID.sub('', reply.external_id)}>")
-    answered = _wire_id(answers.external_id) if answers else ""
+    answered = _wire_id(_answered_id(reply))
     if answered:
         header.append(f"In-Reply-To: <{answered}>")
-    references = _references(answers)
+    references = _references(answers, answered)
     if references:
         header.append("References: " + "\r\n ".join(references))
     attribution, quoted = _quote(reply)
@@ -229,15 +230,21 @@ def _wire_id(external_id: str) -> str:
     return wire if _WIRE_ID.fullmatch(wire) and "=?" not in wire else ""
 
 
-def _references(answers: Message | None) -> list[str]:
+def _answered_id(reply: Reply) -> str:
+    """The Message-ID of what is answered: for who wrote what was handed on, that of the mail they wrote."""
+    handed_on = _handed_on(reply)
+    if handed_on is not None and handed_on.external_id:
+        return handed_on.external_id
+    return reply.answers.external_id if reply.answers is not None else ""
+
+
+def _references(answers: Message | None, answered: str) -> list[str]:
     """RFC 5322 §3.6.4: the parent's References, then its Message-ID; the middle of a very long thread left out."""
     if answers is None:
         return []
     ids = list(dict.fromkeys(filter(None, map(_wire_id, (*answers.references, answers.external_id)))))
-    answered = _wire_id(answers.external_id)
     if answered:
-        ids.remove(answered)
-        ids.append(answered)
+        ids = [*(one for one in ids if one != answered), answered]
     if len(ids) > MOST_REFERENCES:
         half = MOST_REFERENCES // 2
         ids = [*ids[:half], *ids[-half:]]
@@ -352,17 +359,32 @@ def _quote(reply: Reply) -> tuple[str, str]:
     answers = reply.answers
     if answers is None:
         return "", ""
-    whole = _clean(answers.text)
+    handed_on = _handed_on(reply)
+    whole = _clean(answers.text if handed_on is None else handed_on.text)
     if not whole:
         return "", ""
     quoted = whole[:LONGEST_QUOTE]
     if answers.truncated or len(whole) > LONGEST_QUOTE:
         quoted += "\n[…]"
-    name = tidy(answers.author_name or answers.author_address, 200)
-    day, hour = _when(answers.written_at or answers.created_at, reply)
-    if reply.account.language.startswith("fr"):
-        return f"Le {day} à {hour}, {name} a écrit\xa0:", quoted
-    return f"On {day} at {hour}, {name} wrote:", quoted
+    if handed_on is None:
+        name, written_at = answers.author_name or answers.author_address, answers.written_at or answers.created_at
+        return _said_by(name, written_at, reply), quoted
+    return _said_by(handed_on.name or handed_on.address, handed_on.written_at, reply), quoted
+
+
+def _handed_on(reply: Reply) -> Forward | None:
+    """What was handed on, where the reply goes to who wrote it: what the other said to that was said to us."""
+    readers = {each.lower() for each in (*reply.recipients, *reply.copies)}
+    forwards = reply.answers.particulars.forwards if reply.answers is not None else ()
+    return next((forward for forward in forwards if forward.address in readers), None)
+
+
+def _said_by(name: str, written_at: datetime | None, reply: Reply) -> str:
+    name, in_french = tidy(name, 200), reply.account.language.startswith("fr")
+    if written_at is None:
+        return f"{name} a écrit\xa0:" if in_french else f"{name} wrote:"
+    day, hour = _when(written_at, reply)
+    return f"Le {day} à {hour}, {name} a écrit\xa0:" if in_french else f"On {day} at {hour}, {name} wrote:"
 
 
 def _when(instant: datetime, reply: Reply) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from handlers.callbacks import Send
 from handlers.forgetting import begin, forget
 from inbox.erasure import erase
 from inbox.forgetting import find_contacts
+from inbox.matching import id_of_part
 from inbox.model import Conversation, Direction, Message
 from inbox.store.documents import KINDS, MESSAGES_OF_CONVERSATION
 from tests.builders import ROUX
@@ -73,6 +74,13 @@ async def test_who_first_wrote_is_answered_and_who_handed_it_on_is_said(stage: S
     lea.writes("Il est prêt.", to=card)
     preview = await lea.sees("Aperçu", "nora@petit.example", kind=Send)
     assert "paul.martin@example.net" not in preview["text"].partition("Objet")[0]
+    await lea.presses(preview, Send)
+    await stage.quiet()
+    [(letter, left)] = stage.letters.sent
+    assert letter.recipients == ("nora@petit.example",)
+    quoted = stage.letters.read(left).text
+    assert "> Où en est mon dossier ?" in quoted
+    assert "Pouvez-vous répondre" not in quoted
     # She answers, and so does he: both belong to it now.
     [(conversation, _)] = await everything(stage)
     assert {"nora@petit.example", "paul.martin@example.net"} <= set(conversation.participants)
@@ -89,6 +97,19 @@ async def test_several_mails_handed_on_whole_are_a_conversation_each_once(stage:
     assert await stage.ledger_is_balanced()
     found = await everything(stage)
     assert [(c.subject, len(messages)) for c, messages in found] == [("Demande 0", 1), ("Demande 1", 1)]
+
+
+async def test_a_name_that_somebody_knew_beforehand_keeps_nothing_out(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    raw = attached("Nora Petit <nora@petit.example>", "Luc Blanc <luc@blanc.example>")
+    for name in ("outer@example.net~1", id_of_part("outer@example.net", 1)):
+        await stage.mail("Je devine bien.", sender="Un voleur <voleur@example.net>", message_id=name)
+    await stage.mail_raw(raw)
+    await lea.sees("Luc Blanc (luc@blanc.example)", "Voici ma demande 1.")
+    await stage.mail_raw(raw)
+    await stage.quiet()
+    assert len(await everything(stage)) == 4
+    assert await stage.ledger_is_balanced()
 
 
 async def test_nobody_gets_into_a_conversation_by_saying_whose_mail_he_hands_on(stage: Stage) -> None:

@@ -31,6 +31,7 @@ from inbox.model import (
     Message,
     MessageId,
 )
+from inbox.particulars import Forward, Particulars
 
 NOW = datetime(2026, 10, 12, 14, 5, 33, 123456, tzinfo=UTC)
 OUR_ID = "0190a3c1-0000-7000-8000-000000000001.0123456789abcdef@cabinet.test"
@@ -203,6 +204,33 @@ def test_the_original_is_introduced_in_the_accounts_language_and_time() -> None:
     assert "On October 12, 2026 at 04:32, Jean Dupont wrote:\n> Monday?" in form(parsed, "plain")
     assert parsed["Date"].endswith("-0400")
     assert parsed["Content-Language"] == "en"
+
+
+def test_who_wrote_what_was_handed_on_reads_their_own_words_and_none_of_the_others() -> None:
+    nora = Forward(
+        address="nora@petit.example",
+        name="Nora Petit",
+        text="Où en est mon dossier ?",
+        written_at=NOW,
+        external_id="inner@petit.example",
+    )
+    handed_on = message(
+        "Cette dame est pénible, dites non.\n\nOù en est mon dossier ?", particulars=Particulars(forwards=(nora,))
+    )
+    for to, copies in (("nora@petit.example", ()), ("jean@client.test", ("Nora@petit.example",))):
+        envelope, parsed = both(reply(answers=handed_on, recipients=(to,), copies=copies))
+        assert "> Où en est mon dossier ?" in envelope.text
+        assert "Nora Petit a écrit" in envelope.text
+        assert "pénible" not in envelope.text
+        assert "pénible" not in form(parsed, "html")
+        assert envelope.references[0] == "inner@petit.example"
+        assert handed_on.external_id in envelope.references
+    back, _ = both(reply(answers=handed_on))
+    assert "> Cette dame est pénible" in back.text
+    assert back.references == (handed_on.external_id,)
+    undated = message(particulars=Particulars(forwards=(msgspec.structs.replace(nora, written_at=None),)))
+    envelope, _ = both(reply(answers=undated, recipients=(nora.address,)))
+    assert "\nNora Petit a écrit" in envelope.text
 
 
 def test_a_very_long_original_is_quoted_in_part() -> None:
