@@ -2,8 +2,9 @@
 
 A contact is one person under one account; the same person under another
 account is another contact, and stays. What somebody else wrote stays too,
-with the person's address and name blotted out; what others tell of them in
-their own words cannot be known, and stays theirs.
+with the person's address and name blotted out, unless it hands on what the
+person wrote; what others tell of them in their own words cannot be known, and
+stays theirs.
 """
 
 from __future__ import annotations
@@ -82,6 +83,11 @@ class Traces(NamedTuple):
         return message.direction is Direction.INBOUND and (
             message.author_id == self.contact.id or message.author_address in self.mail
         )
+
+    def first_wrote(self, message: Message) -> bool:
+        """Whether somebody handed on what is theirs in it, and nobody else's."""
+        forwards = message.particulars.forwards
+        return bool(forwards) and all(forward.address in self.mail for forward in forwards)
 
     def was_told(self, message: Message) -> bool:
         """Whether the message was written to them alone."""
@@ -224,7 +230,7 @@ async def erase_from(store: Store, key: DeskKey, traces: Traces, conversation: C
     if heir is None:
         return await erase(store, key, conversation, now, undecided=True)
     require_unused(_to_them(traces, conversation, found.deliveries), undecided=True)
-    theirs = [m for m in found.messages if traces.wrote(m) or traces.was_told(m)]
+    theirs = [m for m in found.messages if traces.wrote(m) or traces.first_wrote(m) or traces.was_told(m)]
     named = {m.id for m in theirs}
     kept = [m for m in found.messages if m.id not in named]
 
@@ -274,7 +280,8 @@ async def _heir(store: Store, traces: Traces, conversation: Conversation, found:
     """Whose the conversation is once this person is out of it; None: nobody's."""
     if conversation.contact_id != traces.contact.id:
         return conversation.contact_id
-    others = [m for m in found.messages if m.direction is Direction.INBOUND and not traces.wrote(m)]
+    inbound = (m for m in found.messages if m.direction is Direction.INBOUND)
+    others = [m for m in inbound if not traces.wrote(m) and not traces.first_wrote(m)]
     known = await store.find_many(Contact, writers(others))
     return next((ContactId(m.author_id) for m in others if m.author_id in known), None)
 

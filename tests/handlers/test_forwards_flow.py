@@ -160,6 +160,24 @@ async def test_each_of_them_is_forgotten_apart(stage: Stage) -> None:
         left = await held(stage)
         assert address not in left
         assert name not in left
+    assert "Voici ma demande" not in await held(stage)
+    assert await stage.ledger_is_balanced()
+
+
+async def test_what_the_forgotten_wrote_is_gone_from_the_hands_of_others_too(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail(QUOTED, subject="TR: Mon dossier")
+    await lea.sees("Nora Petit (nora@petit.example)", "Où en est mon dossier ?")
+    await stage.mail("Et moi ?", subject="Autre chose")
+    await lea.sees("Et moi ?")
+    await stage.quiet()
+    [nora] = await find_contacts(stage.store, "nora@petit.example", ROUX)
+    await begin(stage.store, nora, stage.desk.clock())
+    await forget(stage.store, nora.id, stage.desk.clock)
+    left = await held(stage)
+    assert "Où en est mon dossier" not in left
+    assert "Et moi ?" in left
+    assert await find_contacts(stage.store, "paul.martin@example.net", ROUX)
     assert await stage.ledger_is_balanced()
 
 
