@@ -37,6 +37,7 @@ from inbox.model import (
     TextNotice,
     new_id,
 )
+from inbox.particulars import FailureKind
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     DELIVERIES_AFTER,
@@ -287,7 +288,10 @@ def come_back(leased: Delivery, current: Delivery) -> Delivery | None:
     # Sending again begins a new life: `created_at` moves with it.
     same = (current.attempts, current.created_at) == (leased.attempts, leased.created_at)
     open_still = current.state in (DeliveryState.LEASED, DeliveryState.UNKNOWN, DeliveryState.DUE)
-    return msgspec.structs.replace(leased, version=current.version) if same and open_still else None
+    if not same or not open_still:
+        return None
+    # What a mail server reported meanwhile is nobody's attempt.
+    return msgspec.structs.replace(leased, version=current.version, reported=current.reported)
 
 
 def put_off(delivery: Delivery, until: datetime) -> Delivery:
@@ -358,8 +362,13 @@ async def _arrived(store: Store, delivery: Delivery, sent_as: str, now: datetime
 async def _answers(store: Store, delivery: Delivery, message: Message) -> bool:
     """Whether the message has reached whom it is for, once this delivery is sent."""
     if isinstance(delivery.payload, Letter):
-        return not delivery.payload.copy
+        return not delivery.payload.copy and not has_failed(delivery)
     return await _others_all_sent(store, delivery, message.id)
+
+
+def has_failed(delivery: Delivery) -> bool:
+    """Whether a mail server reports, perhaps before the one we handed it to said yes, that somebody has not got it."""
+    return any(f.kind in (FailureKind.PERMANENT, FailureKind.TEMPORARY) for f in delivery.reported)
 
 
 def unsent_id(message_id: MessageId) -> str:

@@ -23,6 +23,7 @@ from inbox.model import (
     Secretary,
     Status,
 )
+from inbox.outbox import come_back, leased, sent
 from inbox.particulars import Automatic, Bounce, Failure, FailureKind, Particulars
 from inbox.store.base import Changes
 from inbox.store.documents import EVENTS_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
@@ -179,6 +180,24 @@ async def test_a_report_reopens_and_makes_the_client_wait_again(desk: Desk) -> N
     again = await desk.take(a_bounce(delivery.payload.message_id), minutes=6)
     assert again.ignored == "reported before"
     assert not again.changes
+
+
+async def test_a_report_that_is_faster_than_the_servers_yes_is_kept(desk: Desk) -> None:
+    await desk.join()
+    conversation = await desk.conversation(await desk.take(a_mail()))
+    delivery = await desk.replied(conversation)
+    kept = await desk.store.get(Delivery, delivery.id)
+    leaving = msgspec.structs.replace(kept, state=DeliveryState.DUE, ended_at=None, due_at=at(1))
+    await desk.store.commit(Changes(replacements=[leased(leaving, "worker:1", at(1))]))
+    in_hand = await desk.store.get(Delivery, delivery.id)
+    assert isinstance(delivery.payload, Letter)
+    await desk.take(a_bounce(delivery.payload.message_id), minutes=2)
+    current = come_back(in_hand, await desk.store.get(Delivery, delivery.id))
+    assert current is not None
+    await desk.store.commit(await sent(desk.store, current, "250 ok", at(3)))
+    after = await desk.store.get(Delivery, delivery.id)
+    assert (after.state, [f.address for f in after.reported]) == (DeliveryState.SENT, [PAUL])
+    assert (await desk.store.get(Conversation, conversation.id)).waiting_since_at == at(2)
 
 
 @pytest.mark.parametrize("kind", [FailureKind.DELAYED, FailureKind.DELIVERED])
