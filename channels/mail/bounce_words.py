@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 LONGEST_SEARCHED = 20_000
 
@@ -208,6 +209,7 @@ def code_in(text: str) -> str:
 _REPLIES = {"552": "5.2.2", "452": "4.2.2", "421": "4.3.2"}
 
 
+@lru_cache(8)  # a report of a hundred recipients asks of the same words for each
 def code_of_words(text: str) -> str:
     """The status that a server's words amount to, in any of the languages known here; "" where they say nothing."""
     text = text[:LONGEST_SEARCHED]

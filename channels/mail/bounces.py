@@ -8,8 +8,10 @@ complains of a bounce, and quotes it, has not sent one.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from channels.mail.bounce_fields import (
     ADDRESS,
@@ -61,7 +63,7 @@ def read_bounce(tree: Tree) -> Bounce | None:
     report = _Report(tree)
     if not report.is_one():
         return None
-    failures = tuple(report.failures())[:MOST_FAILURES]
+    failures = tuple(itertools.islice(report.failures(), MOST_FAILURES))
     return Bounce(failures=failures, original_id=report.original_id())
 
 
@@ -247,7 +249,7 @@ class _Report:
         words = diagnostic or typed(fields.get("status", "")).partition("(")[2].rstrip(")")
         given = _given_code(own, code_in(diagnostic))
         action = re.match(r"[a-z]*", fields.get("action", "").strip().lower())
-        kind = _kind(action[0] if action else "", given, self._is_delay())
+        kind = _kind(action[0] if action else "", given, self._is_delay)
         return Failure(
             address=address,
             kind=kind,
@@ -260,12 +262,13 @@ class _Report:
         given = code_in(words)
         if not given or (alone and given.endswith(".0.0")):
             given = _given_code(given, code_in(self._notice[:20_000]))
-        kind = _kind("", given, self._is_delay())
+        kind = _kind("", given, self._is_delay)
         code = _told_code(given, kind, words)
         if not code or code.endswith(".0.0"):
             code = _told_code(code, kind, self._notice[:20_000] + self._subject)
         return Failure(address=address, kind=kind, code=code, says=tidy(words, LONGEST_SAYING))
 
+    @cached_property
     def _is_delay(self) -> bool:
         return DELAYS.search(self._subject) is not None or DELAYS.search(self._notice[:5000]) is not None
 

@@ -326,6 +326,19 @@ def a_charset_for_each_part() -> Pieces:
     yield b"--b--\r\n"
 
 
+def a_report_of_recipients_without_end() -> Pieces:
+    yield b"From: MAILER-DAEMON@example.org\r\nTo: cabinet@desk.test\r\nSubject: Undelivered\r\n\r\n"
+    yield from _repeated(b"Final-Recipient: rfc822; \r\n\r\n", MIB)
+
+
+def a_mail_that_hands_on_a_thousand() -> Pieces:
+    yield HEAD.replace(b"Subject: ", b"Subject: Fwd: ") + MIXED.removeprefix(HEAD)
+    for number in range(1000):
+        yield b"--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: n%d@example.org\r\n\r\n" % number
+        yield b"mot " * 10_000 + b"\r\n"
+    yield b"--b--\r\n"
+
+
 BOMBS: dict[str, Callable[[], Pieces]] = {
     made.__name__.replace("_", " "): made
     for made in (
@@ -340,6 +353,7 @@ BOMBS: dict[str, Callable[[], Pieces]] = {
         *(entities_without_end, entities_that_grow, attributes_without_end, lists_in_lists),
         *(unclosed_comments_and_scripts, tables_of_pages, pages_that_say_nothing, forms_of_pages, tnef_and_archives),
         *(a_text_of_one_line_of_100_mb, a_text_of_quote_marks, a_charset_for_each_part),
+        *(a_report_of_recipients_without_end, a_mail_that_hands_on_a_thousand),
     )
 }
 
