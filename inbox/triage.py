@@ -17,7 +17,15 @@ from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
 from inbox.erasure import erased_key
 from inbox.forwarded import apart, first_writer
-from inbox.matching import Match, distinguishing_id, is_same, match_chat, match_mail, message_id_of
+from inbox.matching import (
+    Match,
+    distinguishing_id,
+    is_same,
+    match_chat,
+    match_mail,
+    message_id_of,
+    read_message_id,
+)
 from inbox.model import (
     Account,
     AccountId,
@@ -85,9 +93,10 @@ class Triage:
         if existing is not None and envelope.edit:
             return await self._take_edit(existing, envelope, account_id, now)
         account = self._accounts[account_id]
+        ours = await self._sent_by_us(account, envelope, existing)
+        if ours is not None:
+            return Taken(Changes(), account_id, ours.conversation_id, ignored="our own message, come back")
         while existing is not None:
-            if existing.direction is Direction.OUTBOUND and is_own_address(account, envelope.sender.value):
-                return Taken(Changes(), account_id, existing.conversation_id, ignored="our own message, come back")
             if existing.direction is Direction.INBOUND and is_same(existing, envelope):
                 return Taken(Changes(), account_id, existing.conversation_id, ignored="received before")
             # Even the distinguishing id may be taken: by somebody who knew these words before they came.
@@ -261,6 +270,16 @@ class Triage:
             unanswered = any(is_for_first(found.message, failure) for failure in failed)
             return await self._placed(changes, before, undelivered(before, now, unanswered=unanswered), now)
         return await self._shown_quietly(changes, before, before, now)
+
+    async def _sent_by_us(self, account: Account, envelope: Envelope, existing: Message | None) -> Message | None:
+        """What a mail from a folder of sent mail is a copy of: our message, or what our acknowledgement was for."""
+        if not is_own_address(account, envelope.sender.value):
+            return None
+        if existing is not None and existing.direction is Direction.OUTBOUND:
+            return existing
+        named = read_message_id(self._key, envelope.external_id)
+        acknowledged = await self._store.find(Message, named) if named is not None else None
+        return acknowledged if acknowledged is not None and acknowledged.account_id == account.id else None
 
     async def _was_erased(self, account_id: AccountId, envelope: Envelope) -> bool:
         """Whether we had this mail and erased it: a mailbox whose UIDs begin anew hands all of it over again."""

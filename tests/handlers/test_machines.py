@@ -290,6 +290,19 @@ async def test_a_mail_about_something_new_is_acknowledged_once(stage: Stage) -> 
     assert len(stage.letters.sent) == 1
 
 
+async def test_the_copy_of_an_acknowledgement_in_a_watched_folder_is_no_news(stage: Stage) -> None:
+    acknowledging(stage)
+    await stage.mail("Puis-je venir jeudi ?")
+    await stage.quiet()
+    before = await stage.conversation()
+    await stage.mail_raw(stage.letters.sent[0][1])
+    await stage.quiet()
+    assert await stage.conversation() == before
+    (ignored,) = await stage.receipts(MAIL, "ignored")
+    assert (ignored.reason, ignored.conversation_id) == ("our own message, come back", before.id)
+    assert await stage.ledger_is_balanced()
+
+
 async def test_the_account_says_it_in_its_own_words_or_not_at_all(stage: Stage) -> None:
     await stage.mail("Bonjour")
     await stage.quiet()
