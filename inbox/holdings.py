@@ -10,7 +10,7 @@ import msgspec
 
 from inbox.erasure import belongings
 from inbox.forgetting import MOST_OF_SEVERAL, Traces, Whose, is_theirs, takes_part
-from inbox.model import Conversation, Delivery, Direction, Draft, Event, Message, Receipt
+from inbox.model import ContactId, Conversation, Delivery, Direction, Draft, Event, Message, Receipt
 from inbox.personal import FIELDS, Holds
 from inbox.store.base import Store
 from inbox.store.documents import CONVERSATIONS_OF_CONTACT
@@ -49,8 +49,10 @@ async def share_of(store: Store, traces: Traces, conversation: Conversation) -> 
     found = await belongings(store, conversation, MOST_OF_SEVERAL)
     own = conversation.contact_id == traces.contact.id
     alone = own and all(traces.wrote(m) for m in found.messages if m.direction is Direction.INBOUND)
-    messages = [m for m in found.messages if alone or traces.wrote(m) or traces.was_told(m)]
-    named = {m.id for m in messages}
+    share = [m for m in found.messages if alone or traces.wrote(m) or traces.was_told(m)]
+    named = {m.id for m in share}
+    handed_on = [_as_written(m) for m in found.messages if m.id not in named and traces.first_wrote(m)]
+    messages = sorted((*share, *handed_on), key=lambda message: message.position)
     return Share(
         conversation,
         messages,
@@ -58,6 +60,27 @@ async def share_of(store: Store, traces: Traces, conversation: Conversation) -> 
         deliveries=[d for d in found.deliveries if d.message_id in named],
         events=[e for e in found.events if alone or e.actor == traces.contact.id],
         others=len(found.messages) - len(messages),
+    )
+
+
+def _as_written(message: Message) -> Message:
+    """What somebody handed on, as its writer wrote it: nothing of whoever did."""
+    forward = message.particulars.forwards[0]
+    return Message(
+        id=message.id,
+        account_id=message.account_id,
+        conversation_id=message.conversation_id,
+        position=message.position,
+        direction=message.direction,
+        channel_id=message.channel_id,
+        author_id=ContactId(""),
+        author_name=forward.name,
+        author_address=forward.address,
+        subject=forward.subject,
+        text=forward.text,
+        external_id=forward.external_id,
+        written_at=forward.written_at,
+        created_at=message.created_at,
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 from handlers.callbacks import Send
 from handlers.forgetting import begin, forget
 from inbox.erasure import erase
-from inbox.forgetting import find_contacts
+from inbox.forgetting import find_contacts, trace
+from inbox.holdings import conversations_of, plain, share_of
 from inbox.matching import id_of_part
 from inbox.model import Conversation, Direction, Message
 from inbox.store.documents import KINDS, MESSAGES_OF_CONVERSATION
@@ -172,6 +173,16 @@ async def test_what_the_forgotten_wrote_is_gone_from_the_hands_of_others_too(sta
     await lea.sees("Et moi ?")
     await stage.quiet()
     [nora] = await find_contacts(stage.store, "nora@petit.example", ROUX)
+    # Her share of what we hold is what she wrote, without what he says to it.
+    traces = await trace(stage.store, nora)
+    [conversation] = [c async for c in conversations_of(stage.store, traces)]
+    share = await share_of(stage.store, traces, conversation)
+    assert share.others == 0
+    [shown] = [plain(message, traces) for message in share.messages]
+    assert (shown["text"], shown["author_address"]) == ("Où en est mon dossier ?", "nora@petit.example")
+    assert "Paul" not in str(shown)
+    assert "paul.martin" not in str(shown)
+    assert "Pouvez-vous" not in str(shown)
     await begin(stage.store, nora, stage.desk.clock())
     await forget(stage.store, nora.id, stage.desk.clock)
     left = await held(stage)
