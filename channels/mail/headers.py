@@ -362,7 +362,11 @@ def read_own_id(value: bytes) -> str:
 
 
 def read_date(value: bytes) -> datetime | None:
-    """The moment a Date field names, in UTC; a time without a zone is taken for UTC."""
+    """The moment a Date field names, in UTC; a time without a zone is taken for UTC.
+
+    None too where nobody can have written then: at the ends of what can be
+    counted, the hour of another zone is past them.
+    """
     text = _COMMENT.sub(" ", as_text(value[:300])).strip()
     if not text:
         return None
@@ -375,9 +379,10 @@ def read_date(value: bytes) -> datetime | None:
         except ValueError:
             return None
     try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return moment if 1900 <= moment.year <= 2200 else None
 
 
 _ZONE = re.compile(r"\s([+-])([01]\d)([0-5]\d)\b")

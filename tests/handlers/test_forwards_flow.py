@@ -100,6 +100,26 @@ async def test_several_mails_handed_on_whole_are_a_conversation_each_once(stage:
     assert [(c.subject, len(messages)) for c, messages in found] == [("Demande 0", 1), ("Demande 1", 1)]
 
 
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 +0000", "0001-01-01T00:00:00"])
+async def test_a_date_at_the_end_of_days_keeps_nothing_from_being_shown_and_answered(stage: Stage, date: str) -> None:
+    accounts = stage.desk.accounts
+    assert isinstance(accounts, dict)
+    # East of Greenwich the one is past the last day there is, west of it the other before the first.
+    zone = "Europe/Paris" if "9999" in date else "America/Guadeloupe"
+    accounts[ROUX] = msgspec.structs.replace(accounts[ROUX], time_zone=zone)
+    lea = await stage.join("Léa")
+    forwarded = EmailMessage()
+    forwarded["From"], forwarded["To"] = "Paul Martin <paul.martin@example.net>", "cabinet@roux.example"
+    forwarded["Subject"], forwarded["Message-ID"] = "TR: Mon dossier", "<late@example.net>"
+    forwarded.set_content(QUOTED.replace("lun. 2 mars 2026 à 14:05", date))
+    await stage.mail_raw(b"Date: " + date.encode() + b"\n" + forwarded.as_bytes())
+    card = await lea.sees("Nora Petit (nora@petit.example)", "Où en est mon dossier ?")
+    lea.writes("Il est prêt.", to=card)
+    await lea.presses(await lea.sees("Aperçu", kind=Send), Send)
+    await stage.quiet()
+    assert len(stage.letters.sent) == 1
+
+
 async def test_a_name_that_somebody_knew_beforehand_keeps_nothing_out(stage: Stage) -> None:
     lea = await stage.join("Léa")
     raw = attached("Nora Petit <nora@petit.example>", "Luc Blanc <luc@blanc.example>")
