@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -9,15 +10,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from channels.mail.parse import read_mail
 from handlers.callbacks import Send
 from handlers.forgetting import begin, forget
+from inbox.conversations import Numbers
 from inbox.erasure import erase
+from inbox.errors import Conflict
 from inbox.forgetting import find_contacts, trace
 from inbox.holdings import conversations_of, plain, share_of
 from inbox.matching import id_of_part
-from inbox.model import Conversation, Direction, Message
+from inbox.model import ChannelId, Conversation, Direction, Message, Receipt
+from inbox.receipts import arrived, handled
+from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import KINDS, MESSAGES_OF_CONVERSATION
-from tests.builders import ROUX
+from inbox.triage import Triage
+from tests.builders import KEY, NOW, ROUX, accounts, put
+from tests.contracts.backends import empty_database, open_at
 from tests.handlers.stage import Stage
 
 QUOTED = """\
@@ -244,3 +252,36 @@ async def test_whichever_of_them_is_too_old_the_other_keeps_the_mail_and_none_co
     assert await everything(stage) == []
     assert await stage.ledger_is_balanced()
     assert "Voici ma demande" not in await held(stage)
+
+
+async def test_two_workers_that_take_the_same_mail_together_open_each_conversation_once(mongo_url: str) -> None:
+    raw = attached("Nora Petit <nora@petit.example>", "Luc Blanc <luc@blanc.example>")
+    envelope = read_mail(raw)
+    came = [arrived(ChannelId(f"mail:{name}"), "INBOX", "1:1", len(raw), NOW) for name in ("cabinet", "copy")]
+
+    async def takes(store: Store, receipt: Receipt) -> str | None:
+        triage = Triage(store, KEY, Numbers(store), accounts())
+        while True:
+            newest = await store.get(Receipt, receipt.id)
+            taken = await triage.take_in(newest, envelope, ROUX, NOW)
+            try:
+                await store.commit(taken.changes + Changes(replacements=[handled(newest, NOW, ROUX, None)]))
+            except Conflict:
+                continue
+            return taken.ignored
+
+    with empty_database(mongo_url) as url:
+        async with open_at(f"pymongo:{url}") as one, open_at(f"pymongo:{url}") as other:
+            await put(one, KEY, *accounts().values())
+            await one.commit(Changes(inserts=came, blobs=[Blob(receipt.blob_id, raw) for receipt in came]))
+            ends = await asyncio.gather(takes(one, came[0]), takes(other, came[1]))
+            assert set(ends) == {None, "received before"}
+            found = await one.scan(Conversation)
+            assert {c.subject for c in found} == {"Demande 0", "Demande 1"}
+            assert len({c.number for c in found}) == len(found) == 2
+            messages = await one.scan(Message)
+            assert len(messages) == 2
+            for message in messages:
+                assert message.blob_id is not None
+                assert await one.read_blob(message.blob_id) == raw
+            assert len(await one.list_blobs()) == 3
