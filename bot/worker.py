@@ -256,15 +256,19 @@ async def _keep(desk: Desk, duties: Mapping[str, Duty]) -> None:
 
 
 async def _receive(desk: Desk, channel: Channel, observer: _Observer, patience: Patience, lease: Lease | None) -> None:
-    """Receive from one channel; one that refuses our login stops alone, and the owners are told."""
+    """Receive from one channel; one that refuses our login stops alone, until somebody mends that, who is told."""
     observer.expect(channel.id)
     try:
-        cursor = await patiently(lambda: desk.store.find(Cursor, channel.id))
-        await channel.run(cursor.position if cursor else None, accepting(desk, channel.id, lease))
-    except LoginRejected as rejected:
-        log.error("login_rejected", channel=channel.id, detail=rejected.detail)
-        observer.down(channel.id, "login rejected", None)
-        await patiently(lambda: tell_login_rejected(desk, channel.id, patience))
+        while True:
+            cursor = await patiently(lambda: desk.store.find(Cursor, channel.id))
+            try:
+                await channel.run(cursor.position if cursor else None, accepting(desk, channel.id, lease))
+            except LoginRejected as rejected:
+                log.error("login_rejected", channel=channel.id, detail=rejected.detail)
+                observer.down(channel.id, "login rejected", None)
+                await patiently(lambda: tell_login_rejected(desk, channel.id, patience))
+                await channel.readmitted()
+                observer.expect(channel.id)
     except asyncio.CancelledError:
         if lease is not None:
             observer.forget(channel.id)  # another worker's now

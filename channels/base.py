@@ -172,6 +172,13 @@ class Channel(Protocol):
             LoginRejected: credentials refused; receiving has stopped.
         """
 
+    async def readmitted(self) -> None:
+        """Return once there is a reason to try a login again that was rejected: a person gave permission anew.
+
+        Never, where only a new config would be one.
+        """
+        ...
+
     async def list_keys(self, position: str) -> list[str] | None:
         """What the source has now of all that `position` says was received: the source keys, in any order.
 

@@ -49,8 +49,8 @@ def may_acknowledge(account: Account, accounts: Iterable[Account], envelope: Env
         return False
     if said.automatic is not None or said.unanswerable or said.list_id or said.forwards:
         return False
-    if said.trust is not None and said.trust.verdict is Verdict.FORGED:
-        return False  # who is named there did not write to us
+    if said.trust is not None and said.trust.verdict in (Verdict.FORGED, Verdict.UNVERIFIED):
+        return False  # who is named there did not write to us, or may not have: it would reach a stranger
     if any(is_own_address(one, envelope.sender.value) for one in accounts):
         return False
     return any(is_written_to(account, address) for address in envelope.recipients)

@@ -19,6 +19,10 @@ class Tokens(Protocol):
         """
         ...
 
+    async def given(self) -> None:
+        """Return once a person gave permission after the last that was refused."""
+        ...
+
     async def close(self) -> None:
         """Let what the provider is being asked come to its end: the last thing that is asked of it."""
         ...

@@ -215,6 +215,12 @@ class Mailbox:
             except ChannelError as failure:
                 logger.warning("%s: sent, but not copied to the Sent folder: %s", self.id, failure.detail)
 
+    async def readmitted(self) -> None:
+        if self._imap.tokens is None:
+            await asyncio.Event().wait()
+        else:
+            await self._imap.tokens.given()
+
     async def close(self) -> None:
         if self._copies:
             _, late = await asyncio.wait(self._copies, timeout=5)

@@ -33,6 +33,8 @@ ENDING = 5.0
 """Seconds that are left, when the program stops, for the provider's answer to come and be kept."""
 _LOOKED_EVERY = 0.05
 """Seconds between two looks whether another process is done with the file: nothing tells."""
+LOOKED_FOR_EVERY = 2.0
+"""Seconds between two looks for a permission that a person is asked for."""
 _LATER = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 """RFC 6749 §4.1.2.1: not the permission is at fault."""
 
@@ -180,6 +182,8 @@ class TokenSource:
         self._file = file
         self._turn = asyncio.Lock()
         self._asked: set[asyncio.Task[str]] = set()
+        self._refused = ""
+        """The permission that the provider would not hear of any more."""
 
     async def token(self, refused: str | None = None) -> str:
         """A token that lasts long enough to log in.
@@ -195,6 +199,18 @@ class TokenSource:
         self._asked.add(task)
         task.add_done_callback(self._asked.discard)
         return await asyncio.shield(task)
+
+    async def given(self) -> None:
+        """Return once the file holds another permission than the one that was refused."""
+        while not self._is_another():  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(LOOKED_FOR_EVERY)
+
+    def _is_another(self) -> bool:
+        try:
+            kept = self._file.read()
+        except (OSError, ValueError):
+            return False
+        return kept is not None and kept["refresh_token"] != self._refused
 
     async def close(self) -> None:
         """Let what the provider is being asked come to its end."""
@@ -250,6 +266,7 @@ class TokenSource:
             said = said_by(failure)
             if said in _LATER:
                 raise TemporaryFailure(self._channel, f"the provider says {said}") from None
+            self._refused = refresh_token
             raise self._rejected(f"the provider says {said}") from None
         except httpx2.HTTPStatusError as failure:
             raise TemporaryFailure(self._channel, f"the provider answers {failure.response.status_code}") from None

@@ -352,6 +352,9 @@ class TelegramBot:
     def _finding(self, level: Literal["ok", "warning", "error"], says: str, remedy: str = "") -> Finding:
         return Finding(level, self.id, says, remedy)
 
+    async def readmitted(self) -> None:
+        await asyncio.Event().wait()
+
     async def close(self) -> None:
         await self.aiogram.session.close()
 

@@ -129,6 +129,8 @@ class _Bot:
     async def check(self) -> list[Finding]:
         return []
 
+    async def readmitted(self) -> None: ...
+
     async def close(self) -> None: ...
 
 

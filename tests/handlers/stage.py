@@ -161,6 +161,8 @@ class Letterbox:
     async def check(self) -> list[Finding]:
         return []
 
+    async def readmitted(self) -> None: ...
+
     async def close(self) -> None: ...
 
 

@@ -269,6 +269,8 @@ class Screen:
     async def check(self) -> list[Finding]:
         return []
 
+    async def readmitted(self) -> None: ...
+
     async def close(self) -> None: ...
 
 

@@ -15,6 +15,7 @@ from channels.mail.parse import read_mail
 from channels.mail.smtp import SmtpServer
 from inbox.acknowledgements import may_acknowledge
 from inbox.model import Account, MessageId
+from inbox.particulars import Trust, Verdict
 from tests.builders import BERNARD, MAIL, NOW, ROUX, a_conversation, a_message, accounts
 from tests.handlers.stage import Unobserved
 
@@ -53,6 +54,18 @@ def test_a_person_who_wrote_to_us_is_told(to: str, field: str) -> None:
 )
 def test_nobody_else_is(head: str) -> None:
     assert not may(head)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [(Verdict.VERIFIED, True), (Verdict.UNKNOWN, True), (Verdict.UNVERIFIED, False), (Verdict.FORGED, False)],
+)
+def test_whoever_may_not_have_written_is_not_told(verdict: Verdict, told: bool) -> None:
+    envelope = read_mail(
+        b"From: Paul <paul@example.net>\nTo: cabinet@roux.example\nMessage-ID: <x@example.net>\n\nBonjour"
+    )
+    known = msgspec.structs.replace(envelope.particulars, trust=Trust(verdict=verdict))
+    assert may_acknowledge(ACCOUNT, DESK.values(), msgspec.structs.replace(envelope, particulars=known)) is told
 
 
 def test_only_accounts_that_want_it_do_it() -> None:

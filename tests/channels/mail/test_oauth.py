@@ -224,6 +224,28 @@ async def test_a_permission_that_others_may_read_or_that_is_none_is_refused_by_n
         await tokens.token()
 
 
+async def test_a_permission_given_later_is_noticed_and_one_that_was_refused_is_not_tried_again(
+    provider: AuthorizationServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("channels.mail.oauth.LOOKED_FOR_EVERY", 0.01)
+    tokens = source(provider, tmp_path / "permission")
+    with pytest.raises(LoginRejected):
+        await tokens.token()
+    missed = asyncio.create_task(tokens.given())
+    await asyncio.sleep(0.05)
+    assert not missed.done()
+    TokenFile(tmp_path / "permission").write({"refresh_token": "of another app", "expires_at": 0})
+    await asyncio.wait_for(missed, 5)
+    with pytest.raises(LoginRejected):
+        await tokens.token()
+    refused = asyncio.create_task(tokens.given())
+    await asyncio.sleep(0.05)
+    assert not refused.done()
+    TokenFile(tmp_path / "permission").write({**provider.give(), "expires_at": 0})
+    await asyncio.wait_for(refused, 5)
+    assert await tokens.token()
+
+
 async def test_a_check_names_the_command_that_mends_it(
     mail_server: Dovecot, provider: AuthorizationServer, tmp_path: Path
 ) -> None:
