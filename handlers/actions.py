@@ -13,7 +13,7 @@ import msgspec
 from aiogram import F, Router
 from aiogram.types import CallbackQuery, Message
 
-from handlers.callbacks import Ask, Give, History, Later, Menu, Prioritise, Reopen, Wake, check
+from handlers.callbacks import Ask, Bar, Give, History, Later, Menu, Person, Prioritise, Reopen, Wake, check
 from handlers.conversations import free_open_chat
 from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
@@ -24,17 +24,21 @@ from inbox import outbox
 from inbox.assignment import (
     balance,
     handed_over,
+    is_supervisor,
     list_present,
     may_serve,
     receivers,
     require_holds,
     require_serves,
 )
+from inbox.contacts import annotated, barred, renamed
 from inbox.conversations import event, reopened
-from inbox.errors import InvalidTransition, NotFound
+from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.model import (
     Because,
     CardNotice,
+    Contact,
+    ContactNotice,
     Conversation,
     HistoryNotice,
     Presence,
@@ -66,6 +70,8 @@ def build_router() -> Router:
     router.callback_query.register(give, Give.filter())
     router.callback_query.register(reopen, Reopen.filter())
     router.callback_query.register(show_history, History.filter())
+    router.callback_query.register(show_contact, Person.filter())
+    router.callback_query.register(bar, Bar.filter())
     router.message.register(answer, F.text, answers_a_question)
     return router
 
@@ -93,7 +99,7 @@ async def _show(unit: Unit, secretary: Secretary, conversation: Conversation, pa
     await unit.commit(shown, account_id=conversation.account_id, conversation_id=conversation.id)
 
 
-Payload = CardNotice | QuestionNotice | HistoryNotice
+Payload = CardNotice | QuestionNotice | HistoryNotice | ContactNotice
 
 
 def _notice(unit: Unit, secretary: Secretary, conversation: Conversation, payload: Payload) -> Changes:
@@ -126,6 +132,33 @@ async def show_history(
     await _show(unit, secretary, conversation, payload)
 
 
+async def show_contact(
+    query: CallbackQuery, callback_data: Person, unit: Unit, desk: Desk, secretary: Secretary
+) -> None:
+    """Who its contact is, by which addresses, and what else there was with them."""
+    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    await _show(
+        unit, secretary, conversation, ContactNotice(secretary_id=secretary.id, conversation_id=conversation.id)
+    )
+
+
+async def bar(
+    query: CallbackQuery, callback_data: Bar, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """What the contact writes from now on is kept, and rings nobody; or again it does."""
+    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    if conversation.assignee_id != secretary.id and not is_supervisor(secretary):
+        raise NotAllowed
+    before = await desk.store.get(Contact, conversation.contact_id)
+    after = barred(before, unit.now, bar=callback_data.on)
+    changes = Changes()
+    if after != before:
+        kind = "barred" if callback_data.on else "unbarred"
+        changes = Changes(replacements=[after], inserts=[event(kind, conversation, unit.now, actor=secretary)])
+    await _settle(unit, desk, secretary, conversation, conversation, changes)
+    unit.say(voice.say("toast.barred" if callback_data.on else "toast.unbarred"))
+
+
 # ---------------------------------------------------------------- questions
 
 
@@ -137,7 +170,13 @@ async def ask(query: CallbackQuery, callback_data: Ask, unit: Unit, desk: Desk, 
     purpose = Purpose(callback_data.purpose)
     if purpose is Purpose.SNOOZE:
         require_holds(conversation, secretary)
-    args = {"number": str(conversation.number), "tags": ", ".join(conversation.tags) or "–"}
+    contact = await desk.store.get(Contact, conversation.contact_id)
+    args = {
+        "number": str(conversation.number),
+        "tags": ", ".join(conversation.tags) or "–",
+        "contact": contact.name,
+        "note": contact.note or "–",
+    }
     question = QuestionNotice(
         secretary_id=secretary.id,
         conversation_id=conversation.id,
@@ -164,14 +203,34 @@ async def answer(message: Message, unit: Unit, desk: Desk, secretary: Secretary,
         case Purpose.NOTE:
             await _note(before, words, unit, desk, secretary)
         case Purpose.TAGS:
-            after = tagged(before, secretary, "" if words.strip() in ("-", "–", "0") else words)
+            after = tagged(before, secretary, "" if words.strip() in _NOTHING else words)
             marked = event("tagged", after, unit.now, actor=secretary, detail={"tags": ", ".join(after.tags)})
             await _settle(unit, desk, secretary, before, after, Changes(inserts=[marked]))
+        case Purpose.CONTACT_NAME | Purpose.CONTACT_NOTE:
+            await _describe(before, words, unit, desk, secretary, question.purpose)
         case _:
             moment = read_moment(words, unit.now.astimezone(ZoneInfo(desk.time_zone)))
             if moment is None:
                 raise InvalidTransition("error.moment_unclear")
             await _put_off(before, moment, unit, desk, secretary)
+
+
+async def _describe(
+    conversation: Conversation, words: str, unit: Unit, desk: Desk, secretary: Secretary, purpose: Purpose
+) -> None:
+    """The contact by another name, or with another note."""
+    before = await desk.store.get(Contact, conversation.contact_id)
+    if purpose is Purpose.CONTACT_NAME:
+        after, kind = renamed(before, words), "renamed"
+    else:
+        after, kind = annotated(before, "" if words.strip() in _NOTHING else words), "annotated"
+    described = event(kind, conversation, unit.now, actor=secretary)
+    changes = Changes(replacements=[after] if after != before else [], inserts=[described])
+    await _settle(unit, desk, secretary, conversation, conversation, changes)
+
+
+_NOTHING = ("-", "–", "0")
+"""What takes away what stood there."""
 
 
 async def _note(before: Conversation, words: str, unit: Unit, desk: Desk, secretary: Secretary) -> None:

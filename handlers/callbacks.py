@@ -208,6 +208,19 @@ class Reopen(CallbackData, prefix="reopen"):
     conversation: str
 
 
+class Person(CallbackData, prefix="who"):
+    """Show who its contact is, and what else there was with them."""
+
+    conversation: str
+
+
+class Bar(CallbackData, prefix="bar"):
+    """Block its contact, or no longer."""
+
+    conversation: str
+    on: bool
+
+
 class History(CallbackData, prefix="hist"):
     """Show what happened to it."""
 

@@ -22,11 +22,12 @@ from channels.errors import (
 from handlers import views
 from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
+from handlers.portraits import PortraitFacts, portrait
 from handlers.queue import count_queued, list_queued
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
-from inbox.assignment import list_present, may_serve, receivers
+from inbox.assignment import is_supervisor, list_present, may_serve, receivers
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
 from inbox.errors import Conflict, StoreUnavailable
@@ -39,6 +40,7 @@ from inbox.model import (
     CardNotice,
     ChannelId,
     Contact,
+    ContactNotice,
     Conversation,
     Delivery,
     Direction,
@@ -68,6 +70,7 @@ from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
     CONVERSATIONS_HELD,
+    CONVERSATIONS_OF_CONTACT,
     EVENTS_OF_CONVERSATION,
     MESSAGES_OF_CONVERSATION,
     SECRETARIES,
@@ -133,6 +136,8 @@ class Handover:
                 return await self._question(delivery, payload)
             case HistoryNotice():
                 return await self._history(delivery, payload)
+            case ContactNotice():
+                return await self._contact(delivery, payload)
             case FileNotice():
                 return await self._file(delivery, payload)
 
@@ -235,6 +240,8 @@ class Handover:
             replies=replies,
             message_count=await store.count(MESSAGES_OF_CONVERSATION, conversation.id),
             known=await self._took_part_before(conversation),
+            before=await store.list(CONVERSATIONS_OF_CONTACT, conversation.contact_id, descending=True, limit=2),
+            matters=await store.count(CONVERSATIONS_OF_CONTACT, conversation.contact_id),
             blocked=conversation.chat_id is not None and any(a.blocked_at is not None for a in addresses),
         )
 
@@ -387,6 +394,25 @@ class Handover:
         newest = await store.list(EVENTS_OF_CONVERSATION, conversation.id, descending=True, limit=IN_A_HISTORY)
         people = await store.find_many(Secretary, {event.actor for event in newest if event.actor})
         screen = views.history(conversation, list(reversed(newest)), list(people.values()), self._voice(secretary))
+        return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
+
+    async def _contact(self, delivery: Delivery, payload: ContactNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        secretary = await store.get(Secretary, payload.secretary_id)
+        conversation = await store.get(Conversation, payload.conversation_id)
+        if not may_serve(secretary, conversation.account_id):
+            return "", Changes()
+        contact = await store.get(Contact, conversation.contact_id)
+        facts = PortraitFacts(
+            conversation=conversation,
+            account=await self._account(conversation),
+            contact=contact,
+            addresses=await store.list(ADDRESSES_OF_CONTACT, contact.id, limit=20),
+            newest=await store.list(CONVERSATIONS_OF_CONTACT, contact.id, descending=True, limit=8),
+            count=await store.count(CONVERSATIONS_OF_CONTACT, contact.id),
+            may_bar=is_supervisor(secretary) or conversation.assignee_id == secretary.id,
+        )
+        screen = portrait(facts, self._voice(secretary))
         return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
 
     async def _file(self, delivery: Delivery, payload: FileNotice) -> tuple[str, Changes]:

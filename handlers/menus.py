@@ -59,7 +59,10 @@ def _more(facts: CardFacts, voice: Voice) -> list[list[Button]]:
         rows.append([_button(say("button.give"), callbacks.Menu(conversation=target, page=GIVE))])
     if has_a_say:
         rows[-1].append(_button(say("button.later"), callbacks.Menu(conversation=target, page=LATER)))
-    last = [_button(say("button.history"), callbacks.History(conversation=target))]
+    last = [
+        _button(say("button.contact"), callbacks.Person(conversation=target)),
+        _button(say("button.history"), callbacks.History(conversation=target)),
+    ]
     if is_open:
         last.insert(0, _button(say("button.priority"), callbacks.Menu(conversation=target, page=PRIORITY)))
     return [*rows, last]

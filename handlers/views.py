@@ -91,7 +91,8 @@ class Voice:
         return self.texts.when(self.language, self.time_zone, instant, self.now)
 
 
-def _screen(content: Text, keyboard: Sequence[Sequence[Button]] = ()) -> Screen:
+def screen_of(content: Text, keyboard: Sequence[Sequence[Button]] = ()) -> Screen:
+    """A message of these words, rows without buttons left out."""
     text, entities = content.render()
     return Screen(
         text=text,
@@ -124,6 +125,10 @@ class CardFacts:
     """The contact refuses our messages."""
     known: Sequence[str] = ()
     """Addresses of people who took part in what it refers to: whom a stranger may pretend to be."""
+    before: Sequence[Conversation] = ()
+    """The contact's newest conversations, this one perhaps among them."""
+    matters: int = 0
+    """How many conversations there were with the contact, this one included."""
     menu: str = ""
     """Which menu is open under it; "" for its own buttons."""
     receivers: Sequence[Secretary] = ()
@@ -139,6 +144,7 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         "\n",
         f"👤 {_who(facts.contact.name, facts.contact_address)} {facts.channel_icon}",
         *_doubts(facts, voice),
+        *_background(facts, voice),
     ]
     subject = one_line(conversation.subject, 150)
     if subject and not _is_said(conversation, facts.messages):
@@ -152,7 +158,24 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         head += ["\n", Bold(say("card.blocked"))]
     tail = trouble(facts.messages, facts.replies, voice)
     budget = LONGEST - 200 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
-    return _screen(Text(*head, *_talk(facts, voice, budget), *tail), _card_buttons(facts, voice))
+    return screen_of(Text(*head, *_talk(facts, voice, budget), *tail), _card_buttons(facts, voice))
+
+
+def _background(facts: CardFacts, voice: Voice) -> list[Text | str]:
+    """What is known of the contact, and what there was with them before, a line each."""
+    lines: list[Text | str] = []
+    if facts.contact.barred_at is not None:
+        lines += ["\n", Bold(f"🚫 {voice.say('card.barred')}")]
+    if facts.contact.note:
+        lines += ["\n", Italic(f"💡 {shortened(legible(facts.contact.note), 200)}")]
+    earlier = [c for c in facts.before if c.id != facts.conversation.id]
+    if earlier:
+        when = voice.when(earlier[0].last_message_at)
+        lines += [
+            "\n",
+            f"🗂 {voice.say('card.matters', count=str(facts.matters - 1), number=str(earlier[0].number), when=when)}",
+        ]
+    return lines
 
 
 def _is_said(conversation: Conversation, messages: Sequence[Message]) -> bool:
@@ -449,7 +472,7 @@ def whole_text(message: Message, voice: Voice) -> Screen | None:
     if len(message.text) > LONGEST:
         return None
     head = f"💬 {_who(message.author_name, message.author_address)} · {voice.when(message.created_at)}"
-    screen = _screen(Text(Italic(head), *_set_apart(message.text, LONGEST)))
+    screen = screen_of(Text(Italic(head), *_set_apart(message.text, LONGEST)))
     return screen if units(screen.text) <= LONGEST else None
 
 
@@ -470,12 +493,12 @@ def whole_mail(message: Message, form: FileForm, size: int) -> Attachment:
 
 def superseded_card(conversation: Conversation, voice: Voice) -> Screen:
     """What is left of a card once a newer one stands further down."""
-    return _screen(Text(Italic(voice.say("card.superseded", number=str(conversation.number)))))
+    return screen_of(Text(Italic(voice.say("card.superseded", number=str(conversation.number)))))
 
 
 def superseded_preview(conversation: Conversation, voice: Voice) -> Screen:
     """What is left of a preview once a newer one of the same draft stands further down."""
-    return _screen(Text(Italic(voice.say("preview.superseded", number=str(conversation.number)))))
+    return screen_of(Text(Italic(voice.say("preview.superseded", number=str(conversation.number)))))
 
 
 def _button(text: str, data: CallbackData) -> Button:
@@ -549,7 +572,7 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
         tail = ["\n", *files, *tail]
     room = LONGEST - 100 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
     body = shortened(legible(facts.preview.text), room)
-    return _screen(Text(*head, "\n\n", body, *tail), _preview_buttons(facts, voice))
+    return screen_of(Text(*head, "\n\n", body, *tail), _preview_buttons(facts, voice))
 
 
 def _preview_buttons(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
@@ -660,7 +683,7 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
     keyboard = [buttons[i : i + 4] for i in range(0, len(buttons), 4)]
     first = [_button(say("button.next"), callbacks.Next())] if facts.waiting and facts.on_duty else []
     duty = _button(say("button.leave" if facts.on_duty else "button.come"), callbacks.Duty(on=not facts.on_duty))
-    return _screen(Text(*content), [first, *keyboard, [_button(say("button.refresh"), callbacks.Queue()), duty]])
+    return screen_of(Text(*content), [first, *keyboard, [_button(say("button.refresh"), callbacks.Queue()), duty]])
 
 
 def _queue_entry(conversation: Conversation, facts: QueueFacts, voice: Voice, *, why: bool) -> list[Text | str]:
@@ -696,7 +719,7 @@ def history(conversation: Conversation, events: Sequence[Event], people: Sequenc
         [f"\n{voice.when(event.at)} · {event_line(event, names, voice)}"] for event in reversed(events)
     ]
     shown = _fitting(lines, LONGEST - 200 - units(Text(title).render()[0]))
-    return _screen(Text(title, *(part for line in reversed(shown) for part in line)))
+    return screen_of(Text(title, *(part for line in reversed(shown) for part in line)))
 
 
 # ---------------------------------------------------------------- questions

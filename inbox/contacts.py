@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from inbox.envelope import Envelope, Sender
+from inbox.errors import InvalidTransition
 from inbox.matching import chat_message_id
 from inbox.model import (
     AccountId,
@@ -74,6 +75,39 @@ async def know(
         return Known(contact, False, Changes(replacements=[fresh], expectations=[contact]))
     # Whoever is forgotten at this moment is decided anew, as somebody we do not know.
     return Known(contact, False, Changes(expectations=[contact]))
+
+
+LONGEST_NAME = 100
+LONGEST_CONTACT_NOTE = 500
+
+
+def renamed(contact: Contact, name: str) -> Contact:
+    """The contact under the name the desk knows them by.
+
+    Raises:
+        InvalidTransition: it is no name, or too long for one.
+    """
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME:
+        raise InvalidTransition("error.contact_name", count=str(LONGEST_NAME))
+    return msgspec.structs.replace(contact, name=name)
+
+
+def annotated(contact: Contact, note: str) -> Contact:
+    """The contact with what whoever answers should know of them, in place of what stood there.
+
+    Raises:
+        InvalidTransition: it is too long to be read on a card.
+    """
+    note = " ".join(note.split())
+    if len(note) > LONGEST_CONTACT_NOTE:
+        raise InvalidTransition("error.contact_note", count=str(LONGEST_CONTACT_NOTE))
+    return msgspec.structs.replace(contact, note=note)
+
+
+def barred(contact: Contact, now: datetime, *, bar: bool) -> Contact:
+    """The contact, blocked or not any more; blocked once, the first moment stands."""
+    return msgspec.structs.replace(contact, barred_at=(contact.barred_at or now) if bar else None)
 
 
 async def account_last_chosen(store: Store, channel_id: ChannelId, telegram_user_id: int) -> AccountId | None:

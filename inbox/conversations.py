@@ -97,12 +97,14 @@ def opened(
     """A new conversation, without messages yet.
 
     What a machine opens waits in the queue like any other, for it may be a fax, a voicemail or a form; only
-    what came through a list to everybody (a newsletter) is filed: closed from the start, and found when looked for.
+    what came through a list to everybody (a newsletter), or from somebody the desk blocked, is filed: closed from the
+    start, and found when looked for.
     """
     chat_id = envelope.sender.chat_id
     said = envelope.particulars
-    is_filed = said.automatic is not None and bool(said.list_id)
+    is_filed = (said.automatic is not None and bool(said.list_id)) or contact.barred_at is not None
     because = "because.filed" if is_filed else "because.automatic" if said.automatic is not None else "because.new"
+    because = "because.barred" if contact.barred_at is not None else because
     return Conversation(
         id=ConversationId(new_id()),
         number=number,
@@ -117,7 +119,7 @@ def opened(
         queued_at=None if is_filed else now,
         because=Because(key=because),
         chat_id=chat_id,
-        open_chat=open_chat_key(channel_id, chat_id, account.id) if chat_id is not None else None,
+        open_chat=open_chat_key(channel_id, chat_id, account.id) if chat_id is not None and not is_filed else None,
         related_to=related.id if related else None,
         related_number=related.number if related else None,
     )
@@ -133,7 +135,7 @@ def received(
 ) -> tuple[Conversation, Message]:
     """The conversation with one more inbound message: open again if it was not, and waiting for an answer.
 
-    A machine's changes neither: nobody wrote, so nobody waits.
+    A machine's changes neither: nobody wrote, so nobody waits. Nor does one of somebody the desk blocked.
     """
     message = Message(
         id=MessageId(new_id()),
@@ -160,7 +162,7 @@ def received(
         truncated=envelope.truncated,
         particulars=envelope.particulars,
     )
-    if envelope.particulars.automatic is not None:
+    if is_quiet(contact, envelope):
         opening = conversation.message_count == 0
         after = msgspec.structs.replace(
             conversation,
@@ -193,6 +195,11 @@ def received(
             else None,
         )
     return after, message
+
+
+def is_quiet(contact: Contact, envelope: Envelope) -> bool:
+    """Whether nobody is to be rung for what arrived: a machine wrote it, or somebody the desk blocked."""
+    return envelope.particulars.automatic is not None or contact.barred_at is not None
 
 
 def undelivered(conversation: Conversation, now: datetime, *, unanswered: bool) -> Conversation:

@@ -168,6 +168,10 @@ class Contact(Document, frozen=True, kw_only=True):
     account_id: AccountId
     name: str
     language: str | None = None
+    note: str = ""
+    """What whoever answers should know; nobody else ever sees it."""
+    barred_at: datetime | None = None
+    """Since when what they write rings nobody and waits for nobody; it is kept."""
     created_at: datetime
 
 
@@ -513,6 +517,8 @@ class Purpose(StrEnum):
     NOTE = "note"
     TAGS = "tags"
     SNOOZE = "snooze"
+    CONTACT_NAME = "contact_name"
+    CONTACT_NOTE = "contact_note"
 
 
 class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):
@@ -524,6 +530,13 @@ class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):
     because: Because
     """The question."""
     reply_to: int | None = None
+
+
+class ContactNotice(Part, frozen=True, kw_only=True, tag="contact"):
+    """Show a secretary who the contact of a conversation is, and what else there was with them."""
+
+    secretary_id: SecretaryId
+    conversation_id: ConversationId
 
 
 class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
@@ -588,6 +601,7 @@ Payload = (
     | QueueNotice
     | QuestionNotice
     | HistoryNotice
+    | ContactNotice
     | TextNotice
     | FileNotice
     | KeepNotice

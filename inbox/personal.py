@@ -50,7 +50,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         nothing="id version language time_zone mailbox assignment reopen_days retention_days retired",
     ),
     model.Identity: _fields(desk="display_name from_address signature"),
-    model.Contact: _fields(client="name language", nothing="id version account_id created_at"),
+    model.Contact: _fields(client="name language note barred_at", nothing="id version account_id created_at"),
     model.Address: _fields(
         client="value chat_id blocked_at last_used_at",
         pointer="contact_id",
@@ -122,6 +122,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.QuestionNotice: _fields(
         pointer="conversation_id", desk="secretary_id", parts="because", nothing="purpose reply_to"
     ),
+    model.ContactNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.HistoryNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh"),
     model.KeepNotice: _fields(pointer="draft_id", desk="secretary_id"),

@@ -12,7 +12,7 @@ from inbox.accounts import is_own_address
 from inbox.acknowledgements import may_acknowledge, too_many
 from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
-from inbox.conversations import Numbers, bare_subject, edited, event, opened, received, undelivered
+from inbox.conversations import Numbers, bare_subject, edited, event, is_quiet, opened, received, undelivered
 from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
 from inbox.erasure import erased_key
@@ -33,6 +33,7 @@ from inbox.model import (
     AssignmentMode,
     Because,
     BlobId,
+    Contact,
     Conversation,
     ConversationId,
     Delivery,
@@ -108,7 +109,7 @@ class Triage:
         known = await know(store, account_id, receipt.channel_id, envelope.sender, now)
         match = await self._match(account, receipt, envelope, known, now)
         before = match.joins
-        if before is None and envelope.particulars.forwards:
+        if before is None and envelope.particulars.forwards and known.contact.barred_at is None:
             return await self._take_forwards(account, receipt, envelope, external_id, known, match, now)
         conversation = before or opened(
             await self._numbers.take(),
@@ -128,7 +129,7 @@ class Triage:
         )
         if before is None:
             changes += Changes(inserts=[event("opened", conversation, now, actor=known.contact)])
-        if envelope.particulars.automatic is not None:
+        if is_quiet(known.contact, envelope):
             return await self._shown_quietly(changes, before, conversation, now)
         taken = await self._placed(changes, before, conversation, now)
         if before is not None or not may_acknowledge(account, self._accounts.values(), envelope):
@@ -304,6 +305,9 @@ class Triage:
             replacements=[message],
             inserts=[event("edited", conversation, now, detail={"message": message.id})],
         )
+        author = await self._store.find(Contact, message.author_id)
+        if author is not None and author.barred_at is not None:
+            return await self._shown_quietly(changes, before, before, now)
         return await self._placed(changes, before, conversation, now)
 
     async def _placed(

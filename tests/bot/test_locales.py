@@ -34,13 +34,13 @@ FAMILIES = {
     ),
     "priority.": ("urgent", "normal", "later"),
     "moment.": ("hour", "evening", "morning", "monday", "week"),
-    "ask.": ("note", "tags", "snooze"),
+    "ask.": ("note", "tags", "snooze", "contact_name", "contact_note"),
     "event.": (
         *("acknowledged", "acknowledgement_undelivered", "arrived", "assigned", "blocked", "unblocked", "closed"),
         *("confirmed", "delayed", "delivery_dead", "delivery_unknown", "edited", "filed", "given_up", "handed_over"),
         *("held", "imported", "not_acknowledged", "noted", "opened", "placed", "prioritised", "queued", "received"),
         *("released", "reopened", "send_pressed", "sent", "sent_again", "snoozed", "tagged", "taken", "undelivered"),
-        *("undone", "woken"),
+        *("undone", "woken", "barred", "unbarred", "renamed", "annotated"),
     ),
     "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),
 }

@@ -213,7 +213,8 @@ def test_every_card_ends_with_what_more_can_be_done_and_its_menus_lead_back() ->
         for menu in ("more", "later", "give", "prio", "nonsense")
     }
     assert menus["more"] == [
-        ["📝 Note", "🏷 Étiquettes"], ["👉 Passer à…", "😴 Plus tard…"], ["🔺 Priorité…", "🕘 Historique"], ["◀ Retour"]
+        ["📝 Note", "🏷 Étiquettes"], ["👉 Passer à…", "😴 Plus tard…"], ["🔺 Priorité…", "👤 Contact", "🕘 Historique"],
+        ["◀ Retour"],
     ]  # fmt: skip
     assert menus["later"] == [
         ["Dans 1 h", "Ce soir 18 h"], ["Demain 9 h", "Lundi 9 h"], ["Dans une semaine", "Autre moment…"], ["◀ Retour"]
@@ -222,7 +223,10 @@ def test_every_card_ends_with_what_more_can_be_done_and_its_menus_lead_back() ->
     assert menus["prio"] == [["Urgent", "✓ Normal", "Peut attendre"], ["◀ Retour"]]
     assert menus["nonsense"] == menus["more"]
     seen = dataclasses.replace(facts, viewer=ines, menu="more")
-    assert labels(views.card(seen, FR))[:2] == [["📝 Note", "🏷 Étiquettes"], ["🔺 Priorité…", "🕘 Historique"]]
+    assert labels(views.card(seen, FR))[:2] == [
+        ["📝 Note", "🏷 Étiquettes"],
+        ["🔺 Priorité…", "👤 Contact", "🕘 Historique"],
+    ]
 
 
 def test_marks_notes_and_a_moment_to_come_stand_on_the_card() -> None:

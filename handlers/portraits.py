@@ -1,0 +1,78 @@
+"""Who a contact is: their addresses, what is noted of them, and what there was with them. Pure, as all screens are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiogram.filters.callback_data import CallbackData
+from aiogram.utils.formatting import Bold, Italic, Text
+
+from handlers import callbacks
+from handlers.legible import legible, one_line, person, shortened
+from handlers.views import Screen, Voice, screen_of
+from inbox.model import Account, Address, AddressKind, Button, Contact, Conversation, Purpose, Status
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitFacts:
+    """All it shows."""
+
+    conversation: Conversation
+    """The one it is looked at from."""
+    account: Account
+    contact: Contact
+    addresses: Sequence[Address]
+    newest: Sequence[Conversation]
+    """Their newest conversations, newest first."""
+    count: int
+    """How many there were in all."""
+    may_bar: bool
+    """Whether the viewer may block them."""
+
+
+def portrait(facts: PortraitFacts, voice: Voice) -> Screen:
+    """A contact of one account, as its secretaries see them."""
+    contact, say, target = facts.contact, voice.say, facts.conversation.id
+    content: list[Text | str] = [
+        Bold(f"👤 {person(contact.name, 100) or '?'}"),
+        f" · {one_line(facts.account.name, 60)}",
+    ]
+    if contact.barred_at is not None:
+        content += ["\n", Bold(f"🚫 {say('portrait.barred', when=voice.when(contact.barred_at))}")]
+    if contact.note:
+        content += ["\n", Italic(f"💡 {shortened(legible(contact.note), 600)}")]
+    for address in facts.addresses:
+        if (line := _address(address, voice)) is not None:
+            content += ["\n", line]
+    if contact.language:
+        content += ["\n", say("portrait.language", code=contact.language)]
+    content += ["\n", say("portrait.since", when=voice.when(contact.created_at)), "\n\n"]
+    content.append(Bold(say("portrait.matters", count=str(facts.count))))
+    for each in facts.newest:
+        state = "✔️" if each.status is Status.CLOSED else "😴" if each.status is Status.SNOOZED else "🟢"
+        content.append(f"\n{state} #{each.number} · {person(each.subject, 60)} · {voice.when(each.last_message_at)}")
+    shows = [_button(f"#{each.number}", callbacks.Show(conversation=each.id)) for each in facts.newest]
+    rows = [shows[at : at + 4] for at in range(0, len(shows), 4)]
+    rows.append(
+        [
+            _button(say("button.contact_note"), callbacks.Ask(conversation=target, purpose=Purpose.CONTACT_NOTE)),
+            _button(say("button.contact_name"), callbacks.Ask(conversation=target, purpose=Purpose.CONTACT_NAME)),
+        ]
+    )
+    if facts.may_bar:
+        bars = contact.barred_at is None
+        says = say("button.bar" if bars else "button.unbar")
+        rows.append([_button(says, callbacks.Bar(conversation=target, on=bars))])
+    return screen_of(Text(*content), rows)
+
+
+def _address(address: Address, voice: Voice) -> str | None:
+    if address.kind is AddressKind.MAIL:
+        return None if address.value.startswith("unknown:") else f"✉️ {one_line(address.value, 100)}"
+    blocked = f" · {voice.say('portrait.blocks_us')}" if address.blocked_at is not None else ""
+    return f"✈️ Telegram{blocked}"
+
+
+def _button(text: str, data: CallbackData) -> Button:
+    return Button(text=text, data=data.pack())
