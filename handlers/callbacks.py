@@ -150,6 +150,14 @@ class Queue(CallbackData, prefix="queue"):
     """Show the queue."""
 
 
+class Listing(CallbackData, prefix="q"):
+    """Show a page of one view of the queue, in place of the message pressed."""
+
+    view: str
+    page: int
+    account: str
+
+
 class Next(CallbackData, prefix="next"):
     """Take what has waited longest."""
 

@@ -22,6 +22,7 @@ from channels.errors import (
 from handlers import views
 from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
+from handlers.listing import ON_A_PAGE, ListFacts, listing
 from handlers.portraits import PortraitFacts, portrait
 from handlers.queue import count_queued, list_queued
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
@@ -33,6 +34,7 @@ from inbox.drafts import is_awaited, last_inbound
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.model import (
     Account,
+    AccountId,
     Address,
     Attachment,
     Because,
@@ -58,6 +60,7 @@ from inbox.model import (
     PreviewNotice,
     QuestionNotice,
     QueueNotice,
+    QueueView,
     Role,
     Secretary,
     Shown,
@@ -70,7 +73,9 @@ from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
     CONVERSATIONS_HELD,
+    CONVERSATIONS_OF_ACCOUNT,
     CONVERSATIONS_OF_CONTACT,
+    CONVERSATIONS_QUEUED,
     EVENTS_OF_CONVERSATION,
     MESSAGES_OF_CONVERSATION,
     SECRETARIES,
@@ -337,6 +342,9 @@ class Handover:
     async def _queue(self, delivery: Delivery, payload: QueueNotice) -> tuple[str, Changes]:
         store = self._desk.store
         secretary = await store.get(Secretary, payload.secretary_id)
+        if payload.view is not QueueView.SHORT:
+            screen = listing(await self._listed(secretary, payload), self._voice(secretary))
+            return await self._in_place(delivery, secretary, screen, payload.edits)
         presence = await store.get(Presence, secretary.id)
         waiting = await list_queued(self._desk, secretary, limit=ON_THE_QUEUE)
         mine = [
@@ -355,8 +363,55 @@ class Handover:
             account_names={a.id: a.name for a in self._desk.accounts.values()},
             contact_names={c.id: c.name for c in contacts.values()},
         )
-        screen = views.queue(facts, self._voice(secretary))
-        return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
+        return await self._in_place(delivery, secretary, views.queue(facts, self._voice(secretary)), payload.edits)
+
+    async def _listed(self, secretary: Secretary, payload: QueueNotice) -> ListFacts:
+        desk, store, page = self._desk, self._desk.store, payload.page
+        wanted = (page + 1) * ON_A_PAGE + 1
+        served = [a for a in desk.accounts.values() if may_serve(secretary, a.id) and not a.retired]
+        found: list[Conversation] = []
+        waiting: dict[AccountId, int] = {}
+        match payload.view:
+            case QueueView.WAITING:
+                found = await list_queued(desk, secretary, limit=wanted)
+            case QueueView.MINE:
+                for status in (Status.OPEN, Status.SNOOZED):
+                    found += await store.list(CONVERSATIONS_HELD, secretary.id, status, descending=True, limit=wanted)
+            case QueueView.ACCOUNT if payload.account_id in {a.id for a in served}:
+                for status in (Status.OPEN, Status.SNOOZED):
+                    found += await store.list(
+                        CONVERSATIONS_OF_ACCOUNT, payload.account_id, status, descending=True, limit=wanted
+                    )
+            case _:
+                waiting = {a.id: await store.count(CONVERSATIONS_QUEUED, a.id) for a in served}
+        shown = found[page * ON_A_PAGE : wanted - 1]
+        contacts = await store.find_many(Contact, [c.contact_id for c in shown])
+        holders = await store.find_many(Secretary, {c.assignee_id for c in shown if c.assignee_id is not None})
+        return ListFacts(
+            viewer=secretary,
+            view=payload.view,
+            page=page,
+            account_id=payload.account_id,
+            conversations=shown,
+            has_more=len(found) >= wanted,
+            accounts=sorted(served, key=lambda a: (a.name, a.id)),
+            waiting=waiting,
+            contact_names={c.id: c.name for c in contacts.values()},
+            holder_names={s.id: s.name for s in holders.values()},
+        )
+
+    async def _in_place(
+        self, delivery: Delivery, secretary: Secretary, screen: Screen, edits: int | None
+    ) -> tuple[str, Changes]:
+        """Put a screen where an older one stands, or send it where that can no longer be changed."""
+        chat = self._chat(delivery)
+        if edits is not None:
+            try:
+                return (await chat.show(_message(secretary, screen, edits=edits))).reference, Changes()
+            except PermanentFailure as failure:
+                if failure.reason != "failure.cannot_edit":
+                    raise
+        return (await chat.show(_message(secretary, screen))).reference, Changes()
 
     async def _question(self, delivery: Delivery, payload: QuestionNotice) -> tuple[str, Changes]:
         """Ask, and remember by which message: her reply to it is the answer."""

@@ -10,14 +10,24 @@ from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
-from handlers.callbacks import Next, Queue, Release, Take
+from handlers.callbacks import Listing, Next, Queue, Release, Take
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
-from inbox.assignment import balance, may_serve, released, taken_by_hand
+from inbox.assignment import balance, may_serve, released, require_serves, taken_by_hand
 from inbox.conversations import event
 from inbox.drafts import find_open
-from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition
-from inbox.model import AccountId, AssignmentMode, Conversation, Lease, Presence, Priority, QueueNotice, Secretary
+from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition, NotFound
+from inbox.model import (
+    AccountId,
+    AssignmentMode,
+    Conversation,
+    Lease,
+    Presence,
+    Priority,
+    QueueNotice,
+    QueueView,
+    Secretary,
+)
 from inbox.outbox import card_for, notice, preview_for
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
@@ -29,6 +39,7 @@ from inbox.store.documents import (
 from inbox.triage import placement_event
 
 HEADS = 50
+MOST_PAGES = 99
 
 
 def build_router() -> Router:
@@ -36,6 +47,7 @@ def build_router() -> Router:
     router = Router(name="queue")
     router.message.register(show_queue, Command("file", "queue"))
     router.callback_query.register(refresh_queue, Queue.filter())
+    router.callback_query.register(turn_page, Listing.filter())
     router.message.register(next_by_command, Command("suivante", "next"))
     router.callback_query.register(take_next, Next.filter())
     router.callback_query.register(take, Take.filter())
@@ -45,16 +57,33 @@ def build_router() -> Router:
 
 async def show_queue(message: Message, unit: Unit, secretary: Secretary) -> None:
     """What waits, and what she holds."""
-    await unit.commit(_queue_shown(unit, secretary))
+    await unit.commit(_queue_shown(unit, secretary, QueueNotice(secretary_id=secretary.id)))
 
 
 async def refresh_queue(query: CallbackQuery, unit: Unit, secretary: Secretary) -> None:
-    """The same, by button."""
-    await unit.commit(_queue_shown(unit, secretary))
+    """The same by button, in place of the message pressed."""
+    shown = QueueNotice(secretary_id=secretary.id, edits=query.message.message_id if query.message else None)
+    await unit.commit(_queue_shown(unit, secretary, shown))
 
 
-def _queue_shown(unit: Unit, secretary: Secretary) -> Changes:
-    shown = QueueNotice(secretary_id=secretary.id)
+async def turn_page(query: CallbackQuery, callback_data: Listing, unit: Unit, secretary: Secretary) -> None:
+    """A page of what waits, of what is hers, or of an account she serves."""
+    if callback_data.view not in list(QueueView):
+        raise NotFound
+    view, account_id = QueueView(callback_data.view), AccountId(callback_data.account)
+    if view is QueueView.ACCOUNT:
+        require_serves(secretary, account_id)
+    shown = QueueNotice(
+        secretary_id=secretary.id,
+        view=view,
+        account_id=account_id or None,
+        page=max(0, min(callback_data.page, MOST_PAGES)),
+        edits=query.message.message_id if query.message else None,
+    )
+    await unit.commit(_queue_shown(unit, secretary, shown))
+
+
+def _queue_shown(unit: Unit, secretary: Secretary, shown: QueueNotice) -> Changes:
     return Changes(inserts=[notice(shown, secretary.channel_id, secretary.chat_id, unit.now)])
 
 

@@ -48,6 +48,7 @@ from inbox.model import (
     FileForm,
     Message,
     MessageId,
+    QueueView,
     Secretary,
     Status,
 )
@@ -683,18 +684,29 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
     keyboard = [buttons[i : i + 4] for i in range(0, len(buttons), 4)]
     first = [_button(say("button.next"), callbacks.Next())] if facts.waiting and facts.on_duty else []
     duty = _button(say("button.leave" if facts.on_duty else "button.come"), callbacks.Duty(on=not facts.on_duty))
-    return screen_of(Text(*content), [first, *keyboard, [_button(say("button.refresh"), callbacks.Queue()), duty]])
+    lists = [
+        _button(say("button.list_waiting"), callbacks.Listing(view=QueueView.WAITING, page=0, account="")),
+        _button(say("button.list_mine"), callbacks.Listing(view=QueueView.MINE, page=0, account="")),
+        _button(say("button.list_accounts"), callbacks.Listing(view=QueueView.ACCOUNTS, page=0, account="")),
+    ]
+    refresh = _button(say("button.refresh"), callbacks.Queue())
+    return screen_of(Text(*content), [first, *keyboard, lists, [refresh, duty]])
 
 
-def _queue_entry(conversation: Conversation, facts: QueueFacts, voice: Voice, *, why: bool) -> list[Text | str]:
-    account = one_line(facts.account_names.get(conversation.account_id, conversation.account_id), 40)
-    contact = person(facts.contact_names.get(conversation.contact_id, ""), 40) or "?"
+def entry_line(conversation: Conversation, account: str, contact: str, voice: Voice) -> str:
+    """A conversation in one line of a list."""
     waiting = conversation.waiting_since_at
     mark = f"⏳ {voice.when(waiting)}" if waiting is not None else "✓"
     if conversation.snoozed_until_at is not None:
         mark = f"😴 {voice.when(conversation.snoozed_until_at)}"
+    names = " · ".join(filter(None, (one_line(account, 40), person(contact, 40) or "?")))
     urgency = PRIORITY_MARKS[conversation.priority]
-    line = f"\n{urgency}#{conversation.number} · {account} · {contact} · {person(conversation.subject, 50)} · {mark}"
+    return f"\n{urgency}#{conversation.number} · {names} · {person(conversation.subject, 50)} · {mark}"
+
+
+def _queue_entry(conversation: Conversation, facts: QueueFacts, voice: Voice, *, why: bool) -> list[Text | str]:
+    account = facts.account_names.get(conversation.account_id, conversation.account_id)
+    line = entry_line(conversation, account, facts.contact_names.get(conversation.contact_id, ""), voice)
     if conversation.because is None or not why:
         return [line]
     return [line, "\n   ", Italic(voice.say(conversation.because.key, **conversation.because.args))]

@@ -546,10 +546,28 @@ class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
     conversation_id: ConversationId
 
 
+class QueueView(StrEnum):
+    """What of the queue is shown."""
+
+    SHORT = ""
+    """The beginning of what waits and of what is hers."""
+    WAITING = "waiting"
+    MINE = "mine"
+    ACCOUNT = "account"
+    """All that is open in one account."""
+    ACCOUNTS = "accounts"
+    """The accounts, to choose one of."""
+
+
 class QueueNotice(Part, frozen=True, kw_only=True, tag="queue"):
-    """Show a secretary the queue."""
+    """Show a secretary the queue, or a page of one view of it."""
 
     secretary_id: SecretaryId
+    view: QueueView = QueueView.SHORT
+    account_id: AccountId | None = None
+    page: int = 0
+    edits: int | None = None
+    """The message it takes the place of, where that can still be."""
 
 
 class TextNotice(Part, frozen=True, kw_only=True, tag="text"):

@@ -126,7 +126,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.HistoryNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh"),
     model.KeepNotice: _fields(pointer="draft_id", desk="secretary_id"),
-    model.QueueNotice: _fields(desk="secretary_id"),
+    model.QueueNotice: _fields(desk="secretary_id", nothing="view account_id page edits"),
     model.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons"),
     model.Button: _fields(desk="text data url"),
     model.FileNotice: _fields(pointer="message_id", desk="secretary_id", nothing="index form"),

@@ -96,6 +96,7 @@ CONVERSATIONS_QUEUED_ANYWHERE = Index(Conversation, "queued_anywhere", ("queued_
 """Across accounts: only to learn whether there is anything to deal, never to show anything."""
 CONVERSATIONS_HELD = Index(Conversation, "held", ("assignee_id", "status", "last_message_at"))
 CONVERSATION_IN_CHAT = Index(Conversation, "in_chat", ("open_chat",), unique=True)
+CONVERSATIONS_OF_ACCOUNT = Index(Conversation, "of_account", ("account_id", "status", "last_message_at"))
 CONVERSATIONS_CLOSED = Index(Conversation, "closed", ("account_id", "closed_at"))
 CONVERSATIONS_OF_CONTACT = Index(Conversation, "of_contact", ("contact_id", "last_message_at"))
 

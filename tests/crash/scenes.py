@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from channels.mail.parse import LONGEST_TEXT
-from handlers.callbacks import Duty, Next, Queue, Show
+from handlers.callbacks import Duty, Listing, Next, Queue, Show
 from inbox.model import DeliveryState, Forgotten, Receipt, ReceiptState
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
@@ -236,6 +236,11 @@ async def anne_closes_one(day: Day) -> None:
     await a_mail_comes(day)
     day.press(day.anne, await day.sees(day.anne, "Puis-je passer jeudi ?", button="close:"), "close:")
     await day.sees(day.anne, "Puis-je passer jeudi ?", "Close")
+
+
+async def anne_lists_the_accounts(day: Day) -> None:
+    day.press_data(day.anne, NOTHING, Listing(view="accounts", page=0, account="").pack())
+    await day.sees(day.anne, "Quel compte ?")
 
 
 async def anne_looks_back(day: Day) -> None:

@@ -177,6 +177,7 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.queue:refresh_queue": [Scene(scenes.anne_refreshes_the_queue)],
     "handlers.queue:release": [Scene(scenes.anne_puts_one_back)],
     "handlers.queue:show_queue": [Scene(scenes.anne_looks_at_the_queue)],
+    "handlers.queue:turn_page": [Scene(scenes.anne_lists_the_accounts)],
     "handlers.queue:take": [Scene(scenes.lise_takes_what_anne_has)],
     "handlers.queue:take 2": [Scene(scenes.anne_takes_one)],
     "handlers.reconciling:_note": [Scene(scenes.a_receipt_that_vanished_is_found, by_command=True)],

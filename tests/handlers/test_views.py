@@ -642,13 +642,18 @@ def test_the_queue_shows_what_waits_and_why_and_what_she_holds() -> None:
         "À vous · 1 ouverte\n"
         "#9 · Dr Hélène Roux · Paul Martin · Rendez-vous · ✓"
     )
-    assert labels(screen) == [["▶ Suivante"], ["#11", "#9"], ["🔄 Actualiser", "⚪ Je pars"]]
+    assert labels(screen) == [
+        ["▶ Suivante"],
+        ["#11", "#9"],
+        ["📥 En file", "🟢 À moi", "🏢 Comptes"],
+        ["🔄 Actualiser", "⚪ Je pars"],
+    ]
 
 
 def test_an_empty_queue_says_so_and_off_duty_she_is_asked_to_come() -> None:
     screen = views.queue(a_queue(on_duty=False), EN)
     assert screen.text == ("Queue · 0 requests waiting\n⚪ You are not on duty.\nNothing waits. 🎉\n\nYours · 0 open")
-    assert labels(screen) == [["🔄 Refresh", "🟢 I am here"]]
+    assert labels(screen) == [["📥 Queue", "🟢 Mine", "🏢 Accounts"], ["🔄 Refresh", "🟢 I am here"]]
 
 
 def test_a_long_queue_shows_what_fits_and_counts_the_rest() -> None:
@@ -867,7 +872,7 @@ def test_a_shortened_text_is_short_enough_and_whole_where_it_fits(text: str, mos
 def test_every_button_of_every_kind_fits_in_64_octets() -> None:
     longest: dict[type, Any] = {str: new_id(), int: 10**9, bool: False}
     special = {"check": "0" * 8, "verdict": "again", "form": "original"}
-    special |= {"page": "later", "purpose": "snooze", "until": "evening"}
+    special |= {"page": "later", "purpose": "contact_name", "until": "evening", "view": "account", "account": "a" * 51}
     kinds = [
         kind
         for kind in vars(callbacks).values()
@@ -876,7 +881,11 @@ def test_every_button_of_every_kind_fits_in_64_octets() -> None:
     assert len(kinds) >= 16
     for kind in kinds:
         values = {
-            name: special.get(name, longest[str]) if f.annotation is str else longest[f.annotation]  # type: ignore[index]
+            name: special.get(name, longest[str])
+            if f.annotation is str
+            else 99  # so many pages are turned
+            if name == "page"
+            else longest[f.annotation]  # type: ignore[index]
             for name, f in kind.model_fields.items()
         }
         made = kind(**values)
