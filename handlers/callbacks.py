@@ -216,6 +216,28 @@ class Reopen(CallbackData, prefix="reopen"):
     conversation: str
 
 
+class UseTemplate(CallbackData, prefix="tpl"):
+    """Put the answer at this position of the list into her draft; `check` tells a list that has changed since."""
+
+    conversation: str
+    position: int
+    check: str
+
+
+class ShowTemplate(CallbackData, prefix="stpl"):
+    """Show an answer kept ready, or with no id a page of their list."""
+
+    template: str
+    page: int
+
+
+class DropTemplate(CallbackData, prefix="dtpl"):
+    """Keep it no longer; `version` is the one that was read."""
+
+    template: str
+    seen: int
+
+
 class Person(CallbackData, prefix="who"):
     """Show who its contact is, and what else there was with them."""
 

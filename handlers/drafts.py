@@ -92,7 +92,7 @@ def current_key(secretary_id: str, kind: ShownKind, subject_id: str) -> str:
 # ---------------------------------------------------------------- writing
 
 
-class _Words(NamedTuple):
+class Words(NamedTuple):
     """What one message of hers holds for a draft."""
 
     text: str
@@ -104,7 +104,7 @@ class _Words(NamedTuple):
 async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, envelope: Envelope) -> None:
     """Her words and files become a draft of the conversation whose card or preview she replies to."""
     channel_id, chat_id = unit.receipt.channel_id, message.chat.id
-    words = _Words(
+    words = Words(
         text=message.text or message.caption or "",
         files=tuple(msgspec.structs.replace(file, held_by=channel_id) for file in envelope.attachments),
         source=message_key(channel_id, chat_id, message.message_id),
@@ -115,13 +115,13 @@ async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, 
         if begun is not None and begun.state is DraftState.OPEN and begun.author_id == secretary.id:
             # Only the first file of an album need say what it replies to.
             conversation = await desk.store.get(Conversation, begun.conversation_id)
-            await _put(conversation, words, begun.seen_inbound, unit, desk, secretary, replaces=False)
+            await put(conversation, words, begun.seen_inbound, unit, desk, secretary, replaces=False)
             return
     if message.reply_to_message is None:
         await _write_unaddressed(message, words, unit, desk, secretary)
         return
     conversation, seen, replaces = await addressed(message, unit, desk)
-    await _put(conversation, words, seen, unit, desk, secretary, replaces=replaces)
+    await put(conversation, words, seen, unit, desk, secretary, replaces=replaces)
 
 
 async def addressed(message: Message, unit: Unit, desk: Desk) -> tuple[Conversation, int, bool]:
@@ -158,15 +158,15 @@ async def _conversation_of_buttons(desk: Desk, markup: InlineKeyboardMarkup | No
     return None
 
 
-async def _write_unaddressed(message: Message, words: _Words, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+async def _write_unaddressed(message: Message, words: Words, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """Words that reply to nothing: for the one request that waits for her, or she is asked which."""
     held = await desk.store.list(CONVERSATIONS_HELD, secretary.id, Status.OPEN, descending=True, limit=MOST_HELD)
     waiting = [c for c in held if c.waiting_since_at is not None] or held
     if not waiting:
         raise InvalidTransition("error.nothing_held")
     if len(waiting) == 1:
-        seen = await _last_seen(desk, waiting[0], secretary)
-        await _put(waiting[0], words, seen, unit, desk, secretary, replaces=False)
+        seen = await last_seen(desk, waiting[0], secretary)
+        await put(waiting[0], words, seen, unit, desk, secretary, replaces=False)
         return
     if words.files:
         # A question could hand on one file of an album, not the others.
@@ -182,7 +182,7 @@ async def _write_unaddressed(message: Message, words: _Words, unit: Unit, desk: 
     await unit.commit(Changes(inserts=[question]))
 
 
-async def _last_seen(desk: Desk, conversation: Conversation, secretary: Secretary) -> int:
+async def last_seen(desk: Desk, conversation: Conversation, secretary: Secretary) -> int:
     """How much of a conversation the card on her screen shows."""
     key = current_key(secretary.id, ShownKind.CARD, conversation.id)
     shown = await desk.store.find_by(SHOWN_CURRENT, key)
@@ -198,15 +198,15 @@ async def choose(
     if original is None or not original.text:
         raise InvalidTransition("error.words_gone")
     conversation = await desk.store.get(Conversation, callback_data.conversation)
-    seen = await _last_seen(desk, conversation, secretary)
+    seen = await last_seen(desk, conversation, secretary)
     source = message_key(unit.receipt.channel_id, original.chat.id, original.message_id)
-    await _put(conversation, _Words(original.text, (), source), seen, unit, desk, secretary, replaces=False)
+    await put(conversation, Words(original.text, (), source), seen, unit, desk, secretary, replaces=False)
     unit.say(voice.say("toast.draft", number=str(conversation.number)))
 
 
-async def _put(
+async def put(
     conversation: Conversation,
-    words: _Words,
+    words: Words,
     seen: int,
     unit: Unit,
     desk: Desk,

@@ -25,6 +25,7 @@ from handlers.drafts import current_key, message_key
 from handlers.listing import ON_A_PAGE, ListFacts, listing
 from handlers.portraits import PortraitFacts, portrait
 from handlers.queue import count_queued, list_queued
+from handlers.ready import template_screen, templates_screen
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
@@ -66,6 +67,8 @@ from inbox.model import (
     Shown,
     ShownKind,
     Status,
+    Template,
+    TemplatesNotice,
     TextNotice,
     new_id,
 )
@@ -81,6 +84,7 @@ from inbox.store.documents import (
     SECRETARIES,
     SHOWN_CURRENT,
 )
+from inbox.templates import list_shelf, list_templates
 
 log = structlog.get_logger(__name__)
 
@@ -143,6 +147,8 @@ class Handover:
                 return await self._history(delivery, payload)
             case ContactNotice():
                 return await self._contact(delivery, payload)
+            case TemplatesNotice():
+                return await self._templates(delivery, payload)
             case FileNotice():
                 return await self._file(delivery, payload)
 
@@ -198,7 +204,10 @@ class Handover:
         facts = await self._card_facts(secretary, conversation)
         if payload.menu:
             given = receivers(await list_present(store, conversation.account_id), conversation)
-            facts = dataclasses.replace(facts, menu=payload.menu, receivers=[c.secretary for c in given])
+            ready = await list_templates(store, conversation.account_id)
+            facts = dataclasses.replace(
+                facts, menu=payload.menu, receivers=[c.secretary for c in given], templates=ready
+            )
         voice = self._voice(secretary)
         key = current_key(secretary.id, ShownKind.CARD, conversation.id)
         current = await store.find_by(SHOWN_CURRENT, key)
@@ -469,6 +478,18 @@ class Handover:
         )
         screen = portrait(facts, self._voice(secretary))
         return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
+
+    async def _templates(self, delivery: Delivery, payload: TemplatesNotice) -> tuple[str, Changes]:
+        desk = self._desk
+        secretary = await desk.store.get(Secretary, payload.secretary_id)
+        names: dict[str, str] = {a.id: a.name for a in desk.accounts.values() if may_serve(secretary, a.id)}
+        shown = await desk.store.find(Template, payload.template_id) if payload.template_id is not None else None
+        if shown is not None and (not shown.shelf or shown.shelf in names):
+            screen = template_screen(shown, names, self._voice(secretary))
+        else:
+            kept = [each for shelf in ("", *names) for each in await list_shelf(desk.store, shelf)]
+            screen = templates_screen(kept, names, payload.page, self._voice(secretary))
+        return await self._in_place(delivery, secretary, screen, payload.edits)
 
     async def _file(self, delivery: Delivery, payload: FileNotice) -> tuple[str, Changes]:
         store = self._desk.store

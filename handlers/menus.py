@@ -16,7 +16,7 @@ from inbox.model import Button, Conversation, Event, Priority, Purpose, Status
 if TYPE_CHECKING:
     from handlers.views import CardFacts, Voice
 
-MORE, LATER, GIVE, PRIORITY = "more", "later", "give", "prio"
+MORE, LATER, GIVE, PRIORITY, TEMPLATES = "more", "later", "give", "prio", "tpl"
 MOMENTS = {
     "hour": "dans 1 heure",
     "evening": "ce soir",
@@ -38,6 +38,8 @@ def menu_rows(facts: CardFacts, voice: Voice) -> list[list[Button]]:
             return [*_moments(target, voice), back]
         case "give":
             return [*_colleagues(facts), back]
+        case "tpl":
+            return [*_templates(facts), back]
         case "prio":
             return [_priorities(facts, voice), back]
         case _:
@@ -55,6 +57,8 @@ def _more(facts: CardFacts, voice: Voice) -> list[list[Button]]:
             _button(say("button.tags"), callbacks.Ask(conversation=target, purpose=Purpose.TAGS)),
         ]
     ]
+    if mine and is_open:
+        rows[0].append(_button(say("button.templates"), callbacks.Menu(conversation=target, page=TEMPLATES)))
     if is_open and (has_a_say or is_supervisor(facts.viewer)):
         rows.append([_button(say("button.give"), callbacks.Menu(conversation=target, page=GIVE))])
     if has_a_say:
@@ -87,6 +91,18 @@ def _colleagues(facts: CardFacts) -> list[list[Button]]:
         ]
         for position, each in enumerate(facts.receivers[:MOST_COLLEAGUES])
     ]
+
+
+def _templates(facts: CardFacts) -> list[list[Button]]:
+    said = callbacks.check([each.id for each in facts.templates])
+    buttons = [
+        _button(
+            one_line(each.name, 30),
+            callbacks.UseTemplate(conversation=facts.conversation.id, position=position, check=said),
+        )
+        for position, each in enumerate(facts.templates)
+    ]
+    return [buttons[at : at + 2] for at in range(0, len(buttons), 2)]
 
 
 def _priorities(facts: CardFacts, voice: Voice) -> list[Button]:

@@ -6,7 +6,7 @@ from aiogram import Dispatcher, Router
 from aiogram.filters import Command, CommandStart
 from aiogram.types import Message
 
-from handlers import actions, addressing, conversations, drafts, presence, queue
+from handlers import actions, addressing, conversations, drafts, presence, queue, templates
 from handlers.desk import Unit
 from handlers.middleware import OneSentence
 from inbox.assignment import is_supervisor
@@ -42,6 +42,7 @@ def build_dispatcher() -> Dispatcher:
         conversations.build_router(),
         addressing.build_router(),
         actions.build_router(),
+        templates.build_router(),
         drafts.build_router(),
     )
     return dispatcher

@@ -51,6 +51,7 @@ from inbox.model import (
     QueueView,
     Secretary,
     Status,
+    Template,
 )
 from inbox.particulars import Automatic, Forward, Protection, Verdict, fresh_part
 
@@ -134,6 +135,8 @@ class CardFacts:
     """Which menu is open under it; "" for its own buttons."""
     receivers: Sequence[Secretary] = ()
     """Whom it can be handed to."""
+    templates: Sequence[Template] = ()
+    """The answers kept ready for its account."""
 
 
 def card(facts: CardFacts, voice: Voice) -> Screen:

@@ -437,6 +437,19 @@ class Draft(Document, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class Template(Document, frozen=True, kw_only=True):
+    """An answer kept ready, with variables in braces. Its shelf and key are unique together."""
+
+    shelf: str
+    """The account it is for; "" where it is for all of them."""
+    name: str
+    key: str
+    """Its name without capitals and accents."""
+    text: str
+    changed_by: SecretaryId
+    changed_at: datetime
+
+
 class Event(Document, frozen=True, kw_only=True):
     """One line of the history: who, what, when, why."""
 
@@ -539,6 +552,15 @@ class ContactNotice(Part, frozen=True, kw_only=True, tag="contact"):
     conversation_id: ConversationId
 
 
+class TemplatesNotice(Part, frozen=True, kw_only=True, tag="templates"):
+    """Show a supervisor the answers kept ready, or one of them whole."""
+
+    secretary_id: SecretaryId
+    template_id: str | None = None
+    page: int = 0
+    edits: int | None = None
+
+
 class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
     """Show a secretary what happened to a conversation, the newest lines of it."""
 
@@ -620,6 +642,7 @@ Payload = (
     | QuestionNotice
     | HistoryNotice
     | ContactNotice
+    | TemplatesNotice
     | TextNotice
     | FileNotice
     | KeepNotice

@@ -105,6 +105,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         parts="attachments",
         nothing="id version account_id seen_inbound state created_at updated_at",
     ),
+    model.Template: _fields(desk="name key text changed_by", nothing="id version shelf changed_at"),
     model.Event: _fields(
         client="actor_name detail", pointer="conversation_id actor", nothing="id version account_id at kind"
     ),
@@ -122,6 +123,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.QuestionNotice: _fields(
         pointer="conversation_id", desk="secretary_id", parts="because", nothing="purpose reply_to"
     ),
+    model.TemplatesNotice: _fields(desk="secretary_id", nothing="template_id page edits"),
     model.ContactNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.HistoryNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh"),

@@ -33,6 +33,7 @@ from inbox.model import (
     Recount,
     Secretary,
     Shown,
+    Template,
     Transfer,
     Trouble,
     Worker,
@@ -64,6 +65,7 @@ KINDS: Final[dict[type[Document], str]] = {
     Recount: "recount",
     Secretary: "secretary",
     Shown: "shown",
+    Template: "template",
     Transfer: "transfer",
     Trouble: "trouble",
     Worker: "worker",
@@ -108,6 +110,8 @@ DRAFT_BY_SOURCE = Index(Draft, "by_source", ("source_key",))
 DRAFT_BY_ALBUM = Index(Draft, "by_album", ("album_key",))
 DRAFTS_OF_CONVERSATION = Index(Draft, "of_conversation", ("conversation_id",))
 DRAFT_OF_MESSAGE = Index(Draft, "of_message", ("message_id",))
+
+TEMPLATES = Index(Template, "on_shelf", ("shelf", "key"), unique=True)
 
 EVENTS_OF_CONVERSATION = Index(Event, "of_conversation", ("conversation_id", "at"))
 

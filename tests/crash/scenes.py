@@ -238,6 +238,24 @@ async def anne_closes_one(day: Day) -> None:
     await day.sees(day.anne, "Puis-je passer jeudi ?", "Close")
 
 
+async def anne_keeps_a_template(day: Day) -> None:
+    day.anne.user.send_text("/modele Fermé\nLe cabinet est fermé.")
+    await day.sees(day.anne, "Le cabinet est fermé.", button="dtpl:")
+
+
+async def anne_reads_her_templates(day: Day) -> None:
+    await anne_keeps_a_template(day)
+    day.anne.user.send_text("/modeles")
+    day.press(day.anne, await day.sees(day.anne, "1 modèle", button="stpl:"), "stpl:")
+    await day.sees(day.anne, "Le cabinet est fermé.", button="dtpl:", absent="1 modèle")
+
+
+async def anne_drops_a_template(day: Day) -> None:
+    await anne_keeps_a_template(day)
+    day.press(day.anne, await day.sees(day.anne, "Le cabinet est fermé.", button="dtpl:"), "dtpl:")
+    await day.sees(day.anne, "0 modèle")
+
+
 async def anne_lists_the_accounts(day: Day) -> None:
     day.press_data(day.anne, NOTHING, Listing(view="accounts", page=0, account="").pack())
     await day.sees(day.anne, "Quel compte ?")

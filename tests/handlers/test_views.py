@@ -213,7 +213,8 @@ def test_every_card_ends_with_what_more_can_be_done_and_its_menus_lead_back() ->
         for menu in ("more", "later", "give", "prio", "nonsense")
     }
     assert menus["more"] == [
-        ["📝 Note", "🏷 Étiquettes"], ["👉 Passer à…", "😴 Plus tard…"], ["🔺 Priorité…", "👤 Contact", "🕘 Historique"],
+        ["📝 Note", "🏷 Étiquettes", "📄 Modèles"],
+        ["👉 Passer à…", "😴 Plus tard…"], ["🔺 Priorité…", "👤 Contact", "🕘 Historique"],
         ["◀ Retour"],
     ]  # fmt: skip
     assert menus["later"] == [
