@@ -25,7 +25,7 @@ from aiohappyeyeballs import start_connection
 from channels.errors import ChannelError, LoginRejected, TemporaryFailure
 from channels.mail.bearer import RESIGNED, Tokens, bearer, mechanism_of
 from channels.mail.doors import Doors
-from channels.mail.imap_protocol import Answer, Disconnected, ImapProtocol, fetched, quoted, tokens
+from channels.mail.imap_protocol import Answer, Disconnected, ImapProtocol, Parts, fetched, quoted, tokens
 from inbox.model import ChannelId
 
 # RFC 2177 §3: a server may log out who is silent for 30 minutes.
@@ -88,6 +88,14 @@ class Folder:
     exists: int
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a server tells of a folder that is not open. UIDVALIDITY is told when it changes, and at first."""
+
+    uidvalidity: int
+    uidnext: int
+
+
 class Imap:
     """One connection, logged in. An async context manager; one task at a time uses it.
 
@@ -103,6 +111,11 @@ class Imap:
         self._timeout = self._limits.answer.total_seconds()
         self._protocol = ImapProtocol()
         self.capabilities: frozenset[str] = frozenset()
+        self.told: dict[str, Told] = {}
+        """How the folders are that `watch_folders` asked for, by their names, as far as the server told."""
+        self._opened = False
+        self._watched: dict[bytes, str] = {}
+        """What the server may call the folders of `told`."""
         self._said: tuple[str, ...] = ()
         """What was presented instead of a password, in no error to be read."""
 
@@ -218,6 +231,7 @@ class Imap:
 
     async def open_folder(self, name: str, *, to_change: bool = False) -> Folder:
         """Look into a folder, without changing it (EXAMINE, RFC 3501 §6.3.2) unless it is said to be changed."""
+        self._opened = True
         answer = await self._ask("SELECT" if to_change else "EXAMINE", quoted(encode_folder(name)))
         said = {"UIDVALIDITY": 0, "UIDNEXT": 0, "EXISTS": 0}
         for parts in answer.untagged:
@@ -315,9 +329,63 @@ class Imap:
         """Whether the server tells us by itself when something arrives (RFC 2177)."""
         return "IDLE" in self.capabilities
 
+    @property
+    def can_watch(self) -> bool:
+        """Whether the server tells us by itself what arrives in folders that are not open (RFC 5465, RFC 3691)."""
+        return self.capabilities >= {"IDLE", "NOTIFY", "UNSELECT"}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be asked."""
+        return self._protocol.failure is not None
+
+    async def watch_folders(self, names: Sequence[str]) -> bool:
+        """Close the open folder; from here on `wait` returns when something arrives in one of these.
+
+        `told` says how each is now, but for those the server cannot open.
+        False: it tells nothing, or told that it stops.
+        """
+        if self._protocol.overflowed:
+            return False
+        # NOTIFY says nothing of the open folder unless asked, and what arrives in it until another is opened is
+        # never announced (seen on Dovecot). SET STATUS tells how each is and what changes from then on, with no gap.
+        if self._opened:
+            await self._ask("UNSELECT")
+            self._opened = False
+        if self._watched:
+            # Dovecot 2.3 says how the folders are at a second SET, and tells nothing more, unless it was told to stop.
+            await self._ask("NOTIFY", "NONE", must_succeed=False)
+        self._protocol.on_status = self._hear_status
+        coded = {encode_folder(name).encode(): name for name in names}
+        plain = {name.encode(): name for name in names}
+        self._watched = {**plain, **coded}
+        # RFC 5465 §5: MessageNew must not be asked for without MessageExpunge
+        events = "(MessageNew MessageExpunge)"
+        # Dovecot up to 2.4.1 knows folders here by their plain names alone; others may call those BAD.
+        for wanted in dict.fromkeys((tuple(self._watched), tuple(coded))):
+            folders = " ".join(quoted(name.decode()) for name in wanted)
+            answer = await self._ask("NOTIFY", "SET", "STATUS", f"(MAILBOXES ({folders}) {events})", must_succeed=False)
+            if answer.status != "BAD":
+                return answer.status == "OK"
+        return False
+
+    def _hear_status(self, parts: Parts) -> bool:
+        # * STATUS name (attribute number …)
+        words = [value for kind, value in tokens(parts) if kind in ("atom", "string")]
+        if len(words) < 3:
+            return False
+        name = "INBOX" if words[2].upper() == b"INBOX" else self._watched.get(words[2])
+        if name is None:
+            return False
+        said = {key.upper(): _number(value) for key, value in zip(words[3::2], words[4::2], strict=False)}
+        before = self.told.get(name, Told(0, 0))
+        now = Told(said.get(b"UIDVALIDITY") or before.uidvalidity, said.get(b"UIDNEXT") or before.uidnext)
+        self.told[name] = now
+        return now != before
+
     def tell_arrivals(self, announced: Callable[[], None] | None) -> None:
-        """From now on call this whenever the server says that the folder grew; None: nobody."""
-        self._protocol.on_exists = announced
+        """From now on call this whenever the server says that something arrived; None: nobody."""
+        self._protocol.on_news = announced
 
     def forget_news(self) -> None:
         """What was announced so far will be found by the search that follows: `wait` need not return for it."""

@@ -31,6 +31,8 @@ _LITERAL = re.compile(rb"~?\{(\d{1,18})\+?\}$")
 # RFC 3501 §7.1: a status response ends in free text, never in a literal, whatever that text looks like
 _STATUS = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.I)
 _EXISTS = re.compile(rb"\* \d+ EXISTS\b", re.I)
+_TOLD = re.compile(rb"\* STATUS ", re.I)
+_OVERFLOW = re.compile(rb"\* OK \[NOTIFICATIONOVERFLOW\b", re.I)
 _FETCH = re.compile(rb"\* \d+ FETCH ", re.I)
 _TOKEN = re.compile(rb'([()])|"((?:[^"\\]|\\.)*)"|((?:\[[^\]\[]{0,1000}\]|[^\s()"])+)', re.S)
 
@@ -105,7 +107,11 @@ class ImapProtocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]  # aio
         self.failure: str | None = None
         self.news = asyncio.Event()
         """Something arrived since this was last cleared: RFC 3501 §7 lets EXISTS come during any command."""
-        self.on_exists: Callable[[], None] | None = None
+        self.on_news: Callable[[], None] | None = None
+        self.on_status: Callable[[Parts], bool] | None = None
+        """Whether what is told of a folder that is not open (RFC 5465 §5.2) is news."""
+        self.overflowed = False
+        """The server tells of such folders no more (RFC 5465 §5.8)."""
         self.greeting = b""
         self._greeted = asyncio.Event()
         self._wake = asyncio.Event()
@@ -329,11 +335,15 @@ class ImapProtocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]  # aio
         if re.match(rb"\* BYE\b", line, re.I) and name != "LOGOUT":
             self.fail("the server said goodbye: " + line[6:206].decode("utf-8", "replace"))
             return
-        if _EXISTS.match(line):
+        if _EXISTS.match(line) or (_TOLD.match(line) and self.on_status is not None and self.on_status(parts)):
             self.news.set()
             self._wake.set()
-            if self.on_exists is not None:
-                self.on_exists()
+            if self.on_news is not None:
+                self.on_news()
+        elif _OVERFLOW.match(line):
+            self.overflowed = True
+            self.news.set()
+            self._wake.set()
         elif b"[UIDVALIDITY" in line.upper() and name not in ("EXAMINE", "SELECT"):
             # RFC 3501 §2.3.1.1: the UIDs we know are void; begin anew
             self.fail("the folder was replaced")

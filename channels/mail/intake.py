@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,8 +18,8 @@ import msgspec
 from channels.base import Accept, Arrival
 from channels.errors import TemporaryFailure
 from channels.mail.afterwards import Afterwards
-from channels.mail.imap import LARGEST_MAIL, Folder, Imap
-from channels.mail.positions import Position, Positions, key_of, told_apart
+from channels.mail.imap import LARGEST_MAIL, Folder, Imap, Told
+from channels.mail.positions import Position, Positions, canonical, key_of, told_apart
 from inbox.model import ChannelId
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 # Measured: 50 a range is four times as fast as one by one, and more gains nothing.
 BATCH = 50
 BATCH_OCTETS = 16 * 2**20
+PORTION = 300
+"""Mails received at one look: other folders of the connection have their turn in between."""
 FATAL = 3
 """Connections a mail may end before it is left for later, and the others are fetched."""
 CLOCKS_DIFFER = timedelta(days=2)
@@ -56,6 +59,17 @@ class Pace:
     afterwards: timedelta = timedelta(minutes=1)
     """Until it is tried again to flag or move what was received, after the server refused."""
 
+    copied_again: tuple[timedelta, ...] = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10))
+    """Until a copy of what was sent is put into its folder again, after the server refused or broke off."""
+
+    def wait_after(self, wait: timedelta) -> timedelta:
+        """How long to wait after a failure that followed a wait of so long."""
+        return min(max(wait * 2, self.first_wait), self.longest_wait)
+
+    def with_jitter(self, wait: timedelta) -> float:
+        """So many seconds, or somewhat less: after an outage a hundred mailboxes do not knock at once."""
+        return wait.total_seconds() * random.uniform(0.5, 1)
+
 
 class Intake:
     """One folder's way into the store, across all the connections of a run."""
@@ -83,6 +97,13 @@ class Intake:
         self._due: dict[int, float] = {}
         self._afterwards = afterwards
         self._afterwards_due = 0.0
+        self.seen: Told | None = None
+        """How the folder was at the last look: what it is told to be like since is news where it differs."""
+
+    @property
+    def folder(self) -> str:
+        """Its name, as it is compared."""
+        return canonical(self._name)
 
     @property
     def _scope(self) -> str:
@@ -109,9 +130,19 @@ class Intake:
             position = await self._begin(folder)
             imap.tell_arrivals(announced)
             while True:
-                position = await self._look(imap, folder, position, received, owed)
-                if not await imap.wait(self._until_next_try(position), self._pace.poll):
+                # Cleared before the search: what is announced from here on, the next search finds.
+                imap.forget_news()
+                position, more = await self._look(imap, folder, position, received, owed)
+                if not more and not await imap.wait(self.until_next_try(), self._pace.poll):
                     break
+
+    async def look(self, imap: Imap, received: Callable[[], None], owed: Callable[[bool], None]) -> bool:
+        """Open the folder and receive what is there, up to a portion of it; whether there is more."""
+        folder = await imap.open_folder(self._name, to_change=self._afterwards is not None)
+        position = await self._begin(folder)
+        position, more = await self._look(imap, folder, position, received, owed)
+        self.seen = Told(folder.uidvalidity, max(folder.uidnext, position.uid + 1))
+        return more
 
     async def _look(
         self,
@@ -120,22 +151,23 @@ class Intake:
         position: Position,
         received: Callable[[], None],
         owed: Callable[[bool], None],
-    ) -> Position:
-        """Receive what is there."""
-        # Cleared before the search: what is announced from here on, the next search finds.
-        imap.forget_news()
+    ) -> tuple[Position, bool]:
         if position.since is not None:
             # What came since the folder was found replaced is received whatever its date: it may be moved mail.
             began = position.began or folder.uidnext
-            position = await self._catch_up(imap, position, received, owed, below=began)
+            position, more = await self._catch_up(imap, position, received, owed, below=began)
+            if more:
+                return position, True
             uid = max(position.uid, began - 1)
             position = await self._commit([], msgspec.structs.replace(position, uid=uid, since=None))
-        position = await self._catch_up(imap, position, received, owed)
+        position, more = await self._catch_up(imap, position, received, owed)
+        if more:
+            return position, True
         received()
         position = await self._ask_again(imap, position)
         position = await self._change(imap, position)
         owed(bool(position.missing))
-        return position
+        return position, False
 
     async def _begin(self, folder: Folder) -> Position:
         """Where to go on in the folder as it is now.
@@ -174,19 +206,19 @@ class Intake:
         received: Callable[[], None],
         owed: Callable[[bool], None],
         below: int | None = None,
-    ) -> Position:
+    ) -> tuple[Position, bool]:
+        """Receive the next portion; whether there is more."""
         uids = await imap.search_from(position.uid + 1, position.since)
         uids = [uid for uid in uids if below is None or uid < below]
-        if uids:
+        portion = uids[:PORTION]
+        if portion:
             owed(True)
-        for at in range(0, len(uids), 300):
-            chunk = uids[at : at + 300]
-            sizes = await imap.sizes(chunk)
-            for batch in batches(chunk, sizes, self._one_by_one_to):
+            sizes = await imap.sizes(portion)
+            for batch in batches(portion, sizes, self._one_by_one_to):
                 position = await self._take(imap, position, batch, sizes)
                 received()
                 position = await self._change(imap, position)
-        return position
+        return position, len(uids) > PORTION
 
     async def _take(self, imap: Imap, position: Position, batch: list[int], sizes: dict[int, int]) -> Position:
         oversized = {uid for uid in batch if sizes.get(uid, 0) > LARGEST_MAIL}
@@ -273,7 +305,11 @@ class Intake:
         waits = self._pace.undelivered
         return waits[tries - 1].total_seconds() if tries <= len(waits) else 0
 
-    def _until_next_try(self, position: Position) -> timedelta:
+    def until_next_try(self) -> timedelta:
+        """How long nothing need be looked at, unless something is announced."""
+        position = self._position
+        if position is None:
+            return timedelta(0)
         waits = [timedelta(seconds=self._due.get(uid, 0) - monotonic()) for uid in position.missing]
         if position.pending:
             waits.append(timedelta(seconds=self._afterwards_due - monotonic()))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import ssl
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
@@ -17,13 +17,15 @@ from channels.errors import ChannelError, LoginRejected, PermanentFailure
 from channels.mail import acknowledgement, compose, page, parse
 from channels.mail.afterwards import Afterwards
 from channels.mail.imap import Imap, ImapServer, Limits
+from channels.mail.imap_protocol import quoted
 from channels.mail.intake import Intake, Pace
 from channels.mail.positions import Positions, canonical
 from channels.mail.recount import Recount
 from channels.mail.routing import RouteHeader
 from channels.mail.smtp import Smtp, SmtpServer
+from channels.mail.together import Line, Together
 from channels.mail.trust import Judge, named_on_top
-from channels.mail.watch import Watch, WatchOfOne
+from channels.mail.watch import Watch, WatchOfSome
 from inbox.envelope import Envelope
 from inbox.model import Attachment, ChannelId, Letter, Post
 
@@ -76,12 +78,13 @@ class Mailbox:
         self._pace = pace or Pace()
         if idle_renewal is not None:
             self._pace = replace(self._pace, idle_renewal=idle_renewal)
-        self._limits = limits
+        self._limits = limits or Limits()
         self._judge = judge
         self._route = route
         self._afterwards = afterwards
         self._copies: set[asyncio.Task[None]] = set()
         self._copying = asyncio.Lock()
+        self._closing = asyncio.Event()
         self._plain = imap.folder
         """Which folder's keys name no folder."""
 
@@ -90,27 +93,66 @@ class Mailbox:
     async def run(self, position: str | None, accept: Accept) -> None:
         positions = self._positions(position)
         watch = Watch(self.id, self._observer, len(positions.folders))
-        if len(positions.folders) == 1:
-            await self._receive(self._imap.folder, positions, accept, watch.of(0), asyncio.Event())
-            return
+        lines = [
+            Line(self._intake(folder, positions, accept), watch.of(number))
+            for number, folder in enumerate(positions.folders)
+        ]
         known_here = asyncio.Event()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number, folder in enumerate(positions.folders):
-                    group.create_task(self._receive(folder, positions, accept, watch.of(number), known_here))
-        except BaseExceptionGroup as several:
-            refused = several.subgroup(LoginRejected)
-            if refused is None:
-                raise
-            raise next(each for each in refused.exceptions if isinstance(each, LoginRejected)) from None
+        places, server = self._limits.doors.places, self._imap
+        if len(lines) > 1:
+            with places(server.host, server.user, 1):
+                await self._receive_together(lines, known_here, told=True)
+            logger.info("%s: the server does not tell of folders that are not open", self.id)
+        with places(server.host, server.user, len(lines)) as connections:
+            own = len(lines) if len(lines) <= connections else connections - 1
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for line in lines[:own]:
+                        group.create_task(self._receive(line, known_here))
+                    if lines[own:]:
+                        group.create_task(self._receive_together(lines[own:], known_here, told=False))
+            except BaseExceptionGroup as several:
+                refused = several.subgroup(LoginRejected)
+                if refused is None:
+                    raise
+                raise next(each for each in refused.exceptions if isinstance(each, LoginRejected)) from None
 
-    async def _receive(
-        self, folder: str, positions: Positions, accept: Accept, watch: WatchOfOne, known_here: asyncio.Event
-    ) -> None:
-        """Receive one folder, over a connection of its own: one that idles tells of one folder only (RFC 2177)."""
-        intake = Intake(
+    def _intake(self, folder: str, positions: Positions, accept: Accept) -> Intake:
+        return Intake(
             self.id, folder, positions, accept, self._pace, start_at=self._start_at, afterwards=self._afterwards
         )
+
+    async def _receive(self, line: Line, known_here: asyncio.Event) -> None:
+        """Receive one folder over a connection of its own: one that idles tells of one folder only (RFC 2177)."""
+        watch = line.watch
+
+        async def receive(imap: Imap, received: Callable[[], None]) -> None:
+            def known() -> None:
+                received()
+                watch.up()
+
+            await line.intake.receive(imap, watch.announced, known, watch.owed)
+
+        await self._persist(receive, watch, known_here)
+
+    async def _receive_together(self, lines: Sequence[Line], known_here: asyncio.Event, *, told: bool) -> None:
+        """Receive several folders over one connection. `told`: until the server does not tell of them."""
+        together = Together(lines, self._pace, told)
+        watch = lines[0].watch.whole.of(*(number for line in lines for number in line.watch.numbers))
+
+        async def receive(imap: Imap, received: Callable[[], None]) -> None:
+            if imap.can_watch or not told:
+                await together.receive(imap, watch.announced, received)
+
+        await self._persist(receive, watch, known_here)
+
+    async def _persist(
+        self,
+        receive: Callable[[Imap, Callable[[], None]], Awaitable[None]],
+        watch: WatchOfSome,
+        known_here: asyncio.Event,
+    ) -> None:
+        """Receive over one connection after the other, until `receive` returns."""
         wait = timedelta(0)
         while True:
             up_since: float | None = None
@@ -119,13 +161,13 @@ class Mailbox:
                 nonlocal up_since
                 if up_since is None:
                     up_since = monotonic()
-                    watch.up()
 
             reason, login_refused = "unforeseen", False
             try:
                 async with Imap(self.id, self._imap, self._limits) as imap:
                     known_here.set()
-                    await intake.receive(imap, watch.announced, received, watch.owed)
+                    await receive(imap, received)
+                    return
             except LoginRejected as failure:
                 if not known_here.is_set():
                     watch.down(failure.detail, None)
@@ -138,11 +180,19 @@ class Mailbox:
                 logger.exception("%s: receiving failed in a way nobody foresaw", self.id)
             if up_since is not None and monotonic() - up_since > wait.total_seconds():
                 wait = timedelta(0)
-            wait = min(max(wait * 2, self._pace.first_wait), self._pace.longest_wait)
-            # Jitter: after an outage a hundred mailboxes do not knock at once.
-            seconds = (self._pace.login_wait if login_refused else wait).total_seconds() * random.uniform(0.5, 1)
+            wait = self._pace.wait_after(wait)
+            seconds = self._pace.with_jitter(self._pace.login_wait if login_refused else wait)
             watch.down(reason, seconds)
             await asyncio.sleep(seconds)
+
+    @asynccontextmanager
+    async def _connected_aside(self) -> AsyncIterator[Imap]:
+        """A connection that receives nothing."""
+        async with (
+            self._limits.doors.aside(self._imap.host, self._imap.user),
+            Imap(self.id, self._imap, self._limits) as imap,
+        ):
+            yield imap
 
     async def list_keys(self, position: str) -> list[str] | None:
         return await self._recount().list_keys(self._positions(position))
@@ -156,10 +206,7 @@ class Mailbox:
         return positions
 
     def _recount(self) -> Recount:
-        def connect() -> Imap:
-            return Imap(self.id, self._imap, self._limits)
-
-        return Recount(self.id, connect, self._pace.undelivered[0])
+        return Recount(self.id, self._connected_aside, self._pace.undelivered[0])
 
     def read(self, raw: bytes) -> Envelope:
         envelope = parse.read_mail(raw)
@@ -190,30 +237,47 @@ class Mailbox:
         sent = await self._smtp.send(payload, raw)
         if self._sent_folder is not None:
             # Not waited for: were this process to end meanwhile, a reply that did leave would count as unknown.
-            self._copy_to_sent(raw)
+            self._copy_to_sent(raw, payload.message_id)
         return sent
 
-    def _copy_to_sent(self, raw: bytes) -> None:
+    def _copy_to_sent(self, raw: bytes, message_id: str) -> None:
         if len(self._copies) >= COPIES_WAITING:
             logger.warning("%s: sent, but not copied to the Sent folder: the server is too slow", self.id)
             return
-        task = asyncio.create_task(self._append(raw))
+        task = asyncio.create_task(self._append(raw, message_id))
         self._copies.add(task)
         task.add_done_callback(self._copies.discard)
 
-    async def _append(self, raw: bytes) -> None:
-        async with self._copying:
+    async def _append(self, raw: bytes, message_id: str) -> None:
+        for number, wait in enumerate((*self._pace.copied_again, None)):
             try:
-                async with Imap(self.id, self._imap, self._limits) as imap:
-                    folder = self._sent_folder
-                    if folder == "auto":
-                        folder = _sent_among(await imap.folders())
-                    if folder is None:
-                        logger.warning("%s: sent, but not copied: the server marks no folder as \\Sent", self.id)
-                    else:
-                        await imap.append(folder, raw)
+                async with self._copying:
+                    await self._append_once(raw, message_id, again=number > 0)
             except ChannelError as failure:
                 logger.warning("%s: sent, but not copied to the Sent folder: %s", self.id, failure.detail)
+                if wait is None or isinstance(failure, LoginRejected):
+                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait.total_seconds()):
+                        await self._closing.wait()
+                        return
+            else:
+                return
+
+    async def _append_once(self, raw: bytes, message_id: str, *, again: bool) -> None:
+        """Put the copy there, unless it is there already: a server that broke off may have kept it."""
+        async with self._connected_aside() as imap:
+            folder = self._sent_folder
+            if folder == "auto":
+                folder = _sent_among(await imap.folders())
+            if folder is None:
+                logger.warning("%s: sent, but not copied: the server marks no folder as \\Sent", self.id)
+                return
+            if again:
+                await imap.open_folder(folder)
+                if await imap.search("HEADER", "Message-ID", quoted(f"<{message_id}>")):
+                    return
+            await imap.append(folder, raw)
 
     async def readmitted(self) -> None:
         if self._imap.tokens is None:
@@ -222,6 +286,7 @@ class Mailbox:
             await self._imap.tokens.given()
 
     async def close(self) -> None:
+        self._closing.set()
         if self._copies:
             _, late = await asyncio.wait(self._copies, timeout=5)
             for task in late:

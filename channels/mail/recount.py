@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 from channels.base import Arrival, Take
@@ -22,7 +23,9 @@ TRIES = 3
 class Recount:
     """A second look at a mailbox's folders, over connections of its own: receiving goes on beside it."""
 
-    def __init__(self, channel: ChannelId, connect: Callable[[], Imap], pause: timedelta) -> None:
+    def __init__(
+        self, channel: ChannelId, connect: Callable[[], AbstractAsyncContextManager[Imap]], pause: timedelta
+    ) -> None:
         self._channel = channel
         self._connect = connect
         self._pause = pause.total_seconds()

@@ -18,28 +18,29 @@ class Watch:
     up: set[int] = field(default_factory=set)
     owing: set[int] = field(default_factory=set)
 
-    def of(self, number: int) -> WatchOfOne:
-        """What one of the folders tells."""
-        return WatchOfOne(self, number)
+    def of(self, *numbers: int) -> WatchOfSome:
+        """What one of the folders tells, or several that share a connection."""
+        return WatchOfSome(self, frozenset(numbers))
 
 
 @dataclass(frozen=True)
-class WatchOfOne:
-    """One folder's part of it."""
+class WatchOfSome:
+    """Their part of it."""
 
     whole: Watch
-    number: int
+    numbers: frozenset[int]
 
     def up(self) -> None:
-        """It is received."""
+        """They are received. It may be said again."""
         whole = self.whole
-        whole.up.add(self.number)
-        if len(whole.up) == whole.folders:
-            whole.observer.up(whole.channel)
+        if not self.numbers <= whole.up:
+            whole.up |= self.numbers
+            if len(whole.up) == whole.folders:
+                whole.observer.up(whole.channel)
 
     def down(self, reason: str, retry_in: float | None) -> None:
-        """It is not, and why."""
-        self.whole.up.discard(self.number)
+        """They are not, and why."""
+        self.whole.up -= self.numbers
         self.whole.observer.down(self.whole.channel, reason, retry_in)
 
     def announced(self) -> None:
@@ -47,9 +48,9 @@ class WatchOfOne:
         self.whole.observer.announced(self.whole.channel)
 
     def owed(self, something: bool) -> None:
-        """Whether the server has mails in it that are not received yet."""
+        """Whether the server has mails in them that are not received yet."""
         if something:
-            self.whole.owing.add(self.number)
+            self.whole.owing |= self.numbers
         else:
-            self.whole.owing.discard(self.number)
+            self.whole.owing -= self.numbers
         self.whole.observer.owed(self.whole.channel, bool(self.whole.owing))

@@ -171,7 +171,8 @@ async def test_one_folder_that_is_gone_is_told_and_holds_up_no_other(filled: Dov
         await kept.holds(1)
         await watcher.sees("down")
     assert watcher.count("up") == 0
-    assert "Nowhere" in watcher.events[0][1] or "EXAMINE refused" in watcher.events[0][1]
+    why = next(event[1] for event in watcher.events if event[0] == "down")
+    assert "Nowhere" in why or "EXAMINE refused" in why
     found = await check(server, sent_folder=None)
     assert [level for level, _, _ in found] == ["ok", "ok", "error"]
     assert found[2][2].startswith("Set folders to one of: ")

@@ -15,9 +15,9 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from channels.base import Arrival, Channel
-from channels.errors import LoginRejected, PermanentFailure
+from channels.errors import LoginRejected, PermanentFailure, TemporaryFailure
 from channels.mail.afterwards import Afterwards
-from channels.mail.imap import ImapServer, Limits
+from channels.mail.imap import Imap, ImapServer, Limits
 from channels.mail.intake import Pace
 from channels.mail.mailbox import Mailbox
 from channels.mail.positions import Position
@@ -618,6 +618,30 @@ async def test_a_copy_of_what_was_sent_is_in_the_sent_folder(dovecot: Dovecot, f
     assert [subject_of(copy) for copy in dovecot.mails("desk", "Sent")] == ["Re: Bonjour"]
     with dovecot.client("desk", "Sent") as client:
         assert client.search(None, "SEEN")[1] == [b"1"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_copy_whose_fate_was_unknown_is_in_the_sent_folder_once(
+    dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    append, broken = Imap.append, iter((True, False))
+
+    async def breaks_off(connection: Imap, folder: str, raw: bytes) -> None:
+        ends = next(broken)
+        if kept or not ends:
+            await append(connection, folder, raw)
+        if ends:
+            raise TemporaryFailure(DESK, "the line broke")
+
+    monkeypatch.setattr(Imap, "append", breaks_off)
+    letter = b"Message-ID: <" + LETTER.message_id.encode() + b">\r\n" + mail("Re: Bonjour")
+    async with smtp_server() as (smtp, _):
+        pace = replace(QUICK, copied_again=(timedelta(seconds=0.01),))
+        box = Mailbox(DESK, server_of(dovecot), smtp, Watcher(), sent_folder="Sent", pace=pace)
+        await box.send(LETTER, letter)
+        await asyncio.gather(*box._copies)
+        await box.close()
+    assert [subject_of(copy) for copy in dovecot.mails("desk", "Sent")] == ["Re: Bonjour"]
 
 
 async def test_nothing_is_copied_unless_asked(dovecot: Dovecot) -> None:
