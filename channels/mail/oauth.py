@@ -182,8 +182,8 @@ class TokenSource:
         self._file = file
         self._turn = asyncio.Lock()
         self._asked: set[asyncio.Task[str]] = set()
-        self._refused = ""
-        """The permission that the provider would not hear of any more."""
+        self._tried = ""
+        """The permission that was last used; "" where there was none."""
 
     async def token(self, refused: str | None = None) -> str:
         """A token that lasts long enough to log in.
@@ -201,7 +201,7 @@ class TokenSource:
         return await asyncio.shield(task)
 
     async def given(self) -> None:
-        """Return once the file holds another permission than the one that was refused."""
+        """Return once the file holds another permission than the one that was last used, whoever refused it."""
         while not self._is_another():  # noqa: ASYNC110  # another process writes it
             await asyncio.sleep(LOOKED_FOR_EVERY)
 
@@ -210,7 +210,7 @@ class TokenSource:
             kept = self._file.read()
         except (OSError, ValueError):
             return False
-        return kept is not None and kept["refresh_token"] != self._refused
+        return kept is not None and kept["refresh_token"] != self._tried
 
     async def close(self) -> None:
         """Let what the provider is being asked come to its end."""
@@ -232,6 +232,7 @@ class TokenSource:
             kept = self._file.read()
         except (OSError, ValueError) as failure:
             raise self._rejected(str(failure)) from None
+        self._tried = str(kept["refresh_token"]) if kept is not None else ""
         if kept is None:
             raise self._rejected(f"there is no permission in {self._file.path} yet")
         return kept
@@ -254,6 +255,7 @@ class TokenSource:
                 # RFC 6749 §6: a provider that gives no new refresh token leaves the old one valid.
                 fresh = {"refresh_token": kept["refresh_token"], **fresh}
                 await asyncio.to_thread(self._file.write, fresh)
+                self._tried = str(fresh["refresh_token"])
                 return fresh
         except OSError as failure:
             raise TemporaryFailure(self._channel, f"{self._file.path}: {failure.strerror}") from None
@@ -266,7 +268,6 @@ class TokenSource:
             said = said_by(failure)
             if said in _LATER:
                 raise TemporaryFailure(self._channel, f"the provider says {said}") from None
-            self._refused = refresh_token
             raise self._rejected(f"the provider says {said}") from None
         except httpx2.HTTPStatusError as failure:
             raise TemporaryFailure(self._channel, f"the provider answers {failure.response.status_code}") from None
