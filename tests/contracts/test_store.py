@@ -24,6 +24,7 @@ from inbox.model import (
     Delivery,
     Document,
     Event,
+    Priority,
     Receipt,
     Secretary,
     Shown,
@@ -36,6 +37,7 @@ from inbox.store.documents import (
     CONVERSATION_BY_NUMBER,
     CONVERSATION_IN_CHAT,
     CONVERSATIONS_OF_CONTACT,
+    CONVERSATIONS_QUEUED,
     EVENTS_OF_CONVERSATION,
     INDEXES,
     KINDS,
@@ -114,6 +116,26 @@ async def test_every_way_of_reading_finds_what_a_commit_that_returned_has_writte
     assert await store.find_by(ADDRESSES_OF_CONTACT, contact.id) == stored(address)
     assert await store.list(ADDRESSES_OF_CONTACT, contact.id) == [stored(address)]
     assert await store.count(ADDRESSES_OF_CONTACT, contact.id) == 1
+
+
+async def test_of_what_waits_the_urgent_comes_first_and_then_what_has_waited_longest(store: Store) -> None:
+    order = [
+        (Priority.URGENT, 2),
+        (Priority.URGENT, 3),
+        (Priority.NORMAL, 0),
+        (Priority.NORMAL, 4),
+        (Priority.LATER, 1),
+    ]
+    made = [
+        make(Conversation, account_id="a", priority=priority, queued_at=START + timedelta(minutes=minutes))
+        for priority, minutes in order
+    ]
+    held = make(Conversation, account_id="a", priority=Priority.URGENT, queued_at=None)
+    await store.commit(Changes(inserts=[held, *made[::-1]]))
+    assert [c.id for c in await store.list(CONVERSATIONS_QUEUED, "a")] == [c.id for c in made]
+    assert [c.id for c in await store.list(CONVERSATIONS_QUEUED, "a", after=stored(made[1]), limit=2)] == [
+        c.id for c in made[2:4]
+    ]
 
 
 async def test_many_documents_are_found_at_once(store: Store) -> None:
