@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from channels.mail.bounces import from_machine, is_null_path
+from channels.mail.bounces import MAY_BE_MACHINE, from_machine, is_null_path
 from channels.mail.headers import Fields, as_text, decode_text, first, read_addresses
 from channels.mail.parts import Tree
 from inbox.particulars import Automatic, Bounce
@@ -36,17 +36,22 @@ def read_origin(tree: Tree, bounce: Bounce | None) -> Origin:
     fields = root.fields
     list_id = _list_id(fields)
     report_type = root.parameters.get("report-type", "").lower()
-    automatic = Automatic.BOUNCE if bounce is not None else _automatic(fields, root.media_type, report_type, list_id)
-    if automatic is not None and bounce is None and (_is_handed_on(fields) or _invites(tree)):
-        automatic = None
-    unanswerable = automatic is not None or bool(list_id) or _is_unanswerable(fields) or _is_handed_on(fields)
+    named = _may_name_a_machine(fields)
+    automatic: Automatic | None = Automatic.BOUNCE
+    if bounce is None:
+        found = _automatic(fields, root.media_type, report_type, list_id, may_name_one=named)
+        automatic = None if found is not None and (_is_handed_on(fields) or _invites(tree)) else found
+    unanswerable = automatic is not None or bool(list_id) or _is_handed_on(fields)
+    unanswerable = unanswerable or _is_unanswerable(fields, may_name_one=named)
     return Origin(automatic, unanswerable, list_id)
 
 
 # ---------------------------------------------------------------- a machine wrote it
 
 
-def _automatic(fields: Fields, media_type: str, report_type: str, list_id: str) -> Automatic | None:
+def _automatic(
+    fields: Fields, media_type: str, report_type: str, list_id: str, *, may_name_one: bool
+) -> Automatic | None:
     if media_type == "multipart/report":
         # That it was read (RFC 8098), that it was called spam (RFC 5965), that a server did something with it.
         return Automatic.REPLY if report_type == "disposition-notification" else Automatic.NOTICE
@@ -78,7 +83,7 @@ def _automatic(fields: Fields, media_type: str, report_type: str, list_id: str) 
         return None
     sent_to_all = _bulk(fields) and not _is_discussion(fields, list_id)
     suppressed = _wants_no_answer(fields) and not _is_written_in_exchange(fields)
-    from_nobody = from_machine(fields) or _is_no_reply(fields) or _is_from_program(fields)
+    from_nobody = may_name_one and (from_machine(fields) or _is_no_reply(fields) or _is_from_program(fields))
     if not (suppressed or sent_to_all or from_nobody) or _is_for_another(fields):
         return None
     return Automatic.REPLY if suppressed and _answers(fields) else Automatic.NOTICE
@@ -148,7 +153,7 @@ def _invites(tree: Tree) -> bool:
     """Whether somebody asks to meet: his calendar sends it for him, and says so, but he waits for an answer."""
     fields = tree.root.fields
     if from_machine(fields) or _is_from_no_reply(fields) or _is_from_program(fields):
-        return False
+        return False  # what a machine announces nobody waits for
     return any(
         part.media_type == "text/calendar" and part.parameters.get("method", "").lower() in _ASKING
         for part in tree.root.leaves()
@@ -247,19 +252,23 @@ _CAMPAIGN = frozenset(
 # ---------------------------------------------------------------- nothing may go back
 
 
-def _is_unanswerable(fields: Fields) -> bool:
+def _is_unanswerable(fields: Fields, *, may_name_one: bool) -> bool:
     """RFC 3834 §2: nobody, no-reply, lists and bulk get no answer by themselves, whoever wrote."""
     precedence = _word(fields, "precedence")
     return (
         is_null_path(fields)
-        or from_machine(fields)
-        or _is_no_reply(fields)
-        or _is_from_no_reply(fields)
+        or (may_name_one and (from_machine(fields) or _is_no_reply(fields) or _is_from_no_reply(fields)))
         or any(name.startswith("list-") for name in fields)
         or precedence in ("bulk", "list", "junk")
         or not fields.keys().isdisjoint(("feedback-id", "x-loop", "x-mailing-list", "mailing-list", "x-list"))
         or _wants_no_answer(fields)
     )
+
+
+def _may_name_a_machine(fields: Fields) -> bool:
+    """Whether From or Reply-To can name one at all: one look, which nearly every mail fails."""
+    sender = first(fields, "from")
+    return b"@" not in sender or _MAY_BE_ONE.search(sender + first(fields, "reply-to")) is not None
 
 
 def _is_no_reply(fields: Fields) -> bool:
@@ -313,6 +322,7 @@ _MAY_BE_PROGRAM = re.compile(
     re.I,
 )
 """What `_PROGRAM` cannot be without."""
+_MAY_BE_ONE = re.compile(b"|".join(each.pattern for each in (MAY_BE_MACHINE, _MAY_NOT_REPLY, _MAY_BE_PROGRAM)), re.I)
 _REPORTS_DMARC = re.compile(r"\s*(?:\[[^\]]{0,20}\]\s*)?report domain:\s*\S{1,255}\s+submitter:", re.I)
 """RFC 7489 §7.2.1.1."""
 

@@ -86,7 +86,7 @@ def from_machine(fields: Fields) -> bool:
 
 def _is_named_machine(fields: Fields) -> bool:
     value = first(fields, "from")[:5000]
-    if b"@" in value and not _MAY_BE_MACHINE.search(value):
+    if b"@" in value and not MAY_BE_MACHINE.search(value):
         return False
     sender = as_text(value)[:500]
     addresses = [address.value for address in read_addresses(fields.get("from", ())[:1])]
@@ -101,7 +101,7 @@ def is_null_path(fields: Fields) -> bool:
     return path.startswith("<>") or path.lstrip("<").startswith("mailer-daemon")
 
 
-_MAY_BE_MACHINE = re.compile(rb"daemon|master|system|deliver|bounce|exchange", re.I)
+MAY_BE_MACHINE = re.compile(rb"daemon|master|system|deliver|bounce|exchange", re.I)
 """What `_MACHINE_ADDRESS` cannot be without."""
 _MACHINE_ADDRESS = re.compile(
     r"(?:mailer-?_?daemon|mail-?daemon|poo?st[_-]?master|mail(?:er)?-?system|maildeliver\w*|mail-?delivery\w*|mdaemon"

@@ -111,13 +111,24 @@ _PICTURE = re.compile(rb"<img\b([^<>]{0,8000})>")
 _POINT = re.compile(rb"\b(width|height)\s{0,9}[=:]\s{0,9}[\"']?\s{0,9}[01](?:px)?(?![\w.%])")
 _CELL = re.compile(rb"<t[dh][\s>]")
 _FORM = re.compile(rb"<(?:form|input|select|textarea|button|video|audio|svg|iframe)[\s>/]")
+_RICH = re.compile(b"<img|<t[dh]|" + _FORM.pattern.partition(b"[")[0])
 CELLS_OF_A_TABLE = 4
 PICTURES_OF_A_PAGE = 2
+
+
+def _may_be_rich(raw: bytes, part: Part) -> bool:
+    """Whether a page may hold any of that, by its octets as they came: most hold none, and need not be decoded."""
+    if part.encoding != "quoted-printable" or part.source is not None:
+        return True
+    came = raw[part.start : part.end].replace(b"=\r\n", b"").replace(b"=\n", b"").lower()
+    return b"=3c" in came or _RICH.search(came) is not None
 
 
 def is_rich(tree: Tree, text: Text) -> bool:
     """Whether its HTML shows more than its words: a table, several pictures, a form."""
     for part in text.pages[:3]:
+        if not _may_be_rich(tree.raw, part):
+            continue
         page = decode_part(tree.raw, part, LARGEST).lower()
         pictures = [picture for picture in _PICTURE.findall(page) if len(set(_POINT.findall(picture))) < 2]
         if len(pictures) >= PICTURES_OF_A_PAGE or _FORM.search(page):

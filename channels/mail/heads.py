@@ -483,7 +483,7 @@ _QUOTING = re.compile(
 
 def is_attribution_with_words(line: str) -> bool:
     """Whether an attribution and what it introduces stand in one line, as Yahoo's telephones write them."""
-    end = _WIDE_COLON.search(line) if names_something(line) else None
+    end = _WIDE_COLON.search(line) if "  " in line and names_something(line) else None
     if end is None:
         return False
     said = line[: end.start() + 1]
