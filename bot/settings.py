@@ -334,6 +334,8 @@ class DeskSettings(_Section):
     time_zone: TimeZone = "Europe/Paris"
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 15
     invitation_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 48
+    approval_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    """For how long after a secretary joined a supervisor reads her replies before they leave."""
     retention_days: Annotated[int, Field(ge=1, le=36500)] | None = None
     """None: what was closed is kept."""
 
@@ -375,6 +377,8 @@ class AccountSettings(_Section):
     tags: tuple[Slug, ...] = ()
     """Words that mean this account besides its key, where a mailbox is shared."""
     assignment: Literal["automatic", "manual"] = "automatic"
+    approval: bool = False
+    """A supervisor reads every secretary's reply before it leaves."""
     acknowledgement: AcknowledgementSettings = AcknowledgementSettings()
     reopen_days: Annotated[int, Field(ge=0, le=3650)] = 14
     retention_days: Annotated[int, Field(ge=0, le=36500)] | None = None

@@ -19,6 +19,7 @@ from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
 from handlers.menus import MOMENTS
 from handlers.queue import others_told
+from handlers.set_aside import answer_moment, answer_return
 from handlers.views import Voice
 from inbox import outbox
 from inbox.assignment import (
@@ -165,7 +166,7 @@ async def bar(
 async def ask(query: CallbackQuery, callback_data: Ask, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """Ask for the words of a note, for tags or for a moment: whatever she replies to the question is the answer."""
     conversation = await _conversation(desk, callback_data.conversation, secretary)
-    if callback_data.purpose not in list(Purpose):
+    if callback_data.purpose not in list(Purpose) or callback_data.purpose in (Purpose.SCHEDULE, Purpose.RETURN):
         raise NotFound
     purpose = Purpose(callback_data.purpose)
     if purpose is Purpose.SNOOZE:
@@ -206,6 +207,10 @@ async def answer(message: Message, unit: Unit, desk: Desk, secretary: Secretary,
             after = tagged(before, secretary, "" if words.strip() in _NOTHING else words)
             marked = event("tagged", after, unit.now, actor=secretary, detail={"tags": ", ".join(after.tags)})
             await _settle(unit, desk, secretary, before, after, Changes(inserts=[marked]))
+        case Purpose.SCHEDULE if question.draft_id is not None:
+            await answer_moment(words, question.draft_id, unit, desk, secretary)
+        case Purpose.RETURN if question.draft_id is not None:
+            await answer_return(words, question.draft_id, unit, desk, secretary)
         case Purpose.CONTACT_NAME | Purpose.CONTACT_NOTE:
             await _describe(before, words, unit, desk, secretary, question.purpose)
         case _:

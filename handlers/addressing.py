@@ -14,11 +14,12 @@ from handlers.desk import Desk, Unit
 from handlers.drafts import addressed
 from handlers.views import Voice
 from inbox.addressees import copy_candidates, everyone, reply_candidates, with_copy
-from inbox.drafts import find_open, last_inbound, require_author, require_may_write, written
+from inbox.drafts import changed, find_open, last_inbound, require_author, require_may_write, written
 from inbox.errors import InvalidTransition
 from inbox.model import Conversation, Draft, Secretary
 from inbox.model import Message as Said
 from inbox.outbox import preview_for
+from inbox.set_aside import told_approvers
 from inbox.store.base import Changes
 
 _ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:@\"\x00-\x20\x7f-\x9f]{1,64}@[^\s<>()\[\]\\,;:@\"\x00-\x20\x7f-\x9f]{1,253}")
@@ -42,8 +43,8 @@ async def write_to(
     draft, conversation, answers = await _by_mail(desk, callback_data.draft, secretary)
     candidates = reply_candidates(answers, desk.accounts[conversation.account_id])
     address = _chosen(candidates, callback_data.position, callback_data.check)
-    changed = msgspec.structs.replace(draft, recipients=(address,)) if address else None
-    await _settle(draft, changed, unit, secretary, voice)
+    chosen = msgspec.structs.replace(draft, recipients=(address,)) if address else None
+    await _settle(draft, chosen, unit, desk, secretary, voice)
 
 
 async def copy_to_all(
@@ -54,7 +55,8 @@ async def copy_to_all(
     account = desk.accounts[conversation.account_id]
     wanted = everyone(draft, answers, account)
     is_current = callback_data.check == check(copy_candidates(draft, answers, account))
-    await _settle(draft, msgspec.structs.replace(draft, copies=wanted) if is_current else None, unit, secretary, voice)
+    chosen = msgspec.structs.replace(draft, copies=wanted) if is_current else None
+    await _settle(draft, chosen, unit, desk, secretary, voice)
 
 
 async def copy(
@@ -64,8 +66,8 @@ async def copy(
     draft, conversation, answers = await _by_mail(desk, callback_data.draft, secretary)
     candidates = copy_candidates(draft, answers, desk.accounts[conversation.account_id])
     address = _chosen(candidates, callback_data.position, callback_data.check)
-    changed = with_copy(draft, address, wanted=callback_data.wanted) if address else None
-    await _settle(draft, changed, unit, secretary, voice)
+    chosen = with_copy(draft, address, wanted=callback_data.wanted) if address else None
+    await _settle(draft, chosen, unit, desk, secretary, voice)
 
 
 async def drop_file(
@@ -75,13 +77,13 @@ async def drop_file(
     draft = await desk.store.get(Draft, callback_data.draft)
     require_author(draft, secretary)
     paths = [file.path for file in draft.attachments]
-    changed, gone = None, None
+    chosen, gone = None, None
     if _chosen(paths, callback_data.position, callback_data.check) is not None:
         rest = list(draft.attachments)
         gone = rest.pop(callback_data.position)
-        changed = msgspec.structs.replace(draft, attachments=tuple(rest))
+        chosen = msgspec.structs.replace(draft, attachments=tuple(rest))
     erased = [gone.blob_id] if gone is not None and gone.blob_id else []
-    await _settle(draft, changed, unit, secretary, voice, Changes(blob_deletions=erased))
+    await _settle(draft, chosen, unit, desk, secretary, voice, Changes(blob_deletions=erased))
 
 
 def _chosen(candidates: tuple[str, ...] | list[str], position: int, said: str) -> str | None:
@@ -101,20 +103,23 @@ async def _by_mail(desk: Desk, draft_id: str, secretary: Secretary) -> tuple[Dra
 
 async def _settle(
     draft: Draft,
-    changed: Draft | None,
+    chosen: Draft | None,
     unit: Unit,
+    desk: Desk,
     secretary: Secretary,
     voice: Voice,
     besides: Changes | None = None,
 ) -> None:
     """Commit what was chosen, if anything, and show the preview as it is now. None: what was pressed is out of date."""
-    if changed is None:
+    if chosen is None:
         unit.say(voice.say("error.choice_changed"), alert=True)
-    elif changed != draft:
-        changed = msgspec.structs.replace(changed, updated_at=unit.now)
-    newest = changed or draft
+    elif chosen != draft:
+        chosen = changed(chosen, unit.now)
+    newest = chosen or draft
     changes = Changes(replacements=[newest] if newest != draft else [])
     changes += Changes(inserts=[preview_for(secretary, newest, unit.now, fresh=False)])
+    if newest != draft:
+        changes += await told_approvers(desk.store, draft, newest, unit.now)
     await unit.commit(
         changes + (besides or Changes()), account_id=draft.account_id, conversation_id=draft.conversation_id
     )
@@ -139,7 +144,9 @@ async def name_copies(message: Message, unit: Unit, desk: Desk, secretary: Secre
         if not _ADDRESS.fullmatch(address):
             raise InvalidTransition("error.no_address", address=address)
         draft = with_copy(draft, address.lower(), wanted=wanted)
-    draft = msgspec.structs.replace(draft, updated_at=unit.now)
+    draft = changed(draft, unit.now)
     changes = Changes(replacements=[draft]) if existing else Changes(inserts=[draft])
     changes += Changes(inserts=[preview_for(secretary, draft, unit.now, fresh=True)])
+    if existing is not None:
+        changes += await told_approvers(desk.store, existing, draft, unit.now)
     await unit.commit(changes, account_id=conversation.account_id, conversation_id=conversation.id)

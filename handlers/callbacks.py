@@ -133,6 +133,50 @@ class Undo(CallbackData, prefix="undo"):
     draft: str
 
 
+class PreviewMenu(CallbackData, prefix="pm"):
+    """Open one of a preview's menus under it; "" is its own buttons."""
+
+    draft: str
+    page: str
+
+
+class SendLater(CallbackData, prefix="slot"):
+    """Send a draft at one of the usual moments."""
+
+    draft: str
+    until: str
+
+
+class AskAbout(CallbackData, prefix="aska"):
+    """Be asked for the moment a draft leaves, or for the word it is returned with."""
+
+    draft: str
+    purpose: str
+
+
+class CallOff(CallbackData, prefix="off"):
+    """A draft waits for nothing any more."""
+
+    draft: str
+
+
+class AskApproval(CallbackData, prefix="appr"):
+    """Ask a supervisor to approve a draft."""
+
+    draft: str
+
+
+class Approve(CallbackData, prefix="ok"):
+    """It may leave; `version` is the one that was read."""
+
+    draft: str
+    seen: int
+
+
+class Approvals(CallbackData, prefix="tobe"):
+    """Show what waits for approval."""
+
+
 class DraftFor(CallbackData, prefix="for"):
     """The words this question replies to are for that conversation."""
 
@@ -236,6 +280,20 @@ class DropTemplate(CallbackData, prefix="dtpl"):
 
     template: str
     seen: int
+
+
+class Team(CallbackData, prefix="team"):
+    """Show a page of those who answer."""
+
+    page: int
+
+
+class Review(CallbackData, prefix="read"):
+    """A supervisor reads her replies before they leave, or no longer."""
+
+    secretary: str
+    on: bool
+    page: int
 
 
 class Person(CallbackData, prefix="who"):

@@ -33,6 +33,7 @@ from inbox.model import (
     Secretary,
     Status,
 )
+from inbox.set_aside import list_set_aside
 from inbox.store.base import Changes
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
@@ -79,6 +80,8 @@ async def close(
     before = await _conversation(desk, callback_data.conversation, secretary)
     if await outbox.last_unsettled_reply(desk.store, before.id) is not None:
         raise InvalidTransition("error.reply_pending")
+    if await list_set_aside(desk.store, before):
+        raise InvalidTransition("error.reply_set_aside")
     after = closed(before, secretary, callback_data.seen, unit.now)
     changes = Changes(
         replacements=[after],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from contextlib import nullcontext
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from inbox.assignment import require_serves
 from inbox.conversations import event
 from inbox.drafts import (
     MOST_FILES,
+    changed,
     discarded,
     find_open,
     is_awaited,
@@ -51,6 +53,7 @@ from inbox.model import (
     new_id,
 )
 from inbox.outbox import card_for, keep_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
+from inbox.set_aside import set_back, told_approvers
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATIONS_HELD, DRAFT_BY_ALBUM, DRAFT_BY_SOURCE, SHOWN_BY_MESSAGE, SHOWN_CURRENT
 
@@ -236,6 +239,10 @@ async def put(
     changes += Changes(inserts=[preview_for(secretary, draft, unit.now, fresh=not further)])
     if any(is_awaited(file, conversation) for file in files):
         changes += Changes(inserts=[keep_for(secretary, draft, unit.now)])
+    if existing is not None and existing.set_aside is not None:
+        because = Because(key="notice.set_back", args={"number": str(conversation.number)})
+        changes += Changes(inserts=[sentence_for(secretary, because, unit.now)])
+        changes += await told_approvers(desk.store, existing, draft, unit.now)
     await unit.commit(changes, account_id=conversation.account_id, conversation_id=conversation.id)
 
 
@@ -251,9 +258,10 @@ async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secret
     known = {(file.media_type, file.size, file.kind) for file in draft.attachments}
     if any((file.media_type, file.size, file.kind) not in known for file in envelope.attachments):
         raise InvalidTransition("error.edit_files")
-    changed = msgspec.structs.replace(draft, text=message.text or message.caption or "", updated_at=unit.now)
+    after = msgspec.structs.replace(changed(draft, unit.now), text=message.text or message.caption or "")
+    changes = Changes(replacements=[after], inserts=[preview_for(secretary, after, unit.now, fresh=False)])
     await unit.commit(
-        Changes(replacements=[changed], inserts=[preview_for(secretary, changed, unit.now, fresh=False)]),
+        changes + await told_approvers(desk.store, draft, after, unit.now),
         account_id=draft.account_id,
         conversation_id=draft.conversation_id,
     )
@@ -288,12 +296,13 @@ async def discard(
     """Throw the draft away."""
     draft = await desk.store.get(Draft, callback_data.draft)
     gone = discarded(draft, secretary, unit.now)
+    changes = Changes(
+        replacements=[gone],
+        inserts=[preview_for(secretary, gone, unit.now, fresh=False)],
+        blob_deletions=[file.blob_id for file in draft.attachments if file.blob_id],
+    )
     await unit.commit(
-        Changes(
-            replacements=[gone],
-            inserts=[preview_for(secretary, gone, unit.now, fresh=False)],
-            blob_deletions=[file.blob_id for file in draft.attachments if file.blob_id],
-        ),
+        changes + await told_approvers(desk.store, draft, gone, unit.now),
         account_id=draft.account_id,
         conversation_id=draft.conversation_id,
     )
@@ -312,45 +321,86 @@ async def send(
     require_author(draft, secretary)
     conversation = await store.get(Conversation, draft.conversation_id)
     require_serves(secretary, conversation.account_id)
-    if query.message is not None:
-        key = message_key(unit.receipt.channel_id, query.message.chat.id, query.message.message_id)
-        shown = await store.find_by(SHOWN_BY_MESSAGE, key)
-        if shown is not None and (shown.current_key is None or shown.shown_at < draft.updated_at):
-            # What she read there is not what would leave.
-            newest = preview_for(secretary, draft, unit.now, fresh=False)
-            await unit.commit(
-                Changes(inserts=[newest]), account_id=draft.account_id, conversation_id=draft.conversation_id
-            )
-            unit.say(voice.say("error.draft_changed"), alert=True)
-            return
+    if await is_outdated(query, unit, desk, draft):
+        # What she read there is not what would leave.
+        newest = preview_for(secretary, draft, unit.now, fresh=False)
+        await unit.commit(Changes(inserts=[newest]), account_id=draft.account_id, conversation_id=draft.conversation_id)
+        unit.say(voice.say("error.draft_changed"), alert=True)
+        return
     # The preview she pressed showed her this much; nothing newer can be claimed seen.
     seen = min(max(draft.seen_inbound, callback_data.seen), conversation.inbound_count)
     draft = msgspec.structs.replace(draft, seen_inbound=seen)
-    message_id = MessageId(new_id())
-    account = desk.accounts[conversation.account_id]
-    answers = await last_inbound(store, conversation.id)
     try:
-        out = outgoing(
-            draft,
-            conversation,
-            account,
-            secretary,
-            message_id,
-            _external_id(desk, conversation, message_id, sender_address(answers, account)),
-            answers,
-            unit.now,
-        )
-    except Stale as stale:
-        stale_preview = preview_for(secretary, draft, unit.now, fresh=False)
-        await unit.commit(Changes(inserts=[stale_preview]), account_id=account.id, conversation_id=conversation.id)
-        unit.say(voice.say(stale.key, **stale.args_shown), alert=True)
+        changes = await leaving(desk, draft, conversation, secretary, unit.now, unit.now + desk.undo)
+    except (Stale, FilesAwaited) as refusal:
+        await refuse_for_now(refusal, draft, unit, secretary, voice)
         return
-    except FilesAwaited as awaited:
-        # Whatever kept the file away, it is asked for once more, at once.
-        again = keep_for(secretary, draft, unit.now)
-        await unit.commit(Changes(inserts=[again]), account_id=account.id, conversation_id=conversation.id)
-        unit.say(voice.say(awaited.key, **awaited.args_shown), alert=True)
-        return
+    changes += await told_approvers(store, draft, changes.newest(draft), unit.now)
+    await unit.commit(changes, account_id=conversation.account_id, conversation_id=conversation.id)
+    unit.say(voice.say("toast.sending", seconds=str(int(desk.undo.total_seconds()))))
+
+
+async def is_outdated(query: CallbackQuery, unit: Unit, desk: Desk, draft: Draft) -> bool:
+    """Whether the preview that was pressed shows other words than the draft holds."""
+    if query.message is None:
+        return False
+    key = message_key(unit.receipt.channel_id, query.message.chat.id, query.message.message_id)
+    shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
+    return shown is not None and (shown.current_key is None or shown.shown_at < draft.updated_at)
+
+
+async def refuse_for_now(
+    refusal: Stale | FilesAwaited, draft: Draft, unit: Unit, secretary: Secretary, voice: Voice
+) -> None:
+    """Say why a draft stays, and see to it that she can go on."""
+    if isinstance(refusal, Stale):
+        mend = preview_for(secretary, draft, unit.now, fresh=False)
+    else:
+        mend = keep_for(secretary, draft, unit.now)  # whatever kept the file away, it is asked for once more, at once
+    await unit.commit(Changes(inserts=[mend]), account_id=draft.account_id, conversation_id=draft.conversation_id)
+    unit.say(voice.say(refusal.key, **refusal.args_shown), alert=True)
+
+
+async def leaving(
+    desk: Desk,
+    draft: Draft,
+    conversation: Conversation,
+    author: Secretary,
+    now: datetime,
+    due_at: datetime,
+    *,
+    is_decided: bool = False,
+) -> Changes:
+    """What is committed so that a draft leaves: it becomes a message and its deliveries.
+
+    Args:
+        due_at: until then it can be taken back.
+        is_decided: its author said before that it is to leave, then or once it is approved.
+
+    Raises:
+        Stale: the contact wrote after what its author had seen.
+        FilesAwaited: a file of it is not here yet.
+        InvalidTransition: it cannot leave.
+    """
+    store = desk.store
+    message_id = MessageId(new_id())
+    account = desk.accounts.get(conversation.account_id)
+    channel = desk.channels.get(conversation.channel_id)
+    if account is None or channel is None:
+        raise InvalidTransition("error.channel_gone")
+    answers = await last_inbound(store, conversation.id)
+    out = outgoing(
+        draft,
+        conversation,
+        account,
+        author,
+        message_id,
+        _external_id(desk, conversation, message_id, sender_address(answers, account)),
+        answers,
+        now,
+        trial=desk.trial,
+        is_decided=is_decided,
+    )
     reply = Reply(
         account=account,
         conversation=out.conversation,
@@ -360,13 +410,10 @@ async def send(
         answers=answers,
         recipients=tuple(r for r in out.message.recipients if r not in out.message.copies),
         attachments=out.message.attachments,
-        now=unit.now,
+        now=now,
         copies=out.message.copies,
         sender=out.message.author_address,
     )
-    channel = desk.channels.get(conversation.channel_id)
-    if channel is None:
-        raise InvalidTransition("error.channel_gone")
     size = sum(file.size for file in reply.attachments)
     async with desk.large if conversation.chat_id is None and size > LARGE else nullcontext():
         parcels = await _composed(desk, channel, reply)
@@ -380,24 +427,25 @@ async def send(
         out.conversation,
         [p.payload for p in parcels],
         tail,
-        unit.now,
-        unit.now + desk.undo,
+        now,
+        due_at,
     )
     changes = Changes(
         inserts=[
             message,
             *deliveries,
-            event("send_pressed", conversation, unit.now, actor=secretary, detail={"message": message.id}),
-            preview_for(secretary, out.draft, unit.now, fresh=False),
-            card_for(secretary, out.conversation, unit.now, fresh=False),
+            event("send_pressed", conversation, now, actor=author, detail={"message": message.id}),
+            preview_for(author, out.draft, now, fresh=False),
+            card_for(author, out.conversation, now, fresh=False),
         ],
         replacements=[out.draft, out.conversation],
         # Were it to end meanwhile, nobody would let go what waits for it.
         expectations=[tail] if tail else [],
         blobs=[blob for p in parcels for blob in p.blobs],
     )
-    await unit.commit(changes, account_id=account.id, conversation_id=conversation.id)
-    unit.say(voice.say("toast.sending", seconds=str(int(desk.undo.total_seconds()))))
+    args = {"number": str(conversation.number), "name": author.name}
+    answered = Because(key="notice.answered_meanwhile", args=args)
+    return changes + await set_back(store, conversation, answered, now, but=author.id)
 
 
 async def _composed(desk: Desk, channel: Channel, reply: Reply) -> tuple[Parcel, ...]:
@@ -426,5 +474,6 @@ async def undo(
     except NotFound:
         raise InvalidTransition("error.too_late") from None
     changes += Changes(inserts=[card_for(secretary, conversation, unit.now, fresh=False)])
+    changes += await told_approvers(desk.store, draft, changes.newest(draft), unit.now)
     await unit.commit(changes, account_id=draft.account_id, conversation_id=draft.conversation_id)
     unit.say(voice.say("toast.undone"))

@@ -19,7 +19,9 @@ from channels.errors import (
     PermanentFailure,
     TemporaryFailure,
 )
+from handlers import colleagues as team
 from handlers import views
+from handlers.colleagues import Member, TeamFacts
 from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
 from handlers.listing import ON_A_PAGE, ListFacts, listing
@@ -29,6 +31,7 @@ from handlers.ready import template_screen, templates_screen
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
+from inbox.approval import list_team, needs_approval
 from inbox.assignment import is_supervisor, list_present, may_serve, receivers
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
@@ -67,11 +70,13 @@ from inbox.model import (
     Shown,
     ShownKind,
     Status,
+    TeamNotice,
     Template,
     TemplatesNotice,
     TextNotice,
     new_id,
 )
+from inbox.set_aside import list_asked, list_set_aside
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
@@ -149,6 +154,8 @@ class Handover:
                 return await self._contact(delivery, payload)
             case TemplatesNotice():
                 return await self._templates(delivery, payload)
+            case TeamNotice():
+                return await self._team(delivery, payload)
             case FileNotice():
                 return await self._file(delivery, payload)
 
@@ -256,6 +263,10 @@ class Handover:
             known=await self._took_part_before(conversation),
             before=await store.list(CONVERSATIONS_OF_CONTACT, conversation.contact_id, descending=True, limit=2),
             matters=await store.count(CONVERSATIONS_OF_CONTACT, conversation.contact_id),
+            set_aside=[
+                (draft, await store.get(Secretary, draft.author_id))
+                for draft in await list_set_aside(store, conversation)
+            ],
             blocked=conversation.chat_id is not None and any(a.blocked_at is not None for a in addresses),
         )
 
@@ -278,6 +289,10 @@ class Handover:
         draft = await store.get(Draft, payload.draft_id)
         conversation = await store.get(Conversation, draft.conversation_id)
         if not may_serve(secretary, conversation.account_id):
+            return "", Changes()
+        is_author = secretary.id == draft.author_id
+        current = await store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.PREVIEW, draft.id))
+        if not is_author and not (is_supervisor(secretary) and (payload.fresh or current is not None)):
             return "", Changes()
         account = await self._account(conversation)
         answers = await last_inbound(store, conversation.id)
@@ -334,8 +349,12 @@ class Handover:
             copy_candidates=copy_candidates(draft, answers, account) if by_mail else (),
             everyone=everyone(draft, answers, account) if by_mail else (),
             awaited=[file for file in draft.attachments if is_open and is_awaited(file, conversation)],
+            author=None if is_author else await store.get(Secretary, draft.author_id),
+            needs_approval=is_author and needs_approval(account, secretary, self._desk.trial, looked_at),
+            received=inbound,
+            approver=await store.find(Secretary, draft.approved_by) if draft.approved_by is not None else None,
+            menu=payload.menu,
         )
-        current = await store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.PREVIEW, draft.id))
         voice = self._voice(secretary)
         screen = views.preview(facts, voice)
         # Only the preview of an open draft shows what arrived since: replying to another has seen no more.
@@ -371,6 +390,7 @@ class Handover:
             mine=mine,
             account_names={a.id: a.name for a in self._desk.accounts.values()},
             contact_names={c.id: c.name for c in contacts.values()},
+            asked_count=len(await list_asked(store, secretary)) if is_supervisor(secretary) else 0,
         )
         return await self._in_place(delivery, secretary, views.queue(facts, self._voice(secretary)), payload.edits)
 
@@ -441,6 +461,7 @@ class Handover:
             message_key=message_key(delivery.channel_id, secretary.chat_id, int(sent.reference)),
             telegram_message_id=int(sent.reference),
             conversation_id=conversation.id,
+            draft_id=payload.draft_id,
             shown_inbound=conversation.inbound_count,
             fingerprint="",
             current_key=None,
@@ -490,6 +511,19 @@ class Handover:
             kept = [each for shelf in ("", *names) for each in await list_shelf(desk.store, shelf)]
             screen = templates_screen(kept, names, payload.page, self._voice(secretary))
         return await self._in_place(delivery, secretary, screen, payload.edits)
+
+    async def _team(self, delivery: Delivery, payload: TeamNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        supervisor = await store.get(Secretary, payload.secretary_id)
+        everyone = await list_team(store, supervisor)
+        start = payload.page * team.ON_A_PAGE
+        shown = everyone[start : start + team.ON_A_PAGE]
+        presences = await store.find_many(Presence, [s.id for s in shown])
+        members = [Member(s, presences.get(s.id)) for s in shown]
+        facts = TeamFacts(members, payload.page, len(everyone), self._desk.trial)
+        return await self._in_place(
+            delivery, supervisor, team.team_screen(facts, self._voice(supervisor)), payload.edits
+        )
 
     async def _file(self, delivery: Delivery, payload: FileNotice) -> tuple[str, Changes]:
         store = self._desk.store

@@ -6,8 +6,9 @@ import asyncio
 
 from handlers.desk import Desk, patiently
 from handlers.queue import deal_waiting
+from handlers.set_aside import send_due
 from inbox.errors import Conflict
-from inbox.model import Conversation, Lease, Presence
+from inbox.model import Conversation, Draft, Lease, Presence
 from inbox.snoozing import woken
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATIONS_SNOOZED
@@ -50,6 +51,21 @@ async def wake_due(desk: Desk, lease: Lease | None = None) -> float | None:
     if not following or following[0].snoozed_until_at is None:
         return None
     return max((following[0].snoozed_until_at - desk.clock()).total_seconds(), BREATH)
+
+
+async def keep_sending(desk: Desk, lease: Lease | None = None) -> None:
+    """Let replies that wait for their moment leave; sleeps exactly until the next one.
+
+    Args:
+        lease: under which this worker does it, where others might.
+    """
+    watch = desk.store.watch(Draft, field="send_at")
+    try:
+        while True:
+            seconds = await patiently(lambda: send_due(desk, lease))
+            await watch.wait(seconds)
+    finally:
+        watch.close()
 
 
 async def keep_dealing(desk: Desk, lease: Lease | None = None) -> None:

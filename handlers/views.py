@@ -24,7 +24,7 @@ from handlers.legible import (
     shortened,
     units,
 )
-from handlers.menus import MORE, PRIORITY_MARKS, event_line, marks, menu_rows
+from handlers.menus import LATER, MOMENTS, MORE, PRIORITY_MARKS, event_line, marks, menu_rows
 from handlers.outcomes import delivery_state, trouble, undecided
 from inbox.assignment import is_supervisor
 from inbox.domains import aligned, domain_of
@@ -48,6 +48,7 @@ from inbox.model import (
     FileForm,
     Message,
     MessageId,
+    Purpose,
     QueueView,
     Secretary,
     Status,
@@ -137,6 +138,8 @@ class CardFacts:
     """Whom it can be handed to."""
     templates: Sequence[Template] = ()
     """The answers kept ready for its account."""
+    set_aside: Sequence[tuple[Draft, Secretary]] = ()
+    """The replies that are ready and wait, each with who wrote it."""
 
 
 def card(facts: CardFacts, voice: Voice) -> Screen:
@@ -157,7 +160,7 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         head += ["\n", say("card.related", number=str(conversation.related_number))]
     if marked := marks(conversation, voice):
         head += ["\n", marked]
-    head += ["\n", _standing(facts, voice)]
+    head += ["\n", _standing(facts, voice), *_set_aside(facts, voice)]
     if facts.blocked:
         head += ["\n", Bold(say("card.blocked"))]
     tail = trouble(facts.messages, facts.replies, voice)
@@ -179,6 +182,18 @@ def _background(facts: CardFacts, voice: Voice) -> list[Text | str]:
             "\n",
             f"🗂 {voice.say('card.matters', count=str(facts.matters - 1), number=str(earlier[0].number), when=when)}",
         ]
+    return lines
+
+
+def _set_aside(facts: CardFacts, voice: Voice) -> list[Text | str]:
+    """The replies that are ready and wait, a line each."""
+    lines: list[Text | str] = []
+    for draft, author in facts.set_aside[:3]:
+        name = person(author.name, 60)
+        if draft.send_at is not None:
+            lines += ["\n", f"📅 {voice.say('card.scheduled', name=name, when=voice.when(draft.send_at))}"]
+        elif draft.asked_at is not None:
+            lines += ["\n", f"🖋 {voice.say('card.asked', name=name, when=voice.when(draft.asked_at))}"]
     return lines
 
 
@@ -432,6 +447,10 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
         )
     elif is_supervisor(facts.viewer):
         rows.append([_button(say("button.release"), callbacks.Release(conversation=target))])
+    for draft, author in facts.set_aside[:3]:
+        if author.id != facts.viewer.id and (mine or is_supervisor(facts.viewer)):
+            off = say("button.call_off_of", name=person(author.name, 30))
+            rows.append([_button(off, callbacks.CallOff(draft=draft.id))])
     whole = [m for m in facts.messages if _is_worth_opening(m, facts)]
     if whole:
         page = callbacks.Whole(message=whole[-1].id, form=FileForm.PAGE)
@@ -538,18 +557,30 @@ class PreviewFacts:
     """What machines sent since the draft was begun, oldest first: to be known, not to be answered."""
     redirected_from: str = ""
     """The address of who wrote, where they had the reply led to another domain."""
+    author: Secretary | None = None
+    """Who wrote it, where that is not whoever it is shown to."""
+    needs_approval: bool = False
+    """It leaves only once a supervisor approved it."""
+    received: Sequence[Message] = ()
+    """The newest of what the contact said, oldest first: what whoever approves the draft reads it against."""
+    approver: Secretary | None = None
+    """Who approved it."""
+    menu: str = ""
+    """Which menu is open under it; "" for its own buttons."""
 
 
 def preview(facts: PreviewFacts, voice: Voice) -> Screen:
     """A draft exactly as the client will see it, and what became of it."""
     say, draft = voice.say, facts.draft
-    number = str(facts.conversation.number)
-    title = {
-        DraftState.OPEN: say("preview.title", number=number),
-        DraftState.SENT: say("preview.sent_title", number=number),
-        DraftState.DISCARDED: say("preview.discarded", number=number),
-    }[draft.state]
-    head: list[Text | str] = [Bold(title)]
+    head: list[Text | str] = [Bold(_preview_title(facts, voice))]
+    if draft.returned is not None:
+        head += ["\n", Bold(f"↩️ {say(draft.returned.key, **draft.returned.args)}")]
+    if facts.author is not None and draft.asked_at is not None:
+        head += ["\n", Italic(say("preview.to_approve"))]
+        for message in facts.received[-2:]:
+            head += ["\n💬 ", Italic(person(message.author_name, 60) or "?")]
+            if text := shortened(legible(_own_words(message)), 700):
+                head += ["\n", BlockQuote(text)]
     if draft.state is DraftState.OPEN and facts.unseen_count > 0:
         head += ["\n", Bold(say("preview.unseen", count=str(facts.unseen_count)))]
         for message in facts.unseen[-3:]:
@@ -579,23 +610,82 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
     return screen_of(Text(*head, "\n\n", body, *tail), _preview_buttons(facts, voice))
 
 
+def _preview_title(facts: PreviewFacts, voice: Voice) -> str:
+    """What becomes of the draft."""
+    say, draft, number = voice.say, facts.draft, str(facts.conversation.number)
+    who = person(facts.author.name, 60) if facts.author is not None else ""
+    if draft.state is DraftState.DISCARDED:
+        return say("preview.discarded", number=number)
+    if draft.state is DraftState.SENT:
+        if facts.approver is not None:
+            return say("preview.approved_title", number=number, name=person(facts.approver.name, 60))
+        return say("preview.sent_title", number=number)
+    if draft.asked_at is not None and facts.author is not None:
+        title = say("preview.asked_by", number=number, name=who)
+    elif draft.asked_at is not None:
+        title = say("preview.asked", number=number, when=voice.when(draft.asked_at))
+    elif draft.send_at is not None:
+        return say("preview.scheduled", number=number, when=voice.when(draft.send_at))
+    elif facts.author is not None:
+        return say("preview.not_asked", number=number, name=who)
+    else:
+        return say("preview.title", number=number)
+    if draft.wanted_at is not None:
+        title += f" · 📅 {voice.when(draft.wanted_at)}"
+    return title
+
+
 def _preview_buttons(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
     say, draft = voice.say, facts.draft
     if draft.state is DraftState.SENT and facts.undoable:
         return [[_button(say("button.undo"), callbacks.Undo(draft=draft.id))]]
     if draft.state is not DraftState.OPEN:
         return []
+    if facts.author is not None:
+        return _approval_buttons(draft, voice) if draft.asked_at is not None else []
+    drop = _button(say("button.discard"), callbacks.Discard(draft=draft.id))
+    if draft.asked_at is not None:
+        return [[_button(say("button.withdraw"), callbacks.CallOff(draft=draft.id)), drop]]
+    if facts.menu == LATER:
+        return _moments(draft, voice)
     stale = facts.unseen_count > 0
-    send = say("button.send_anyway" if stale else "button.send")
     seen = facts.conversation.inbound_count if stale else draft.seen_inbound
+    later = _button(say("button.send_later"), callbacks.PreviewMenu(draft=draft.id, page=LATER))
+    now = callbacks.Send(draft=draft.id, seen=seen)
+    if draft.send_at is not None:
+        off = _button(say("button.call_off"), callbacks.CallOff(draft=draft.id))
+        return [[_button(say("button.send_now"), now), later], [off, drop]]
+    edit = _button(say("button.edit"), callbacks.Edit(draft=draft.id))
+    ask = _button(say("button.ask_approval"), callbacks.AskApproval(draft=draft.id))
+    if stale:
+        first = [[_button(say("button.send_anyway"), now)], [edit, drop]]
+    elif facts.needs_approval:
+        first = [[ask], [later, edit, drop]]
+    else:
+        first = [[_button(say("button.send"), now)], [later, ask], [edit, drop]]
+    return [*first, *_choices(facts, voice), *_without(draft, voice)]
+
+
+def _approval_buttons(draft: Draft, voice: Voice) -> list[list[Button]]:
+    ok = voice.say("button.approve_later" if draft.wanted_at is not None else "button.approve")
+    back = callbacks.AskAbout(draft=draft.id, purpose=Purpose.RETURN)
     return [
-        [_button(send, callbacks.Send(draft=draft.id, seen=seen))],
-        [
-            _button(say("button.edit"), callbacks.Edit(draft=draft.id)),
-            _button(say("button.discard"), callbacks.Discard(draft=draft.id)),
-        ],
-        *_choices(facts, voice),
-        *_without(draft, voice),
+        [_button(ok, callbacks.Approve(draft=draft.id, seen=draft.version))],
+        [_button(voice.say("button.return"), back)],
+    ]
+
+
+def _moments(draft: Draft, voice: Voice) -> list[list[Button]]:
+    buttons = [
+        _button(voice.say(f"moment.{until}"), callbacks.SendLater(draft=draft.id, until=until)) for until in MOMENTS
+    ]
+    asks = callbacks.AskAbout(draft=draft.id, purpose=Purpose.SCHEDULE)
+    back = callbacks.PreviewMenu(draft=draft.id, page="")
+    return [
+        buttons[:2],
+        buttons[2:4],
+        [buttons[4], _button(voice.say("button.later_asked"), asks)],
+        [_button(f"◀ {voice.say('button.back')}", back)],
     ]
 
 
@@ -661,6 +751,8 @@ class QueueFacts:
     mine: Sequence[Conversation]
     account_names: Mapping[AccountId, str]
     contact_names: Mapping[str, str]
+    asked_count: int = 0
+    """Replies that wait for the viewer's approval."""
 
 
 def queue(facts: QueueFacts, voice: Voice) -> Screen:
@@ -693,7 +785,9 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
         _button(say("button.list_accounts"), callbacks.Listing(view=QueueView.ACCOUNTS, page=0, account="")),
     ]
     refresh = _button(say("button.refresh"), callbacks.Queue())
-    return screen_of(Text(*content), [first, *keyboard, lists, [refresh, duty]])
+    asked = say("button.asked", count=str(facts.asked_count))
+    to_read = [_button(asked, callbacks.Approvals())] if facts.asked_count else []
+    return screen_of(Text(*content), [first, to_read, *keyboard, lists, [refresh, duty]])
 
 
 def entry_line(conversation: Conversation, account: str, contact: str, voice: Voice) -> str:

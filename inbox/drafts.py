@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from inbox.addressees import addressees, sender_address
 from inbox.addressees import reply_recipients as reply_recipients
+from inbox.approval import needs_approval
 from inbox.assignment import require_serves
 from inbox.conversations import event, joined_by
 from inbox.errors import FilesAwaited, InvalidTransition, Stale
@@ -51,15 +52,25 @@ async def find_open(store: Store, conversation_id: ConversationId, author_id: Se
     return await store.find_by(DRAFT_OPEN, open_key(conversation_id, author_id))
 
 
+def require_open(conversation: Conversation, secretary: Secretary) -> None:
+    """Hold that a conversation goes on, in an account she serves.
+
+    Raises:
+        NotFound: she does not serve it.
+        InvalidTransition: it is closed.
+    """
+    require_serves(secretary, conversation.account_id)
+    if conversation.status is Status.CLOSED:
+        raise InvalidTransition("error.closed")
+
+
 def require_may_write(conversation: Conversation, secretary: Secretary) -> None:
     """Hold that only the conversation's holder writes in it.
 
     Raises:
         InvalidTransition: the conversation is closed, waits in the queue, or is someone else's.
     """
-    require_serves(secretary, conversation.account_id)
-    if conversation.status is Status.CLOSED:
-        raise InvalidTransition("error.closed")
+    require_open(conversation, secretary)
     if conversation.assignee_id != secretary.id:
         raise InvalidTransition("error.not_yours" if conversation.assignee_id else "error.take_it_first")
 
@@ -78,12 +89,11 @@ def written(
     require_may_write(conversation, secretary)
     if existing is not None:
         return msgspec.structs.replace(
-            existing,
+            changed(existing, now),
             text=text,
             attachments=attachments,
             seen_inbound=max(seen_inbound, existing.seen_inbound),
             source_key=source_key,
-            updated_at=now,
         )
     return Draft(
         id=DraftId(new_id()),
@@ -100,6 +110,20 @@ def written(
     )
 
 
+def changed(draft: Draft, now: datetime) -> Draft:
+    """The draft, about to say something else: what was to become of it as it was holds no more."""
+    return msgspec.structs.replace(
+        draft,
+        set_aside=None,
+        send_at=None,
+        asked_at=None,
+        wanted_at=None,
+        approved_by=None,
+        returned=None,
+        updated_at=now,
+    )
+
+
 def discarded(draft: Draft, secretary: Secretary, now: datetime) -> Draft:
     """The draft, thrown away.
 
@@ -107,7 +131,7 @@ def discarded(draft: Draft, secretary: Secretary, now: datetime) -> Draft:
         InvalidTransition: it was sent or discarded already.
     """
     require_author(draft, secretary)
-    return msgspec.structs.replace(draft, state=DraftState.DISCARDED, open_key=None, updated_at=now)
+    return msgspec.structs.replace(changed(draft, now), state=DraftState.DISCARDED, open_key=None)
 
 
 def require_author(draft: Draft, secretary: Secretary) -> None:
@@ -177,15 +201,30 @@ def outgoing(
     external_id: str,
     answers: Message | None,
     now: datetime,
+    *,
+    trial: timedelta = timedelta(0),
+    is_decided: bool = False,
 ) -> Outgoing:
-    """The message a draft becomes when its author sends it.
+    """The message a draft becomes when it is sent.
+
+    Args:
+        secretary: its author.
+        trial: for how long after she joined a supervisor approves what she writes.
+        is_decided: she said before that it is to leave, then or once it is approved: whoever holds the conversation
+            now, it does.
 
     Raises:
         Stale: the contact wrote after what she had seen.
-        InvalidTransition: the conversation is not hers any more, or there is nobody to write to.
+        InvalidTransition: the conversation is not hers any more, a supervisor must approve it first, or there is
+            nobody to write to.
     """
     require_author(draft, secretary)
-    require_may_write(conversation, secretary)
+    if is_decided:
+        require_open(conversation, secretary)
+    else:
+        require_may_write(conversation, secretary)
+    if draft.approved_by is None and needs_approval(account, secretary, trial, now):
+        raise InvalidTransition("error.needs_approval")
     unseen = conversation.inbound_count - draft.seen_inbound
     if unseen > 0:
         raise Stale(unseen)
@@ -223,7 +262,11 @@ def outgoing(
     return Outgoing(
         message=message,
         draft=msgspec.structs.replace(
-            draft, state=DraftState.SENT, open_key=None, message_id=message.id, updated_at=now
+            changed(draft, now),
+            state=DraftState.SENT,
+            open_key=None,
+            message_id=message.id,
+            approved_by=draft.approved_by,
         ),
         conversation=msgspec.structs.replace(
             conversation,
@@ -242,14 +285,15 @@ async def undone(
     Raises:
         InvalidTransition: too late, or it is not hers.
     """
-    if draft.author_id != secretary.id:
+    if secretary.id not in (draft.author_id, draft.approved_by):
         raise InvalidTransition("error.not_yours")
     if draft.state is not DraftState.SENT or draft.message_id is None:
         raise InvalidTransition("error.draft_gone")
     message = await store.get(Message, draft.message_id)
     changes = await cancel_reply(store, message, now) + Changes(expectations=[conversation])
     newer = await find_open(store, draft.conversation_id, draft.author_id)
-    changes += _open_again(secretary, draft, message, newer, now, fresh=False)
+    author = secretary if secretary.id == draft.author_id else await store.get(Secretary, draft.author_id)
+    changes += _open_again(author, draft, message, newer, now, fresh=False)
     return changes + Changes(inserts=[event("undone", conversation, now, actor=secretary)])
 
 
@@ -258,11 +302,10 @@ def _open_again(
 ) -> Changes:
     """The draft as it was before it was sent, and its author shown what holds its words now."""
     again = msgspec.structs.replace(
-        draft,
+        changed(draft, now),
         state=DraftState.OPEN,
         message_id=None,
         open_key=open_key(draft.conversation_id, draft.author_id),
-        updated_at=now,
     )
     if newer is None:
         return Changes(
@@ -271,13 +314,12 @@ def _open_again(
     # She already writes the next one: hers stays whole, the words taken back stand before it. Two messages
     # made it now, so an edit of one no longer stands for all of it.
     joined = msgspec.structs.replace(
-        newer,
+        changed(newer, now),
         text="\n\n".join(filter(None, (draft.text, newer.text))),
         attachments=(*draft.attachments, *newer.attachments),
         recipients=newer.recipients or draft.recipients,
         copies=tuple(dict.fromkeys((*draft.copies, *newer.copies))),
         source_key=None,
-        updated_at=now,
     )
     gone = msgspec.structs.replace(again, state=DraftState.DISCARDED, open_key=None)
     return Changes(

@@ -150,6 +150,8 @@ class Account(Document, frozen=True, kw_only=True):
     """Closed conversations older than this are erased; None: they are kept."""
     acknowledgement: str | None = None
     """What whoever opens a conversation by mail is told at once; "" is the desk's own sentence, None nothing."""
+    approval: bool = False
+    """Replies of secretaries leave in its name only once a supervisor approved them."""
     retired: bool = False
     """No longer in the config; its history stays."""
 
@@ -218,6 +220,9 @@ class Secretary(Document, frozen=True, kw_only=True):
     active: bool = True
     capacity: int = 20
     """She is dealt nothing more while this many conversations she holds wait for an answer."""
+    reviewed: bool | None = None
+    """Whether her replies need a supervisor's approval in every account; None: while she is new, where the desk says
+    so."""
     joined_at: datetime
 
 
@@ -433,6 +438,18 @@ class Draft(Document, frozen=True, kw_only=True):
     album_key: str | None = None
     """`channel:chat:album` of the last album in it: Telegram hands over an album file by file."""
     message_id: MessageId | None = None
+    set_aside: ConversationId | None = None
+    """Its conversation, exactly while it waits for a moment or for approval."""
+    send_at: datetime | None = None
+    """When it leaves by itself: set exactly while it waits for that moment."""
+    asked_at: datetime | None = None
+    """Since when it waits for a supervisor's approval."""
+    wanted_at: datetime | None = None
+    """Of one that waits for approval: when it is to leave once it has that; None: at once."""
+    approved_by: SecretaryId | None = None
+    """Who approved its words as they are."""
+    returned: Because | None = None
+    """What a supervisor said who wants it written otherwise."""
     created_at: datetime
     updated_at: datetime
 
@@ -517,11 +534,13 @@ class CardNotice(Part, frozen=True, kw_only=True, tag="card"):
 
 
 class PreviewNotice(Part, frozen=True, kw_only=True, tag="preview"):
-    """Show a secretary her draft exactly as the client will see it."""
+    """Show a secretary her draft, or a supervisor one to approve, exactly as the client will see it."""
 
     secretary_id: SecretaryId
     draft_id: DraftId
     fresh: bool
+    menu: str = ""
+    """Which of its menus is open under it; "" is its own buttons."""
 
 
 class Purpose(StrEnum):
@@ -532,6 +551,8 @@ class Purpose(StrEnum):
     SNOOZE = "snooze"
     CONTACT_NAME = "contact_name"
     CONTACT_NOTE = "contact_note"
+    SCHEDULE = "schedule"
+    RETURN = "return"
 
 
 class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):
@@ -543,6 +564,8 @@ class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):
     because: Because
     """The question."""
     reply_to: int | None = None
+    draft_id: DraftId | None = None
+    """The draft it is about."""
 
 
 class ContactNotice(Part, frozen=True, kw_only=True, tag="contact"):
@@ -557,6 +580,14 @@ class TemplatesNotice(Part, frozen=True, kw_only=True, tag="templates"):
 
     secretary_id: SecretaryId
     template_id: str | None = None
+    page: int = 0
+    edits: int | None = None
+
+
+class TeamNotice(Part, frozen=True, kw_only=True, tag="team"):
+    """Show a supervisor who answers for the accounts she serves, and whose replies are read first."""
+
+    secretary_id: SecretaryId
     page: int = 0
     edits: int | None = None
 
@@ -643,6 +674,7 @@ Payload = (
     | HistoryNotice
     | ContactNotice
     | TemplatesNotice
+    | TeamNotice
     | TextNotice
     | FileNotice
     | KeepNotice

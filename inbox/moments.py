@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
+from inbox.errors import InvalidTransition
 from inbox.notes import plain
 
+LONGEST = timedelta(days=366)
 MORNING = time(9)
 AFTERNOON = time(14)
 EVENING = time(18)
@@ -60,6 +62,18 @@ _NAMED = re.compile(
     rf"|\b({'|'.join(_MONTHS)}) (\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (\d{{4}}))?"
 )
 _IDLE = re.compile(r"\b(?:le|la|a|at|on|the|ce|cet|cette|this|prochaine?|next|vers|de|au)\b|[,.]")
+
+
+def require_ahead(moment: datetime, now: datetime) -> None:
+    """Hold that something can wait until then.
+
+    Raises:
+        InvalidTransition: it is past, or more than a year away.
+    """
+    if moment <= now:
+        raise InvalidTransition("error.moment_past")
+    if moment > now + LONGEST:
+        raise InvalidTransition("error.moment_far")
 
 
 def read_moment(words: str, now: datetime) -> datetime | None:

@@ -411,6 +411,9 @@ async def _show(store: Store, delivery: Delivery, now: datetime, *, ring: bool =
     if author is not None:
         if draft is not None:
             notices.append(preview_for(author, draft, now, fresh=False))
+            if draft.approved_by is not None:
+                approver = await store.get(Secretary, draft.approved_by)
+                notices.append(preview_for(approver, draft, now, fresh=False))
         notices.append(card_for(author, conversation, now, fresh=ring))
     if conversation.assignee_id is not None and conversation.assignee_id != message.author_id:
         holder = await store.get(Secretary, conversation.assignee_id)

@@ -47,7 +47,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     # ------------------------------------------------------------ whom we work for
     model.Account: _fields(
         desk="name identity addresses tags acknowledgement",
-        nothing="id version language time_zone mailbox assignment reopen_days retention_days retired",
+        nothing="id version language time_zone mailbox assignment reopen_days retention_days approval retired",
     ),
     model.Identity: _fields(desk="display_name from_address signature"),
     model.Contact: _fields(client="name language note barred_at", nothing="id version account_id created_at"),
@@ -58,7 +58,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     # ------------------------------------------------------------ who answers
     model.Secretary: _fields(
-        desk="name role language telegram_user_id chat_id channel_id accounts active capacity joined_at",
+        desk="name role language telegram_user_id chat_id channel_id accounts active capacity reviewed joined_at",
         nothing="id version",
     ),
     model.Presence: _fields(desk="on_duty since_at open_count last_assigned_at", nothing="id version"),
@@ -100,10 +100,10 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     particulars.BusinessCard: _fields(client="name organization phones addresses", nothing="path"),
     model.Draft: _fields(
         client="text recipients copies",
-        pointer="conversation_id message_id open_key",
-        desk="author_id source_key album_key",
-        parts="attachments",
-        nothing="id version account_id seen_inbound state created_at updated_at",
+        pointer="conversation_id message_id open_key set_aside",
+        desk="author_id source_key album_key approved_by",
+        parts="attachments returned",
+        nothing="id version account_id seen_inbound state send_at asked_at wanted_at created_at updated_at",
     ),
     model.Template: _fields(desk="name key text changed_by", nothing="id version shelf changed_at"),
     model.Event: _fields(
@@ -121,12 +121,13 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Post: _fields(client="chat_id text reply_to", parts="attachment"),
     model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet menu"),
     model.QuestionNotice: _fields(
-        pointer="conversation_id", desk="secretary_id", parts="because", nothing="purpose reply_to"
+        pointer="conversation_id draft_id", desk="secretary_id", parts="because", nothing="purpose reply_to"
     ),
     model.TemplatesNotice: _fields(desk="secretary_id", nothing="template_id page edits"),
+    model.TeamNotice: _fields(desk="secretary_id", nothing="page edits"),
     model.ContactNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.HistoryNotice: _fields(pointer="conversation_id", desk="secretary_id"),
-    model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh"),
+    model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh menu"),
     model.KeepNotice: _fields(pointer="draft_id", desk="secretary_id"),
     model.QueueNotice: _fields(desk="secretary_id", nothing="view account_id page edits"),
     model.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons"),

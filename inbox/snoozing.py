@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from inbox.assignment import balance, may_serve, queued, require_holds
 from inbox.conversations import event
-from inbox.errors import InvalidTransition
 from inbox.model import Because, Conversation, Presence, Secretary, Status
+from inbox.moments import require_ahead
 from inbox.outbox import card_for
 from inbox.store.base import Changes, Store
 from inbox.triage import placement_event
-
-LONGEST = timedelta(days=366)
 
 
 def snoozed(conversation: Conversation, secretary: Secretary, until: datetime, now: datetime) -> Conversation:
@@ -25,10 +23,7 @@ def snoozed(conversation: Conversation, secretary: Secretary, until: datetime, n
         NotAllowed: somebody else holds it.
     """
     require_holds(conversation, secretary)
-    if until <= now:
-        raise InvalidTransition("error.moment_past")
-    if until > now + LONGEST:
-        raise InvalidTransition("error.moment_far")
+    require_ahead(until, now)
     return msgspec.structs.replace(
         conversation,
         status=Status.SNOOZED,

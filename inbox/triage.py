@@ -51,6 +51,7 @@ from inbox.model import (
 from inbox.outbox import card_for, preview_for
 from inbox.particulars import Bounce, FailureKind
 from inbox.reports import FAILED, find_reported, is_for_first, marked
+from inbox.set_aside import hold_set_aside
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID, RECEIPT_ERASED
 
@@ -316,6 +317,7 @@ class Triage:
         """The rest of the unit: stale replies held, a holder who is there, and whoever must know told."""
         if before is not None:
             changes += await hold_stale_replies(self._store, conversation, now)
+            changes += await hold_set_aside(self._store, conversation, changes, now)
         placement = await self.place(conversation, now)
         conversation = placement.conversation
         changes += Changes(replacements=[conversation]) if before is not None else Changes(inserts=[conversation])

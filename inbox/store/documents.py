@@ -110,6 +110,10 @@ DRAFT_BY_SOURCE = Index(Draft, "by_source", ("source_key",))
 DRAFT_BY_ALBUM = Index(Draft, "by_album", ("album_key",))
 DRAFTS_OF_CONVERSATION = Index(Draft, "of_conversation", ("conversation_id",))
 DRAFT_OF_MESSAGE = Index(Draft, "of_message", ("message_id",))
+DRAFTS_SET_ASIDE = Index(Draft, "set_aside", ("set_aside",))
+DRAFTS_SCHEDULED = Index(Draft, "scheduled", ("send_at",))
+DRAFTS_ASKED = Index(Draft, "asked", ("asked_at",))
+"""Across accounts: whoever is shown it sees only what is in hers."""
 
 TEMPLATES = Index(Template, "on_shelf", ("shelf", "key"), unique=True)
 

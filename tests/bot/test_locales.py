@@ -32,15 +32,17 @@ FAMILIES = {
         *("request", "cancel", "counter", "reply", "accepted", "declined", "tentative", "publish"),
         *("daily", "weekly", "monthly", "yearly"),
     ),
+    "role.": ("secretary", "supervisor", "owner"),
     "priority.": ("urgent", "normal", "later"),
     "moment.": ("hour", "evening", "morning", "monday", "week"),
-    "ask.": ("note", "tags", "snooze", "contact_name", "contact_note"),
+    "ask.": ("note", "tags", "snooze", "contact_name", "contact_note", "schedule", "return"),
     "event.": (
         *("acknowledged", "acknowledgement_undelivered", "arrived", "assigned", "blocked", "unblocked", "closed"),
         *("confirmed", "delayed", "delivery_dead", "delivery_unknown", "edited", "filed", "given_up", "handed_over"),
         *("held", "imported", "not_acknowledged", "noted", "opened", "placed", "prioritised", "queued", "received"),
         *("released", "reopened", "send_pressed", "sent", "sent_again", "snoozed", "tagged", "taken", "undelivered"),
         *("undone", "woken", "barred", "unbarred", "renamed", "annotated"),
+        *("scheduled", "approval_asked", "approved", "returned", "corrected", "called_off"),
     ),
     "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),
 }

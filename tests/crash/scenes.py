@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from channels.mail.parse import LONGEST_TEXT
-from handlers.callbacks import Duty, Listing, Next, Queue, Show
+from handlers.callbacks import Approvals, Duty, Listing, Next, Queue, Show, Team
 from inbox.model import DeliveryState, Forgotten, Receipt, ReceiptState
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
-from inbox.store.documents import CONVERSATIONS_SNOOZED, RECEIPTS_BY_STATE
+from inbox.store.documents import CONVERSATIONS_SNOOZED, DRAFTS_SCHEDULED, RECEIPTS_BY_STATE
 from inbox.store.sqlite import SqliteStore
 from tests.crash.day import CABINET, Day
 from tests.crash.mortal import Death
@@ -287,6 +287,52 @@ async def the_moment_comes_that_anne_put_one_off_to(day: Day) -> None:
         (before,) = await store.list(CONVERSATIONS_SNOOZED, limit=2)
         await store.commit(Changes(replacements=[msgspec.structs.replace(before, snoozed_until_at=datetime.now(UTC))]))
     await day.sees(day.anne, "Puis-je passer jeudi ?", "le moment prévu est venu", button="rel:")
+
+
+async def the_moment_comes_for_annes_reply(day: Day) -> None:
+    day.press(day.anne, await _drafted(day), "pm:")
+    day.written.append("Oui, jeudi à 9 h.")
+    day.press(day.anne, await day.sees(day.anne, "Oui, jeudi à 9 h.", button="slot:"), "slot:")
+    await day.sees(day.anne, "Réponse programmée", button="off:")
+    async with SqliteStore(day.store) as store:
+        (before,) = await store.list(DRAFTS_SCHEDULED, limit=2)
+        await store.commit(Changes(replacements=[msgspec.structs.replace(before, send_at=datetime.now(UTC))]))
+    await _left_or_may_have(day, "Oui, jeudi à 9 h.")
+
+
+async def _asked(day: Day) -> None:
+    day.press(day.anne, await _drafted(day), "appr:")
+    await day.sees(day.lise, "Réponse de Anne à relire", "Oui, jeudi à 9 h.", button="ok:")
+
+
+async def lise_approves_annes_reply(day: Day) -> None:
+    await _asked(day)
+    day.written.append("Oui, jeudi à 9 h.")
+    day.press(day.lise, await day.sees(day.lise, "à relire", button="ok:"), "ok:")
+    await _left_or_may_have(day, "Oui, jeudi à 9 h.")
+
+
+async def lise_looks_at_what_is_to_be_approved(day: Day) -> None:
+    await _asked(day)
+    day.press_data(day.lise, NOTHING, Approvals().pack())
+    await day.sees(day.lise, "Réponse de Anne à relire", button="ok:")
+
+
+async def anne_looks_at_the_team(day: Day) -> None:
+    day.anne.user.send_text("/equipe")
+    await day.sees(day.anne, "Équipe", "Lise")
+
+
+async def anne_turns_a_page_of_the_team(day: Day) -> None:
+    day.press_data(day.anne, NOTHING, Team(page=0).pack())
+    await day.sees(day.anne, "Équipe", "Lise")
+
+
+async def anne_has_pauls_replies_read(day: Day) -> None:
+    await paul_joins(day)
+    await anne_looks_at_the_team(day)
+    day.press(day.anne, await day.sees(day.anne, "Équipe", button="read:"), "read:")
+    await day.sees(day.anne, "Paul", "relue")
 
 
 async def anne_opens_a_file(day: Day) -> None:

@@ -576,7 +576,7 @@ def test_a_preview_shows_the_reply_as_its_reader_will_see_it() -> None:
         "-- \n"
         "Secrétariat"
     )
-    assert labels(screen) == [["📤 Envoyer"], ["✏ Modifier", "🗑 Supprimer"]]
+    assert labels(screen) == [["📤 Envoyer"], ["📅 Plus tard…", "🖋 Faire relire"], ["✏ Modifier", "🗑 Supprimer"]]
     assert screen.keyboard[0][0].data == callbacks.Send(draft=facts.draft.id, seen=4).pack()
     assert views.preview(facts, EN).text.startswith("Preview of your reply · #7\nFrom: Dr Roux")
 

@@ -1,0 +1,398 @@
+"""What becomes of a draft that does not leave at once: it waits for a moment, or a supervisor reads it first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from aiogram import F, Router
+from aiogram.types import CallbackQuery, Message
+
+from handlers.callbacks import Approvals, Approve, AskAbout, AskApproval, CallOff, PreviewMenu, SendLater
+from handlers.desk import Desk, Unit
+from handlers.drafts import is_outdated, leaving, message_key, refuse_for_now
+from handlers.menus import MOMENTS
+from handlers.views import Voice
+from inbox import outbox
+from inbox.approval import list_approvers, needs_approval, on_duty
+from inbox.assignment import is_supervisor, may_serve
+from inbox.conversations import event
+from inbox.drafts import changed, require_author
+from inbox.errors import Conflict, FilesAwaited, InboxError, InvalidTransition, NotAllowed, NotFound, Stale
+from inbox.model import (
+    Because,
+    Conversation,
+    Draft,
+    DraftId,
+    DraftState,
+    Lease,
+    PreviewNotice,
+    Purpose,
+    QuestionNotice,
+    Secretary,
+    ShownKind,
+)
+from inbox.moments import read_moment
+from inbox.set_aside import (
+    approved,
+    asked,
+    corrected,
+    list_asked,
+    not_sent,
+    require_asked,
+    require_ready,
+    returned,
+    scheduled,
+    told_approvers,
+)
+from inbox.store.base import Changes
+from inbox.store.documents import DRAFTS_SCHEDULED, SHOWN_BY_MESSAGE
+
+log = structlog.get_logger(__name__)
+
+PAGE = 100
+MOST_TO_READ = 10
+BREATH = 0.02
+
+
+def build_router() -> Router:
+    """The buttons of a preview that say when, and those of whoever approves. Include it before drafts."""
+    router = Router(name="set_aside")
+    router.callback_query.register(open_menu, PreviewMenu.filter())
+    router.callback_query.register(send_later, SendLater.filter())
+    router.callback_query.register(ask_about, AskAbout.filter())
+    router.callback_query.register(call_off, CallOff.filter())
+    router.callback_query.register(ask_approval, AskApproval.filter())
+    router.callback_query.register(approve, Approve.filter())
+    router.callback_query.register(show_asked, Approvals.filter())
+    router.message.register(correct, F.text, ~F.text.startswith("/"), replies_to_anothers_draft)
+    return router
+
+
+async def _settle(unit: Unit, changes: Changes, draft: Draft) -> None:
+    await unit.commit(changes, account_id=draft.account_id, conversation_id=draft.conversation_id)
+
+
+async def _hers(desk: Desk, draft_id: str, secretary: Secretary) -> tuple[Draft, Conversation]:
+    draft = await desk.store.get(Draft, draft_id)
+    require_author(draft, secretary)
+    return draft, await desk.store.get(Conversation, draft.conversation_id)
+
+
+async def open_menu(
+    query: CallbackQuery, callback_data: PreviewMenu, unit: Unit, desk: Desk, secretary: Secretary
+) -> None:
+    """The preview with another set of buttons."""
+    draft, _ = await _hers(desk, callback_data.draft, secretary)
+    menu = PreviewNotice(secretary_id=secretary.id, draft_id=draft.id, fresh=False, menu=callback_data.page[:10])
+    shown = outbox.notice(
+        menu,
+        secretary.channel_id,
+        secretary.chat_id,
+        unit.now,
+        account_id=draft.account_id,
+        conversation_id=draft.conversation_id,
+    )
+    await _settle(unit, Changes(inserts=[shown]), draft)
+
+
+# ---------------------------------------------------------------- when
+
+
+async def send_later(
+    query: CallbackQuery, callback_data: SendLater, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """The draft leaves by itself at one of the usual moments."""
+    words = MOMENTS.get(callback_data.until)
+    moment = read_moment(words, unit.now.astimezone(ZoneInfo(desk.time_zone))) if words is not None else None
+    if moment is None:
+        raise NotFound
+    draft, conversation = await _hers(desk, callback_data.draft, secretary)
+    if await _is_refused(query, draft, conversation, unit, desk, secretary, voice):
+        return
+    await _put_aside(draft, conversation, moment, unit, desk, secretary)
+    unit.say(voice.say("toast.scheduled", when=voice.when(moment)))
+
+
+async def ask_about(
+    query: CallbackQuery, callback_data: AskAbout, unit: Unit, desk: Desk, secretary: Secretary
+) -> None:
+    """Ask for the moment a draft of hers leaves, or for the word one to approve is returned with."""
+    draft = await desk.store.get(Draft, callback_data.draft)
+    if callback_data.purpose == Purpose.RETURN:
+        require_asked(draft, secretary)
+    elif callback_data.purpose == Purpose.SCHEDULE:
+        require_author(draft, secretary)
+    else:
+        raise NotFound
+    conversation = await desk.store.get(Conversation, draft.conversation_id)
+    purpose = Purpose(callback_data.purpose)
+    question = QuestionNotice(
+        secretary_id=secretary.id,
+        conversation_id=conversation.id,
+        purpose=purpose,
+        because=Because(key=f"ask.{purpose}", args={"number": str(conversation.number)}),
+        draft_id=draft.id,
+    )
+    asks = outbox.notice(
+        question,
+        secretary.channel_id,
+        secretary.chat_id,
+        unit.now,
+        account_id=draft.account_id,
+        conversation_id=conversation.id,
+    )
+    await _settle(unit, Changes(inserts=[asks]), draft)
+
+
+async def answer_moment(words: str, draft_id: DraftId, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """The moment she was asked for."""
+    moment = read_moment(words, unit.now.astimezone(ZoneInfo(desk.time_zone)))
+    if moment is None:
+        raise InvalidTransition("error.moment_unclear")
+    draft, conversation = await _hers(desk, draft_id, secretary)
+    require_ready(draft, conversation, secretary)
+    await _put_aside(draft, conversation, moment, unit, desk, secretary)
+
+
+async def _is_refused(
+    query: CallbackQuery,
+    draft: Draft,
+    conversation: Conversation,
+    unit: Unit,
+    desk: Desk,
+    secretary: Secretary,
+    voice: Voice,
+) -> bool:
+    """Whether what she pressed cannot be as she pressed it; she is told."""
+    if await is_outdated(query, unit, desk, draft):
+        newest = outbox.preview_for(secretary, draft, unit.now, fresh=False)
+        await _settle(unit, Changes(inserts=[newest]), draft)
+        unit.say(voice.say("error.draft_changed"), alert=True)
+        return True
+    try:
+        require_ready(draft, conversation, secretary)
+    except (Stale, FilesAwaited) as refusal:
+        await refuse_for_now(refusal, draft, unit, secretary, voice)
+        return True
+    return False
+
+
+async def _put_aside(
+    draft: Draft, conversation: Conversation, moment: datetime | None, unit: Unit, desk: Desk, secretary: Secretary
+) -> None:
+    """The draft waits: for the moment, or for approval where it needs that or no moment is named."""
+    account = desk.accounts.get(conversation.account_id)
+    if account is None:
+        raise NotFound
+    is_free = draft.approved_by is not None or not needs_approval(account, secretary, desk.trial, unit.now)
+    # Whoever takes, gives or closes it meanwhile decides without knowing of this reply: then it is decided anew.
+    changes = Changes(expectations=[conversation])
+    if moment is not None and is_free:
+        after = scheduled(draft, moment, unit.now)
+        detail = {"draft": draft.id, "until": moment.isoformat()}
+        changes += Changes(inserts=[event("scheduled", conversation, unit.now, actor=secretary, detail=detail)])
+        changes += await told_approvers(desk.store, draft, after, unit.now)
+    else:
+        after = asked(draft, moment, unit.now)
+        approvers = await list_approvers(desk.store, draft.account_id, secretary.id)
+        if not approvers:
+            raise InvalidTransition("error.no_supervisor")
+        told = await on_duty(desk.store, approvers)
+        changes += Changes(
+            inserts=[
+                event("approval_asked", conversation, unit.now, actor=secretary, detail={"draft": draft.id}),
+                *(outbox.preview_for(each, after, unit.now, fresh=True) for each in told),
+            ]
+        )
+    changes += Changes(
+        replacements=[after],
+        inserts=[
+            outbox.preview_for(secretary, after, unit.now, fresh=False),
+            outbox.card_for(secretary, conversation, unit.now, fresh=False),
+        ],
+    )
+    await _settle(unit, changes, draft)
+
+
+async def call_off(
+    query: CallbackQuery, callback_data: CallOff, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """It waits for nothing any more: its author says so, or who holds the conversation or answers for all."""
+    before = await desk.store.get(Draft, callback_data.draft)
+    conversation = await desk.store.get(Conversation, before.conversation_id)
+    if not may_serve(secretary, before.account_id):
+        raise NotFound
+    is_hers = secretary.id in (before.author_id, conversation.assignee_id) or is_supervisor(secretary)
+    if not is_hers:
+        raise NotAllowed
+    if before.state is not DraftState.OPEN or before.set_aside is None:
+        raise InvalidTransition("error.not_set_aside")
+    after = changed(before, unit.now)
+    author = await desk.store.get(Secretary, before.author_id)
+    changes = Changes(
+        replacements=[after],
+        inserts=[
+            event("called_off", conversation, unit.now, actor=secretary, detail={"draft": before.id}),
+            outbox.preview_for(author, after, unit.now, fresh=author.id != secretary.id),
+            outbox.card_for(secretary, conversation, unit.now, fresh=False),
+        ],
+    )
+    if author.id != secretary.id:
+        args = {"number": str(conversation.number), "name": secretary.name}
+        changes += Changes(inserts=[outbox.sentence_for(author, Because(key="notice.called_off", args=args), unit.now)])
+    await _settle(unit, changes + await told_approvers(desk.store, before, after, unit.now), before)
+    unit.say(voice.say("toast.called_off"))
+
+
+# ---------------------------------------------------------------- approval
+
+
+async def ask_approval(
+    query: CallbackQuery, callback_data: AskApproval, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """A supervisor is to read it before it leaves."""
+    draft, conversation = await _hers(desk, callback_data.draft, secretary)
+    if await _is_refused(query, draft, conversation, unit, desk, secretary, voice):
+        return
+    await _put_aside(draft, conversation, None, unit, desk, secretary)
+    unit.say(voice.say("toast.approval_asked"))
+
+
+async def approve(
+    query: CallbackQuery, callback_data: Approve, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """It leaves, or waits for its moment: as it was read, or not at all."""
+    before = await desk.store.get(Draft, callback_data.draft)
+    require_asked(before, secretary)
+    if before.version != callback_data.seen:
+        newest = outbox.preview_for(secretary, before, unit.now, fresh=False)
+        await _settle(unit, Changes(inserts=[newest]), before)
+        unit.say(voice.say("error.draft_changed"), alert=True)
+        return
+    conversation = await desk.store.get(Conversation, before.conversation_id)
+    author = await desk.store.get(Secretary, before.author_id)
+    free = approved(before, secretary, unit.now)
+    if before.wanted_at is not None and before.wanted_at > unit.now:
+        after = scheduled(free, before.wanted_at, unit.now)
+        changes = Changes(
+            replacements=[after],
+            inserts=[
+                outbox.preview_for(author, after, unit.now, fresh=False),
+                outbox.card_for(author, conversation, unit.now, fresh=False),
+            ],
+            expectations=[conversation],
+        )
+    else:
+        due_at = unit.now + desk.undo
+        changes = await leaving(desk, free, conversation, author, unit.now, due_at, is_decided=True)
+    because = Because(key="notice.approved", args={"number": str(conversation.number), "name": secretary.name})
+    changes += Changes(
+        inserts=[
+            event("approved", conversation, unit.now, actor=secretary, detail={"draft": before.id}),
+            outbox.sentence_for(author, because, unit.now),
+        ]
+    )
+    changes += await told_approvers(desk.store, before, changes.newest(before), unit.now)
+    await _settle(unit, changes, before)
+    unit.say(voice.say("toast.approved"))
+
+
+async def replies_to_anothers_draft(
+    message: Message, unit: Unit, desk: Desk, secretary: Secretary
+) -> dict[str, Any] | bool:
+    """Whether a message replies to the preview of a draft that somebody else wrote, and to which."""
+    if message.reply_to_message is None:
+        return False
+    key = message_key(unit.receipt.channel_id, message.chat.id, message.reply_to_message.message_id)
+    shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
+    if shown is None or shown.kind is not ShownKind.PREVIEW or shown.draft_id is None:
+        return False
+    draft = await desk.store.find(Draft, shown.draft_id)
+    return {"draft": draft} if draft is not None and draft.author_id != secretary.id else False
+
+
+async def correct(message: Message, unit: Unit, desk: Desk, secretary: Secretary, draft: Draft) -> None:
+    """What a supervisor replies to a draft she was asked to approve stands in its place."""
+    after = corrected(draft, secretary, message.text or "", unit.now)
+    conversation = await desk.store.get(Conversation, draft.conversation_id)
+    author = await desk.store.get(Secretary, draft.author_id)
+    changes = Changes(
+        replacements=[after],
+        inserts=[
+            event("corrected", conversation, unit.now, actor=secretary, detail={"draft": draft.id}),
+            outbox.preview_for(author, after, unit.now, fresh=False),
+            outbox.preview_for(secretary, after, unit.now, fresh=True),
+        ],
+    )
+    others = await list_approvers(desk.store, draft.account_id, draft.author_id)
+    changes += Changes(
+        inserts=[outbox.preview_for(s, after, unit.now, fresh=False) for s in others if s.id != secretary.id]
+    )
+    await _settle(unit, changes, draft)
+
+
+async def answer_return(words: str, draft_id: DraftId, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """It goes back to whoever wrote it, with the word she was asked for."""
+    before = await desk.store.get(Draft, draft_id)
+    after = returned(before, secretary, words, unit.now)
+    conversation = await desk.store.get(Conversation, before.conversation_id)
+    author = await desk.store.get(Secretary, before.author_id)
+    changes = Changes(
+        replacements=[after],
+        inserts=[
+            event("returned", conversation, unit.now, actor=secretary, detail={"draft": before.id}),
+            outbox.preview_for(author, after, unit.now, fresh=True),
+            outbox.card_for(author, conversation, unit.now, fresh=False),
+        ],
+    )
+    await _settle(unit, changes + await told_approvers(desk.store, before, after, unit.now), before)
+
+
+async def show_asked(query: CallbackQuery, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice) -> None:
+    """Everything that waits for her approval, the oldest first, each to be read."""
+    if not is_supervisor(secretary):
+        raise NotAllowed
+    waiting = await list_asked(desk.store, secretary)
+    shown = [outbox.preview_for(secretary, draft, unit.now, fresh=True) for draft in waiting[:MOST_TO_READ]]
+    await unit.commit(Changes(inserts=shown))
+    unit.say(voice.say("toast.asked", count=str(len(waiting))))
+
+
+# ---------------------------------------------------------------- when its moment has come
+
+
+async def send_due(desk: Desk, lease: Lease | None = None) -> float | None:
+    """Let whatever is due leave; the seconds until the next, None where nothing waits."""
+    while True:
+        now = desk.clock()
+        due = await desk.store.list(DRAFTS_SCHEDULED, until=now, limit=PAGE)
+        for draft in due:
+            try:
+                changes = await _moment_come(desk, draft, now)
+                await desk.store.commit(changes + Changes(expectations=[lease] if lease is not None else []))
+            except Conflict:  # its author changed it, its client wrote or somebody took it, at this very moment
+                return BREATH
+        if len(due) < PAGE:
+            break
+    following = await desk.store.list(DRAFTS_SCHEDULED, since=now, limit=1)
+    if not following or following[0].send_at is None:
+        return None
+    return max((following[0].send_at - desk.clock()).total_seconds(), BREATH)
+
+
+async def _moment_come(desk: Desk, draft: Draft, now: datetime) -> Changes:
+    conversation = await desk.store.get(Conversation, draft.conversation_id)
+    author = await desk.store.get(Secretary, draft.author_id)
+    try:
+        return await leaving(desk, draft, conversation, author, now, now, is_decided=True)
+    except Stale as stale:
+        why: InboxError = stale
+    except InboxError as refusal:
+        if isinstance(refusal, Conflict):
+            raise
+        why = refusal
+    log.info("scheduled_reply_held", draft=draft.id, reason=why.key)
+    return await not_sent(desk.store, draft, conversation, Because(key=why.key, args=why.args_shown), now)
