@@ -66,6 +66,8 @@ class Reply:
     now: datetime
     copies: tuple[str, ...] = ()
     """Mail: who gets a copy."""
+    styles: tuple[Entity, ...] = ()
+    """How its words are set."""
     sender: str = ""
     """Mail: the address it leaves from, which is one of the account's; "" is its identity's."""
     contents: tuple[bytes, ...] = ()
@@ -81,6 +83,8 @@ class Preview:
     headers: tuple[tuple[str, str], ...]
     """Label (a key of the catalogue: `preview.from`, `preview.to`, `preview.subject`) and value."""
     text: str
+    styles: tuple[Entity, ...] = ()
+    """How its words are set."""
 
 
 @dataclass(frozen=True, slots=True)

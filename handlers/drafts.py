@@ -17,6 +17,7 @@ from handlers import callbacks
 from handlers.callbacks import Discard, DraftFor, Edit, Send, Undo
 from handlers.desk import LARGE, Desk, Unit
 from handlers.views import Voice, choose_conversation
+from inbox import styles
 from inbox.addressees import sender_address
 from inbox.assignment import require_serves
 from inbox.conversations import event
@@ -45,6 +46,7 @@ from inbox.model import (
     ConversationId,
     Draft,
     DraftState,
+    Entity,
     Letter,
     MessageId,
     Secretary,
@@ -102,6 +104,7 @@ class Words(NamedTuple):
     files: tuple[Attachment, ...]
     source: str
     album: str | None = None
+    styles: tuple[Entity, ...] = ()
 
 
 async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, envelope: Envelope) -> None:
@@ -112,6 +115,7 @@ async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, 
         files=tuple(msgspec.structs.replace(file, held_by=channel_id) for file in envelope.attachments),
         source=message_key(channel_id, chat_id, message.message_id),
         album=f"{channel_id}:{chat_id}:{message.media_group_id}" if message.media_group_id else None,
+        styles=set_in(message),
     )
     if words.album is not None:
         begun = await desk.store.find_by(DRAFT_BY_ALBUM, words.album)
@@ -125,6 +129,12 @@ async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, 
         return
     conversation, seen, replaces = await addressed(message, unit, desk)
     await put(conversation, words, seen, unit, desk, secretary, replaces=replaces)
+
+
+def set_in(message: Message) -> tuple[Entity, ...]:
+    """How the words of a message of hers are set."""
+    found = message.entities or message.caption_entities or []
+    return styles.kept(Entity(type=e.type, offset=e.offset, length=e.length, url=e.url) for e in found)
 
 
 async def addressed(message: Message, unit: Unit, desk: Desk) -> tuple[Conversation, int, bool]:
@@ -203,7 +213,15 @@ async def choose(
     conversation = await desk.store.get(Conversation, callback_data.conversation)
     seen = await last_seen(desk, conversation, secretary)
     source = message_key(unit.receipt.channel_id, original.chat.id, original.message_id)
-    await put(conversation, Words(original.text, (), source), seen, unit, desk, secretary, replaces=False)
+    await put(
+        conversation,
+        Words(original.text, (), source, styles=set_in(original)),
+        seen,
+        unit,
+        desk,
+        secretary,
+        replaces=False,
+    )
     unit.say(voice.say("toast.draft", number=str(conversation.number)))
 
 
@@ -219,20 +237,21 @@ async def put(
 ) -> None:
     """The words in her draft: in place of what it said, or after it; files always join those that are there."""
     existing = await find_open(desk.store, conversation.id, secretary.id)
-    text, files, origin = words.text, words.files, words.source
+    text, files, origin, set_as = words.text, words.files, words.source, words.styles
     further = existing is not None and words.album is not None and existing.album_key == words.album
     if existing is not None and existing.source_key != words.source:  # else a button pressed twice
         files = (*existing.attachments, *files)
         if words.files and not text:
-            text, origin = existing.text, existing.source_key or ""
+            text, origin, set_as = existing.text, existing.source_key or "", existing.styles
         elif existing.text and (not replaces or further):
             # Two messages make this draft: an edit of one must not stand for both.
+            set_as = styles.joined(existing.text, existing.styles, text, set_as)
             text, origin = f"{existing.text}\n\n{text}", ""
     elif existing is not None:
         files = existing.attachments
     if len(files) > MOST_FILES:
         raise InvalidTransition("error.too_many_files", count=str(MOST_FILES))
-    draft = written(existing, conversation, secretary, text, files, seen, origin or None, unit.now)
+    draft = written(existing, conversation, secretary, text, files, seen, origin or None, unit.now, set_as)
     if words.album is not None:
         draft = msgspec.structs.replace(draft, album_key=words.album)
     changes = Changes(replacements=[draft]) if existing else Changes(inserts=[draft])
@@ -258,7 +277,8 @@ async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secret
     known = {(file.media_type, file.size, file.kind) for file in draft.attachments}
     if any((file.media_type, file.size, file.kind) not in known for file in envelope.attachments):
         raise InvalidTransition("error.edit_files")
-    after = msgspec.structs.replace(changed(draft, unit.now), text=message.text or message.caption or "")
+    text = message.text or message.caption or ""
+    after = msgspec.structs.replace(changed(draft, unit.now), text=text, styles=set_in(message))
     changes = Changes(replacements=[after], inserts=[preview_for(secretary, after, unit.now, fresh=False)])
     await unit.commit(
         changes + await told_approvers(desk.store, draft, after, unit.now),
@@ -407,6 +427,7 @@ async def leaving(
         message_id=message_id,
         external_id=out.message.external_id,
         text=out.message.text,
+        styles=draft.styles,
         answers=answers,
         recipients=tuple(r for r in out.message.recipients if r not in out.message.copies),
         attachments=out.message.attachments,

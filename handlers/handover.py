@@ -320,6 +320,7 @@ class Handover:
             message_id=draft.message_id or MessageId(draft.id),
             external_id=draft.id,
             text=draft.text,
+            styles=draft.styles,
             answers=answers,
             recipients=to,
             attachments=draft.attachments,

@@ -8,10 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-
-def units(text: str) -> int:
-    """The length Telegram counts: UTF-16 code units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+from inbox.styles import units as units
 
 
 def shortened(text: str, most: int) -> str:

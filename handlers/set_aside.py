@@ -12,7 +12,7 @@ from aiogram.types import CallbackQuery, Message
 
 from handlers.callbacks import Approvals, Approve, AskAbout, AskApproval, CallOff, PreviewMenu, SendLater
 from handlers.desk import Desk, Unit
-from handlers.drafts import is_outdated, leaving, message_key, refuse_for_now
+from handlers.drafts import is_outdated, leaving, message_key, refuse_for_now, set_in
 from handlers.menus import MOMENTS
 from handlers.views import Voice
 from inbox import outbox
@@ -316,7 +316,7 @@ async def replies_to_anothers_draft(
 
 async def correct(message: Message, unit: Unit, desk: Desk, secretary: Secretary, draft: Draft) -> None:
     """What a supervisor replies to a draft she was asked to approve stands in its place."""
-    after = corrected(draft, secretary, message.text or "", unit.now)
+    after = corrected(draft, secretary, message.text or "", set_in(message), unit.now)
     conversation = await desk.store.get(Conversation, draft.conversation_id)
     author = await desk.store.get(Secretary, draft.author_id)
     changes = Changes(

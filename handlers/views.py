@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aiogram.filters.callback_data import CallbackData
@@ -26,6 +26,7 @@ from handlers.legible import (
 )
 from handlers.menus import LATER, MOMENTS, MORE, PRIORITY_MARKS, event_line, marks, menu_rows
 from handlers.outcomes import delivery_state, trouble, undecided
+from inbox import styles
 from inbox.assignment import is_supervisor
 from inbox.domains import aligned, domain_of
 from inbox.lookalikes import looks_like
@@ -99,7 +100,7 @@ def screen_of(content: Text, keyboard: Sequence[Sequence[Button]] = ()) -> Scree
     text, entities = content.render()
     return Screen(
         text=text,
-        entities=tuple(Entity(type=e.type, offset=e.offset, length=e.length) for e in entities),
+        entities=tuple(Entity(type=e.type, offset=e.offset, length=e.length, url=e.url) for e in entities),
         keyboard=tuple(tuple(row) for row in keyboard if row),
     )
 
@@ -607,7 +608,10 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
         tail = ["\n", *files, *tail]
     room = LONGEST - 100 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
     body = shortened(legible(facts.preview.text), room)
-    return screen_of(Text(*head, "\n\n", body, *tail), _preview_buttons(facts, voice))
+    screen = screen_of(Text(*head, "\n\n", body, *tail), _preview_buttons(facts, voice))
+    above = units(Text(*head, "\n\n").render()[0])
+    set_as = styles.moved(styles.carried_over(facts.preview.styles, facts.preview.text, body), above)
+    return replace(screen, entities=(*screen.entities, *set_as))
 
 
 def _preview_title(facts: PreviewFacts, voice: Voice) -> str:

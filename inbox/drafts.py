@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from inbox import styles
 from inbox.addressees import addressees, sender_address
 from inbox.addressees import reply_recipients as reply_recipients
 from inbox.approval import needs_approval
@@ -25,6 +26,7 @@ from inbox.model import (
     Draft,
     DraftId,
     DraftState,
+    Entity,
     Message,
     MessageId,
     Secretary,
@@ -84,6 +86,7 @@ def written(
     seen_inbound: int,
     source_key: str | None,
     now: datetime,
+    styles: tuple[Entity, ...] = (),
 ) -> Draft:
     """The draft with these words: a new one, or hers with its words replaced."""
     require_may_write(conversation, secretary)
@@ -91,6 +94,7 @@ def written(
         return msgspec.structs.replace(
             changed(existing, now),
             text=text,
+            styles=styles,
             attachments=attachments,
             seen_inbound=max(seen_inbound, existing.seen_inbound),
             source_key=source_key,
@@ -101,6 +105,7 @@ def written(
         conversation_id=conversation.id,
         author_id=secretary.id,
         text=text,
+        styles=styles,
         attachments=attachments,
         seen_inbound=seen_inbound,
         open_key=open_key(conversation.id, secretary.id),
@@ -316,6 +321,7 @@ def _open_again(
     joined = msgspec.structs.replace(
         changed(newer, now),
         text="\n\n".join(filter(None, (draft.text, newer.text))),
+        styles=styles.joined(draft.text, draft.styles, newer.text, newer.styles),
         attachments=(*draft.attachments, *newer.attachments),
         recipients=newer.recipients or draft.recipients,
         copies=tuple(dict.fromkeys((*draft.copies, *newer.copies))),

@@ -423,6 +423,8 @@ class Draft(Document, frozen=True, kw_only=True):
     conversation_id: ConversationId
     author_id: SecretaryId
     text: str
+    styles: tuple[Entity, ...] = ()
+    """How its words are set."""
     attachments: tuple[Attachment, ...] = ()
     recipients: tuple[str, ...] | None = None
     """Mail: whom its author chose to write to; None: whom the rule names."""
@@ -490,6 +492,8 @@ class Entity(Part, frozen=True, kw_only=True):
     type: str
     offset: int
     length: int
+    url: str | None = None
+    """Where a link leads that is behind the words."""
 
 
 class Button(Part, frozen=True, kw_only=True):
@@ -516,6 +520,7 @@ class Post(Part, frozen=True, kw_only=True, tag="post"):
 
     chat_id: int
     text: str = ""
+    styles: tuple[Entity, ...] = ()
     reply_to: int | None = None
     attachment: Attachment | None = None
 

@@ -102,7 +102,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         client="text recipients copies",
         pointer="conversation_id message_id open_key set_aside",
         desk="author_id source_key album_key approved_by",
-        parts="attachments returned",
+        parts="styles attachments returned",
         nothing="id version account_id seen_inbound state send_at asked_at wanted_at created_at updated_at",
     ),
     model.Template: _fields(desk="name key text changed_by", nothing="id version shelf changed_at"),
@@ -118,7 +118,8 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         "attempts created_at ended_at error",
     ),
     model.Letter: _fields(client="recipients message_id", pointer="blob_id", desk="sender", nothing="copy"),
-    model.Post: _fields(client="chat_id text reply_to", parts="attachment"),
+    model.Post: _fields(client="chat_id text reply_to", parts="styles attachment"),
+    model.Entity: _fields(client="url", nothing="type offset length"),
     model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet menu"),
     model.QuestionNotice: _fields(
         pointer="conversation_id draft_id", desk="secretary_id", parts="because", nothing="purpose reply_to"

@@ -21,6 +21,7 @@ from inbox.model import (
     Conversation,
     Draft,
     DraftState,
+    Entity,
     Secretary,
     SecretaryId,
 )
@@ -102,11 +103,11 @@ def approved(draft: Draft, supervisor: Secretary, now: datetime) -> Draft:
     )
 
 
-def corrected(draft: Draft, supervisor: Secretary, text: str, now: datetime) -> Draft:
+def corrected(draft: Draft, supervisor: Secretary, text: str, styles: tuple[Entity, ...], now: datetime) -> Draft:
     """The draft in the supervisor's words; it still waits for approval."""
     require_asked(draft, supervisor)
     # Her own message says something else now: an edit of it would undo the correction.
-    return msgspec.structs.replace(draft, text=text, source_key=None, updated_at=now)
+    return msgspec.structs.replace(draft, text=text, styles=styles, source_key=None, updated_at=now)
 
 
 def returned(draft: Draft, supervisor: Secretary, word: str, now: datetime) -> Draft:

@@ -24,8 +24,10 @@ from babel.dates import format_date, format_time
 
 from channels.base import Parcel, Preview, Reply
 from channels.mail.headers import is_address, tidy
+from channels.mail.markup import marked_up, plain, styled
+from inbox import styles
 from inbox.conversations import bare_subject
-from inbox.model import Attachment, BlobId, Letter, Message
+from inbox.model import Attachment, BlobId, Entity, Letter, Message
 from inbox.particulars import Forward
 from inbox.store.base import Blob
 
@@ -63,7 +65,7 @@ def preview(reply: Reply) -> Preview:
     if reply.copies:
         headers.append(("preview.cc", ", ".join(reply.copies)))
     headers.append(("preview.subject", answer_subject(reply.conversation.subject)))
-    return Preview(headers=tuple(headers), text=letter_text(reply))
+    return Preview(headers=tuple(headers), text=_under(reply, _clean(reply.text)), styles=_styles(reply))
 
 
 def _sender(reply: Reply) -> str:
@@ -72,7 +74,15 @@ def _sender(reply: Reply) -> str:
 
 def letter_text(reply: Reply) -> str:
     """The words that leave, with the signature; the quoted original follows them."""
-    words, signature = _clean(reply.text), _clean(reply.account.identity.signature)
+    return _under(reply, plain(_clean(reply.text), _styles(reply)))
+
+
+def _styles(reply: Reply) -> tuple[Entity, ...]:
+    return styles.carried_over(reply.styles, reply.text, _clean(reply.text))
+
+
+def _under(reply: Reply, words: str) -> str:
+    signature = _clean(reply.account.identity.signature)
     # RFC 3676 §4.3: "-- " on a line of its own begins a signature.
     return f"{words}\n\n-- \n{signature}" if signature else words
 
@@ -399,36 +409,17 @@ def _with_marks(quoted: str) -> str:
 
 def _html(reply: Reply, attribution: str, quoted: str) -> str:
     signature = _clean(reply.account.identity.signature)
-    parts = [f'<div dir="auto">{_marked_up(_clean(reply.text))}</div>']
+    parts = [f'<div dir="auto">{styled(_clean(reply.text), _styles(reply))}</div>']
     if signature:
-        parts.append(f'<br><div class="signature" style="color:#555">-- <br>\n{_marked_up(signature)}</div>')
+        parts.append(f'<br><div class="signature" style="color:#555">-- <br>\n{marked_up(signature)}</div>')
     if quoted:
         parts.append(
             f"<br><div>{html.escape(attribution)}</div>\n"
             f'<blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">'
-            f"{_marked_up(quoted)}</blockquote>"
+            f"{marked_up(quoted)}</blockquote>"
         )
     body = "\n".join(parts)
     return (
         f'<!DOCTYPE html>\n<html lang="{_language(reply)}"><head><meta charset="utf-8"></head>\n'
         f"<body>\n{body}\n</body></html>\n"
     )
-
-
-_LINK = re.compile(r"https?://[^\s<>\"']{0,2000}[^\s<>\"'.,;:!?)\]]")
-
-
-def _marked_up(text: str) -> str:
-    """Plain text as HTML: escaped, its lines and spaces kept, its links links."""
-    done: list[str] = []
-    at = 0
-    for link in _LINK.finditer(text):
-        url = html.escape(link[0], quote=True)
-        done += [_escaped(text[at : link.start()]), f'<a href="{url}">{url}</a>']
-        at = link.end()
-    done.append(_escaped(text[at:]))
-    return "".join(done)
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text).replace("  ", " &nbsp;").replace("\n", "<br>\n")

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any, Literal, TypeVar
 
 import aiogram
+import msgspec
 from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
@@ -46,11 +47,12 @@ from channels.telegram.failures import FAILURES, failure_of
 from channels.telegram.files import read_file, sound_kind
 from channels.telegram.limits import Limits
 from channels.telegram.parse import ALLOWED, read_update
-from channels.telegram.split import split
+from channels.telegram.split import split_styled
 from channels.telegram.updates import Polling, Waits, Webhook
 from channels.telegram.voice import Busy, Transcoder, VoiceMessage
+from inbox import styles
 from inbox.envelope import Reading
-from inbox.model import Attachment, AttachmentKind, Button, ChannelId, Letter, Post
+from inbox.model import Attachment, AttachmentKind, Button, ChannelId, Entity, Letter, Post
 
 T = TypeVar("T")
 
@@ -183,17 +185,18 @@ class TelegramBot:
         chat_id = reply.conversation.chat_id
         if chat_id is None:
             raise ValueError("not a conversation held in Telegram")
-        posts = [Post(chat_id=chat_id, text=part) for part in split(self._signed(reply))]
+        text, set_as = self._signed(reply)
+        posts = [Post(chat_id=chat_id, text=part, styles=each) for part, each in split_styled(text, set_as)]
         posts += [Post(chat_id=chat_id, attachment=attachment) for attachment in reply.attachments]
         answered = self._answered(chat_id, reply)
         return tuple(
-            Parcel(Post(chat_id=p.chat_id, text=p.text, attachment=p.attachment, reply_to=None if i else answered))
-            for i, p in enumerate(posts)
+            Parcel(msgspec.structs.replace(post, reply_to=None if i else answered)) for i, post in enumerate(posts)
         )
 
     def preview(self, reply: Reply) -> Preview:
         name = reply.account.identity.display_name
-        return Preview(headers=(("preview.from", name),), text=self._signed(reply))
+        text, set_as = self._signed(reply)
+        return Preview(headers=(("preview.from", name),), text=text, styles=set_as)
 
     def _answered(self, chat_id: int, reply: Reply) -> int | None:
         if reply.answers is None:
@@ -202,9 +205,11 @@ class TelegramBot:
         found = re.fullmatch(rf"(?:{re.escape(self.id)}:)?{chat_id}:(\d+)(?:#.*)?", reply.answers.external_id)
         return int(found[1]) if found else None
 
-    def _signed(self, reply: Reply) -> str:
+    def _signed(self, reply: Reply) -> tuple[str, tuple[Entity, ...]]:
         name = reply.account.identity.display_name
-        return f"{name} :\n{reply.text}" if self._sign_replies and name and reply.text.strip() else reply.text
+        signs = self._sign_replies and name and reply.text.strip()
+        above = f"{name} :\n" if signs else ""
+        return above + reply.text, styles.moved(reply.styles, styles.units(above))
 
     async def ready(self, payload: Letter | Post) -> float:
         return await self._limits.turn(payload.chat_id) if isinstance(payload, Post) else 0.0
@@ -225,20 +230,25 @@ class TelegramBot:
             file = ChatFile(payload.chat_id, payload.attachment, raw, payload.text, reply_to)
             given = await self._in_chat(payload.chat_id, self._carrying(file), timeout=UPLOAD_TIMEOUT)
             return SentAs(str(given.message_id))
-        # Plain text without parse_mode: what a person wrote is never markup.
-        method = SendMessage(chat_id=payload.chat_id, text=payload.text, reply_parameters=_reply(reply_to))
+        # Entities without parse_mode: what a person wrote is never markup.
+        method = SendMessage(
+            chat_id=payload.chat_id,
+            text=payload.text,
+            entities=_entities(payload.styles),
+            reply_parameters=_reply(reply_to),
+        )
         sent = await self._in_chat(payload.chat_id, method)
         return SentAs(str(sent.message_id))
 
     # ------------------------------------------------------------ out, to secretaries
 
     async def show(self, message: ChatMessage) -> SentAs:
-        entities = [MessageEntity(type=e.type, offset=e.offset, length=e.length) for e in message.entities]
+        entities = _entities(message.entities)
         if message.edits is None:
             send = SendMessage(
                 chat_id=message.chat_id,
                 text=message.text,
-                entities=entities or None,
+                entities=entities,
                 reply_markup=ForceReply(force_reply=True) if message.asks else _markup(message.keyboard),
                 reply_parameters=_reply(message.reply_to),
                 disable_notification=message.silent or None,
@@ -249,7 +259,7 @@ class TelegramBot:
             chat_id=message.chat_id,
             message_id=message.edits,
             text=message.text,
-            entities=entities or None,
+            entities=entities,
             reply_markup=_markup(message.keyboard),
         )
         try:
@@ -395,6 +405,10 @@ class TelegramBot:
             failure = failure_of(self.id, error, repeatable=repeatable)
         # Outside the handler: the library's error, which knows address and text, is not even a context.
         raise failure
+
+
+def _entities(set_as: Sequence[Entity]) -> list[MessageEntity] | None:
+    return [MessageEntity(type=e.type, offset=e.offset, length=e.length, url=e.url) for e in set_as] or None
 
 
 def _reply(message_id: int | None) -> ReplyParameters | None:

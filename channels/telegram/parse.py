@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
@@ -311,7 +311,19 @@ def _said_there(message: dict[str, Any]) -> dict[str, Any]:
         "chat": {"id": _id(_object(message, "chat")), "type": "private"},
         "date": int(sent_at.timestamp()) if sent_at else 0,
         **{key: said for key, said in words.items() if isinstance(said, str)},
+        **{key: list(_entities(message.get(key))) for key in ("entities", "caption_entities") if message.get(key)},
     }
+
+
+def _entities(found: Any) -> Iterator[dict[str, Any]]:
+    """How words are set, as far as it can be understood."""
+    for entity in found if isinstance(found, list) else []:
+        if not isinstance(entity, dict) or not isinstance(entity.get("type"), str):
+            continue
+        if _is_id(entity.get("offset")) and _is_id(entity.get("length")):
+            url = entity.get("url")
+            place = {key: entity[key] for key in ("type", "offset", "length")}
+            yield {**place, "url": url} if isinstance(url, str) else place
 
 
 def _user_for_the_desk(user: dict[str, Any]) -> dict[str, Any]:

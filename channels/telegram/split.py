@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from inbox import styles
+from inbox.model import Entity
+
 LONGEST = 4096
 """UTF-16 units of one message. Source: Bot API sendMessage."""
 
@@ -27,6 +30,18 @@ def split(text: str, longest: int = LONGEST) -> list[str]:
         rest = rest[len(head) :].lstrip()
     parts.append(rest)
     return [part for part in parts if part]
+
+
+def split_styled(text: str, set_as: tuple[Entity, ...], longest: int = LONGEST) -> list[tuple[str, tuple[Entity, ...]]]:
+    """The parts of a text, each with how its words are set."""
+    parts: list[tuple[str, tuple[Entity, ...]]] = []
+    at = 0
+    for part in split(text, longest):
+        at = text.index(part, at)
+        start = styles.units(text[:at])
+        parts.append((part, styles.within(set_as, start, start + styles.units(part))))
+        at += len(part)
+    return parts
 
 
 def _head(text: str, longest: int) -> str:
