@@ -127,6 +127,16 @@ class ChatFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """Something somebody looked for by typing in a chat: a press on it sends its text there, in their name."""
+
+    id: str
+    title: str
+    says: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SentAs:
     """How the receiving side acknowledged it."""
 
@@ -278,4 +288,8 @@ class Chat(Channel, Protocol):
 
     def link(self, payload: str) -> str:
         """The deep link that opens this bot with `/start payload`."""
+        ...
+
+    async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None:
+        """Show somebody what they look for by typing. One that expired is not an error."""
         ...

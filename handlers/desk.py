@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from channels.base import Channel, Chat
+from channels.base import Channel, Chat, Found
 from handlers.crew import STORE_WAIT, Crew
 from inbox import receipts
 from inbox.conversations import Numbers
@@ -116,6 +116,7 @@ class Unit:
         self.now = desk.clock()
         self.toast = ""
         self.toast_is_alert = False
+        self.found: list[Found] = []
         self.committed = False
         self.conflict: Conflict | None = None
         """What a handler met that means: read again, decide again."""

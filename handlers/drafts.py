@@ -16,6 +16,7 @@ from channels.base import Channel, Parcel, Reply
 from handlers import callbacks
 from handlers.callbacks import Discard, DraftFor, Edit, Send, Undo
 from handlers.desk import LARGE, Desk, Unit
+from handlers.filling import filled_in
 from handlers.views import Voice, choose_conversation
 from inbox import styles
 from inbox.addressees import sender_address
@@ -237,7 +238,8 @@ async def put(
 ) -> None:
     """The words in her draft: in place of what it said, or after it; files always join those that are there."""
     existing = await find_open(desk.store, conversation.id, secretary.id)
-    text, files, origin, set_as = words.text, words.files, words.source, words.styles
+    text = await filled_in(words.text, conversation, unit, desk, secretary)
+    files, origin, set_as = words.files, words.source, words.styles if text == words.text else ()
     further = existing is not None and words.album is not None and existing.album_key == words.album
     if existing is not None and existing.source_key != words.source:  # else a button pressed twice
         files = (*existing.attachments, *files)

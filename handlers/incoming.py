@@ -402,11 +402,14 @@ class Incoming:
             await unit.ignore("nothing at the desk answers to this")
 
     async def _answer_press(self, unit: Unit, reading: Reading) -> None:
-        if not isinstance(reading, Update) or reading.callback_query_id is None:
+        if not isinstance(reading, Update):
             return
         chat = self._desk.chats[self._channel_id]
         try:
-            await chat.answer_press(reading.callback_query_id, unit.toast, alert=unit.toast_is_alert)
+            if reading.inline_query_id is not None:
+                await chat.answer_search(reading.inline_query_id, unit.found)
+            if reading.callback_query_id is not None:
+                await chat.answer_press(reading.callback_query_id, unit.toast, alert=unit.toast_is_alert)
         except ChannelError as error:
             # The press took effect and the card shows it; only the toast is missing.
             log.info("press_not_answered", channel=self._channel_id, reason=error.reason)

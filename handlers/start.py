@@ -33,7 +33,12 @@ async def show_help(message: Message, unit: Unit, secretary: Secretary) -> None:
 def build_dispatcher() -> Dispatcher:
     """Everything a secretary can press or write, behind one refusal-to-sentence middleware."""
     dispatcher = Dispatcher()
-    for observer in (dispatcher.message, dispatcher.edited_message, dispatcher.callback_query):
+    for observer in (
+        dispatcher.message,
+        dispatcher.edited_message,
+        dispatcher.callback_query,
+        dispatcher.inline_query,
+    ):
         observer.outer_middleware(OneSentence())
     dispatcher.include_routers(
         build_router(),

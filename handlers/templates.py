@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
 from aiogram import Router
 from aiogram.filters import Command, CommandObject
-from aiogram.types import CallbackQuery, Message
+from aiogram.types import CallbackQuery, InlineQuery, Message
 
+from channels.base import Found
 from handlers.callbacks import DropTemplate, ShowTemplate, UseTemplate, check
 from handlers.desk import Desk, Unit
 from handlers.drafts import Words, last_seen, message_key, put
+from handlers.filling import fill
+from handlers.legible import one_line
 from handlers.views import Voice
 from inbox import outbox
-from inbox.assignment import is_supervisor, require_serves
+from inbox.assignment import is_supervisor, may_serve, require_serves
 from inbox.drafts import find_open, require_may_write
 from inbox.errors import InvalidTransition, NotAllowed
-from inbox.model import AccountId, Contact, Conversation, Secretary, Template, TemplatesNotice
+from inbox.model import AccountId, Conversation, Secretary, Template, TemplatesNotice
 from inbox.notes import plain
 from inbox.store.base import Changes
 from inbox.store.documents import SHOWN_BY_MESSAGE, TEMPLATES
-from inbox.templates import MOST_ON_A_SHELF, filled, kept, list_shelf, list_templates
+from inbox.templates import MOST_ON_A_SHELF, kept, list_shelf, list_templates, matching
+
+MOST_FOUND = 50
+"""Source: Bot API answerInlineQuery."""
 
 
 def build_router() -> Router:
@@ -31,6 +35,7 @@ def build_router() -> Router:
     router.callback_query.register(show, ShowTemplate.filter())
     router.callback_query.register(drop, DropTemplate.filter())
     router.callback_query.register(use, UseTemplate.filter())
+    router.inline_query.register(find)
     return router
 
 
@@ -89,6 +94,22 @@ def _shown(unit: Unit, secretary: Secretary, payload: TemplatesNotice) -> Change
     return Changes(inserts=[outbox.notice(payload, secretary.channel_id, secretary.chat_id, unit.now)])
 
 
+async def find(inline_query: InlineQuery, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice) -> None:
+    """What is kept ready for the accounts she serves and has the words she types; one press sends it to us."""
+    served = {a.id: a.name for a in desk.accounts.values() if may_serve(secretary, a.id) and not a.retired}
+    kept_ready = [each for shelf in ("", *served) for each in await list_shelf(desk.store, shelf)]
+    unit.found = [
+        Found(
+            id=each.id,
+            title=each.name,
+            says=f"{served.get(AccountId(each.shelf)) or voice.say('templates.common')} · {one_line(each.text, 80)}",
+            text=each.text,
+        )
+        for each in matching(kept_ready, inline_query.query)[:MOST_FOUND]
+    ]
+    await unit.ignore("an answer was looked for")
+
+
 async def use(
     query: CallbackQuery, callback_data: UseTemplate, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
@@ -100,14 +121,7 @@ async def use(
     if callback_data.check != check([t.id for t in ready]) or not 0 <= callback_data.position < len(ready):
         raise InvalidTransition("error.list_changed")
     template = ready[callback_data.position]
-    account, contact = desk.accounts[conversation.account_id], await store.get(Contact, conversation.contact_id)
-    values = {
-        "contact": "" if "@" in contact.name else contact.name,
-        "account": account.identity.display_name or account.name,
-        "date": desk.texts.day(account.language, unit.now.astimezone(ZoneInfo(account.time_zone)).date()),
-        "secretary": secretary.name,
-    }
-    text = filled(template, values)
+    text = await fill(template, conversation, unit, desk, secretary)
     existing = await find_open(store, conversation.id, secretary.id)
     if existing is not None and existing.text.endswith(text):
         raise InvalidTransition("error.template_used")

@@ -70,6 +70,7 @@ class Update(Part, frozen=True, kw_only=True):
     telegram_user_id: int
     chat_id: int
     callback_query_id: str | None = None
+    inline_query_id: str | None = None
     envelope: Envelope | None = None
     """Set for a message, or an edit of one, in a private chat."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -73,6 +73,14 @@ def filled(template: Template, values: Mapping[str, str]) -> str:
         return said
 
     return _VARIABLE.sub(value, template.text)
+
+
+def matching(templates: Sequence[Template], words: str) -> list[Template]:
+    """Those that have all the words, capitals and accents aside: in their names first."""
+    wanted = plain(words).split()
+    named = [t for t in templates if all(word in t.key for word in wanted)]
+    said = [t for t in templates if t not in named and all(word in f"{t.key} {plain(t.text)}" for word in wanted)]
+    return named + said
 
 
 async def list_templates(store: Store, account_id: AccountId) -> list[Template]:

@@ -10,7 +10,9 @@ from typing import Any
 from bot.demo.telegram_rules import (
     MAX_CAPTION,
     MAX_DOWNLOAD,
+    MAX_FOUND,
     MAX_PHOTO,
+    MAX_RESULT_ID,
     MAX_TEXT,
     MAX_TOAST,
     Json,
@@ -183,6 +185,23 @@ def _answer_callback_query(bot: DemoBot, params: Params) -> bool:
     return True
 
 
+def _answer_inline_query(bot: DemoBot, params: Params) -> bool:
+    waiting = bot.searches.pop(str(params.get("inline_query_id")), None)
+    if waiting is None or waiting.done():
+        raise bad(_TOO_OLD)
+    results = structure(params, "results") or []
+    if len(results) > MAX_FOUND:
+        raise bad("RESULTS_TOO_MUCH")
+    for result in results:
+        if not 1 <= len(str(result.get("id") or "").encode()) <= MAX_RESULT_ID:
+            raise bad("RESULT_ID_INVALID")
+        if not result.get("title"):
+            raise bad("ARTICLE_TITLE_EMPTY")
+        formatted(str(result["input_message_content"]["message_text"]), None, MAX_TEXT, too_long="MESSAGE_TOO_LONG")
+    waiting.set_result(results)
+    return True
+
+
 def _get_file(bot: DemoBot, params: Params) -> Json:
     file = bot.files.get(str(params.get("file_id") or ""))
     if file is None:
@@ -194,7 +213,7 @@ def _get_file(bot: DemoBot, params: Params) -> Json:
 
 
 def _get_me(bot: DemoBot, params: Params) -> Json:
-    joins = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
+    joins = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": True}
     return {**bot.as_user(), **joins}
 
 
@@ -237,6 +256,7 @@ METHODS: dict[str, Callable[[DemoBot, Params], Any]] = {
     "editMessageReplyMarkup": _edit_message_reply_markup,
     "deleteMessage": _delete_message,
     "answerCallbackQuery": _answer_callback_query,
+    "answerInlineQuery": _answer_inline_query,
     "getFile": _get_file,
     "getMe": _get_me,
     "getChat": _get_chat,

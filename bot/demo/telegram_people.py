@@ -133,6 +133,21 @@ class TelegramUser(Person):
         async with asyncio.timeout(seconds):
             return await press.answered
 
+    async def search(self, words: str, *, token: str | None = None, seconds: float = 15.0) -> list[Json]:
+        """Type words after the bot's name; what it offers.
+
+        Raises:
+            TimeoutError: it offered nothing.
+        """
+        async with asyncio.timeout(seconds):
+            return await self._bots(token).search(self, words)
+
+    def pick(self, result: Json, *, reply_to: int | None = None, token: str | None = None) -> Json:
+        """Press one of those: its words are sent to the bot's chat, in one's own name."""
+        bot = self._bots(token)
+        text = result["input_message_content"]["message_text"]
+        return self.send_raw({"text": text, "via_bot": bot.as_user()}, reply_to=reply_to, token=token)
+
     def block(self, token: str | None = None) -> None:
         """Stop hearing from a bot; it is told."""
         self._set_blocked(self._bots(token), blocked=True)

@@ -126,6 +126,7 @@ class DemoBot:
         self.message_ids = itertools.count(1)
         """Each bot counts its messages by itself: the same id means another message in another bot's chat."""
         self.files: dict[str, StoredFile] = {}
+        self.searches: dict[str, asyncio.Future[list[Json]]] = {}
         self.presses: dict[str, Press] = {}
         self.commands: list[Json] = []
         self.webhook: Webhook | None = None
@@ -249,6 +250,13 @@ class DemoBot:
         query = {"id": query_id, "from": person.as_user(), "message": message}
         self.push("callback_query", {**query, "chat_instance": str(-person.id), "data": data})
         return press
+
+    def search(self, person: Person, words: str) -> asyncio.Future[list[Json]]:
+        """Words typed after the bot's name: an inline query waits for the bot; its results, once they are there."""
+        query_id = str(secrets.randbits(62))
+        self.searches[query_id] = found = asyncio.get_running_loop().create_future()
+        self.push("inline_query", {"id": query_id, "from": person.as_user(), "query": words, "offset": ""})
+        return found
 
     # ------------------------------------------------------------ files
 

@@ -16,6 +16,7 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.methods import (
     AnswerCallbackQuery,
+    AnswerInlineQuery,
     EditMessageText,
     GetFile,
     GetMe,
@@ -34,6 +35,9 @@ from aiogram.types import (
     ForceReply,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InlineQueryResultArticle,
+    InlineQueryResultUnion,
+    InputTextMessageContent,
     Message,
     MessageEntity,
     ReplyParameters,
@@ -41,7 +45,7 @@ from aiogram.types import (
 from aiogram.utils.token import TokenValidationError
 from aiohttp import ClientTimeout, web
 
-from channels.base import Accept, ChatFile, ChatMessage, Finding, Observer, Parcel, Preview, Reply, SentAs, Take
+from channels.base import Accept, ChatFile, ChatMessage, Finding, Found, Observer, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import ChannelError, LoginRejected, PermanentFailure, TemporaryFailure
 from channels.telegram.failures import FAILURES, failure_of
 from channels.telegram.files import read_file, sound_kind
@@ -309,6 +313,24 @@ class TelegramBot:
     async def answer_press(self, callback_query_id: str, text: str = "", *, alert: bool = False) -> None:
         shown = text if len(text) <= LONGEST_TOAST else f"{text[: LONGEST_TOAST - 1]}…"
         method = AnswerCallbackQuery(callback_query_id=callback_query_id, text=shown or None, show_alert=alert or None)
+        try:
+            await self._call(method, repeatable=True)
+        except PermanentFailure as failure:
+            if "query is too old" not in failure.detail:
+                raise
+
+    async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None:
+        results: list[InlineQueryResultUnion] = [
+            InlineQueryResultArticle(
+                id=each.id,
+                title=each.title,
+                description=each.says,
+                input_message_content=InputTextMessageContent(message_text=each.text),
+            )
+            for each in found
+        ]
+        # What one person may see is not another's, and what was changed is found at once.
+        method = AnswerInlineQuery(inline_query_id=inline_query_id, results=results, cache_time=0, is_personal=True)
         try:
             await self._call(method, repeatable=True)
         except PermanentFailure as failure:

@@ -12,7 +12,7 @@ from inbox.envelope import Blocked, Envelope, Ignored, Reading, Sender, Unreadab
 from inbox.model import AddressKind, Attachment, AttachmentKind
 
 MESSAGES = ("message", "edited_message")
-ALLOWED = (*MESSAGES, "callback_query", "my_chat_member")
+ALLOWED = (*MESSAGES, "callback_query", "inline_query", "my_chat_member")
 """The update types asked for. Source: Bot API getUpdates, allowed_updates."""
 
 LONGEST_NAME = 120
@@ -90,6 +90,8 @@ def _read(update: dict[str, Any]) -> Reading:
             return _message(update, _object(update, name), edit=name != "message")
     if "callback_query" in update:
         return _press(update, _object(update, "callback_query"))
+    if "inline_query" in update:
+        return _search(update, _object(update, "inline_query"))
     if "my_chat_member" in update:
         return _membership(_object(update, "my_chat_member"))
     return Ignored(reason=f"unknown update type: {_kinds(update)}")
@@ -106,6 +108,22 @@ def _press(update: dict[str, Any], query: dict[str, Any]) -> Reading:
         telegram_user_id=user_id,
         chat_id=_id(chat),
         callback_query_id=_text(query, "id", needed=True),
+    )
+
+
+def _search(update: dict[str, Any], query: dict[str, Any]) -> Reading:
+    user_id, query_id = _id(_object(query, "from")), _text(query, "id", needed=True)
+    asked = {
+        "id": query_id,
+        "from": _user_for_the_desk(_object(query, "from")),
+        "query": _text(query, "query"),
+        "offset": "",
+    }
+    return Update(
+        update={**_numbered(update), "inline_query": asked},
+        telegram_user_id=user_id,
+        chat_id=user_id,
+        inline_query_id=query_id,
     )
 
 

@@ -256,6 +256,12 @@ async def anne_drops_a_template(day: Day) -> None:
     await day.sees(day.anne, "0 modèle")
 
 
+async def anne_looks_for_a_template(day: Day) -> None:
+    """What she typed may find nothing: the answer to it is nowhere kept, she types on."""
+    day.telegram.bot().search(day.anne.user, "fermé")
+    await day.settles()
+
+
 async def anne_lists_the_accounts(day: Day) -> None:
     day.press_data(day.anne, NOTHING, Listing(view="accounts", page=0, account="").pack())
     await day.sees(day.anne, "Quel compte ?")

@@ -195,6 +195,7 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.team:show": [Scene(scenes.anne_looks_at_the_team)],
     "handlers.team:turn": [Scene(scenes.anne_turns_a_page_of_the_team)],
     "handlers.templates:drop": [Scene(scenes.anne_drops_a_template)],
+    "handlers.templates:find": [Scene(scenes.anne_looks_for_a_template)],
     "handlers.templates:keep": [Scene(scenes.anne_keeps_a_template)],
     "handlers.templates:list_all": [Scene(scenes.anne_reads_her_templates)],
     "handlers.templates:show": [Scene(scenes.anne_reads_her_templates)],

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.callbacks import Ask, DropTemplate, Menu, Send, ShowTemplate, UseTemplate
+from handlers.callbacks import Ask, DropTemplate, Menu, Release, Send, ShowTemplate, UseTemplate
 from inbox.model import Role
-from tests.builders import BERNARD
+from tests.builders import BERNARD, ROUX
 from tests.handlers.stage import Seat, Seen, Stage, labels
 
 
@@ -102,3 +102,28 @@ async def test_who_keeps_them_answers_for_all_and_uses_them_who_holds_the_reques
     assert await ines.forges(await ines.sees("File"), use) == "Elle est entre les mains d’une collègue."
     assert await lea.presses(await lea.sees("Rendez-vous", kind=UseTemplate), UseTemplate) != ""
     await lea.sees("Aperçu", "Fermé lundi.", kind=Send)
+
+
+async def test_an_answer_is_found_by_typing_and_filled_in_where_it_lands(stage: Stage) -> None:
+    lea, sophie = await stage.join("Léa", serves=[ROUX]), await stage.join("Sophie", role=Role.SUPERVISOR)
+    for words in (
+        "Fermé\nLe cabinet est fermé, {contact}.",
+        "Tarif\nLa visite coûte 30 €.",
+        "bernard Tarif\nSur devis.",
+    ):
+        sophie.writes(f"/modele {words}")
+    await sophie.sees("Sur devis.")
+    await stage.mail()
+    assert [found["title"] for found in await lea.user.search("")] == ["Fermé", "Tarif"]
+    assert [found["title"] for found in await lea.user.search("FERME")] == ["Fermé"]
+    assert await lea.user.search("devis") == []
+    (found,) = await lea.user.search("cabinet")
+    lea.user.pick(found, reply_to=(await lea.sees("Rendez-vous", kind=Release))["message_id"])
+    await lea.sees("Aperçu", "Le cabinet est fermé, Paul Martin.", kind=Send)
+
+
+async def test_whoever_is_not_of_the_desk_finds_nothing(stage: Stage) -> None:
+    sophie, nora = await stage.join("Sophie", role=Role.SUPERVISOR), stage.client()
+    sophie.writes("/modele Fermé\nLe cabinet est fermé.")
+    await sophie.sees("Le cabinet est fermé.")
+    assert await nora.user.search("") == []
