@@ -333,6 +333,8 @@ class DeskSettings(_Section):
     language: Language = "fr"
     time_zone: TimeZone = "Europe/Paris"
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 15
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "FR"
+    """Whose telephone numbers are written without a country code; ISO 3166."""
     invitation_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 48
     approval_days: Annotated[int, Field(ge=0, le=3650)] = 0
     """For how long after a secretary joined a supervisor reads her replies before they leave."""
@@ -377,6 +379,8 @@ class AccountSettings(_Section):
     tags: tuple[Slug, ...] = ()
     """Words that mean this account besides its key, where a mailbox is shared."""
     assignment: Literal["automatic", "manual"] = "automatic"
+    messages_to: MailAddress | None = None
+    """Where telephone messages for it are passed on to."""
     approval: bool = False
     """A supervisor reads every secretary's reply before it leaves."""
     acknowledgement: AcknowledgementSettings = AcknowledgementSettings()

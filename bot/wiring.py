@@ -279,6 +279,7 @@ def declared_accounts(settings: Settings) -> list[Account]:
                 assignment=AssignmentMode(account.assignment),
                 acknowledgement=account.acknowledgement.text.strip() if account.acknowledgement.enabled else None,
                 approval=account.approval,
+                messages_to=account.messages_to,
                 reopen_days=account.reopen_days,
                 retention_days=(
                     settings.desk.retention_days if account.retention_days is None else account.retention_days

@@ -329,6 +329,7 @@ async def _desk(
         language=settings.desk.language,
         time_zone=settings.desk.time_zone,
         undo=timedelta(seconds=settings.desk.undo_seconds),
+        country=settings.desk.country,
         trial=timedelta(days=settings.desk.approval_days),
         worker="",
     )

@@ -199,7 +199,7 @@ async def answers_a_question(message: Message, unit: Unit, desk: Desk) -> dict[s
 async def answer(message: Message, unit: Unit, desk: Desk, secretary: Secretary, question: Shown) -> None:
     """What she was asked for."""
     words = message.text or ""
-    before = await _conversation(desk, question.conversation_id, secretary)
+    before = await _conversation(desk, question.conversation_id or "", secretary)
     match question.purpose:
         case Purpose.NOTE:
             await _note(before, words, unit, desk, secretary)

@@ -282,6 +282,39 @@ class DropTemplate(CallbackData, prefix="dtpl"):
     seen: int
 
 
+class Calls(CallbackData, prefix="calls"):
+    """Show a page of the accounts a call can be for."""
+
+    page: int
+
+
+class CallFor(CallbackData, prefix="call"):
+    """It was for the account at this position of the list; `check` tells a list that has changed since."""
+
+    position: int
+    check: str
+
+
+class MarkCall(CallbackData, prefix="mark"):
+    """Turn one of a telephone message's marks on or off: `urgent`, or `ours` to call back."""
+
+    slip: str
+    what: str
+
+
+class PassOn(CallbackData, prefix="pass"):
+    """Pass a telephone message on; `seen` is the version that was read."""
+
+    slip: str
+    seen: int
+
+
+class DropCall(CallbackData, prefix="uncall"):
+    """Throw it away."""
+
+    slip: str
+
+
 class Team(CallbackData, prefix="team"):
     """Show a page of those who answer."""
 

@@ -81,6 +81,8 @@ class Desk:
     """How long a sent reply can be taken back."""
     worker: str
     """This worker's name in leases."""
+    country: str = "FR"
+    """Whose telephone numbers are written without a country code."""
     trial: timedelta = timedelta(0)
     """For how long after a secretary joined a supervisor approves what she writes."""
     crew: Crew | None = None

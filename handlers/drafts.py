@@ -149,7 +149,7 @@ async def addressed(message: Message, unit: Unit, desk: Desk) -> tuple[Conversat
         raise InvalidTransition("error.not_a_card")
     key = message_key(unit.receipt.channel_id, message.chat.id, replied.message_id)
     shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
-    if shown is not None:
+    if shown is not None and shown.conversation_id is not None:
         conversation = await desk.store.get(Conversation, shown.conversation_id)
         return conversation, shown.shown_inbound, shown.kind is ShownKind.PREVIEW
     # A card whose sending we did not live to record: its buttons still say what it is about.

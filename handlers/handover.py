@@ -21,6 +21,8 @@ from channels.errors import (
 )
 from handlers import colleagues as team
 from handlers import views
+from handlers.callbacks import check
+from handlers.calls import answered_accounts, has_way
 from handlers.colleagues import Member, TeamFacts
 from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
@@ -28,6 +30,7 @@ from handlers.listing import ON_A_PAGE, ListFacts, listing
 from handlers.portraits import PortraitFacts, portrait
 from handlers.queue import count_queued, list_queued
 from handlers.ready import template_screen, templates_screen
+from handlers.slips import accounts_screen, slip_screen
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
@@ -43,6 +46,7 @@ from inbox.model import (
     Attachment,
     Because,
     BlobId,
+    CallsNotice,
     CardNotice,
     ChannelId,
     Contact,
@@ -69,6 +73,8 @@ from inbox.model import (
     Secretary,
     Shown,
     ShownKind,
+    Slip,
+    SlipNotice,
     Status,
     TeamNotice,
     Template,
@@ -87,6 +93,7 @@ from inbox.store.documents import (
     EVENTS_OF_CONVERSATION,
     MESSAGES_OF_CONVERSATION,
     SECRETARIES,
+    SHOWN_BY_MESSAGE,
     SHOWN_CURRENT,
 )
 from inbox.templates import list_shelf, list_templates
@@ -154,6 +161,10 @@ class Handover:
                 return await self._contact(delivery, payload)
             case TemplatesNotice():
                 return await self._templates(delivery, payload)
+            case SlipNotice():
+                return await self._slip(delivery, payload)
+            case CallsNotice():
+                return await self._calls(delivery, payload)
             case TeamNotice():
                 return await self._team(delivery, payload)
             case FileNotice():
@@ -353,7 +364,9 @@ class Handover:
             author=None if is_author else await store.get(Secretary, draft.author_id),
             needs_approval=is_author and needs_approval(account, secretary, self._desk.trial, looked_at),
             received=inbound,
-            approver=await store.find(Secretary, draft.approved_by) if draft.approved_by is not None else None,
+            approver=await store.find(Secretary, draft.approved_by or "")
+            if draft.approved_by != draft.author_id
+            else None,
             menu=payload.menu,
         )
         voice = self._voice(secretary)
@@ -512,6 +525,51 @@ class Handover:
             kept = [each for shelf in ("", *names) for each in await list_shelf(desk.store, shelf)]
             screen = templates_screen(kept, names, payload.page, self._voice(secretary))
         return await self._in_place(delivery, secretary, screen, payload.edits)
+
+    async def _calls(self, delivery: Delivery, payload: CallsNotice) -> tuple[str, Changes]:
+        secretary = await self._desk.store.get(Secretary, payload.secretary_id)
+        accounts = answered_accounts(self._desk, secretary)
+        said = check([account.id for account in accounts])
+        screen = accounts_screen(accounts, said, payload.page, self._voice(secretary))
+        return await self._in_place(delivery, secretary, screen, payload.edits)
+
+    async def _slip(self, delivery: Delivery, payload: SlipNotice) -> tuple[str, Changes]:
+        """A telephone message, or the question for its words; remembered by its message, as every question is."""
+        store = self._desk.store
+        secretary = await store.get(Secretary, payload.secretary_id)
+        slip = await store.find(Slip, payload.slip_id)
+        voice = self._voice(secretary)
+        if slip is None:
+            if payload.edits is None:
+                return "", Changes()
+            return await self._in_place(delivery, secretary, Screen(voice.say("call.done")), payload.edits)
+        account = self._desk.accounts.get(slip.account_id)
+        if account is None or not may_serve(secretary, account.id):
+            return "", Changes()
+        if slip.words:
+            screen = slip_screen(slip, account, self._desk.country, has_way=has_way(account), voice=voice)
+            reference, _ = await self._in_place(delivery, secretary, screen, payload.edits)
+        else:
+            question = f"☎️ {voice.say('call.title', account=account.name)}\n{voice.say('call.ask')}"
+            message = ChatMessage(chat_id=secretary.chat_id, text=question, asks=True)
+            reference = (await self._chat(delivery).show(message)).reference
+        key = message_key(delivery.channel_id, secretary.chat_id, int(reference))
+        if await store.find_by(SHOWN_BY_MESSAGE, key) is not None:
+            return reference, Changes()
+        shown = Shown(
+            id=new_id(),
+            secretary_id=secretary.id,
+            kind=ShownKind.SLIP,
+            message_key=key,
+            telegram_message_id=int(reference),
+            conversation_id=None,
+            slip_id=slip.id,
+            shown_inbound=0,
+            fingerprint="",
+            current_key=None,
+            shown_at=voice.now,
+        )
+        return reference, Changes(inserts=[shown])
 
     async def _team(self, delivery: Delivery, payload: TeamNotice) -> tuple[str, Changes]:
         store = self._desk.store

@@ -70,6 +70,8 @@ def portrait(facts: PortraitFacts, voice: Voice) -> Screen:
 def _address(address: Address, voice: Voice) -> str | None:
     if address.kind is AddressKind.MAIL:
         return None if address.value.startswith("unknown:") else f"✉️ {one_line(address.value, 100)}"
+    if address.kind is AddressKind.PHONE:
+        return None if address.value.startswith("unknown:") else f"☎️ {one_line(address.value, 30)}"
     blocked = f" · {voice.say('portrait.blocks_us')}" if address.blocked_at is not None else ""
     return f"✈️ Telegram{blocked}"
 

@@ -15,6 +15,7 @@ from inbox.assignment import require_serves
 from inbox.conversations import event, joined_by
 from inbox.errors import FilesAwaited, InvalidTransition, Stale
 from inbox.model import (
+    PHONE,
     Account,
     Attachment,
     Because,
@@ -70,11 +71,13 @@ def require_may_write(conversation: Conversation, secretary: Secretary) -> None:
     """Hold that only the conversation's holder writes in it.
 
     Raises:
-        InvalidTransition: the conversation is closed, waits in the queue, or is someone else's.
+        InvalidTransition: the conversation is closed, waits in the queue, is someone else's, or was a call.
     """
     require_open(conversation, secretary)
     if conversation.assignee_id != secretary.id:
         raise InvalidTransition("error.not_yours" if conversation.assignee_id else "error.take_it_first")
+    if conversation.channel_id == PHONE:
+        raise InvalidTransition("error.by_phone")
 
 
 def written(

@@ -10,6 +10,7 @@ stays theirs.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Self
@@ -40,6 +41,7 @@ from inbox.model import (
     Message,
     Receipt,
     ReceiptState,
+    Slip,
     TextNotice,
     new_id,
 )
@@ -114,6 +116,8 @@ async def find_contacts(store: Store, named: str, account_id: AccountId | None) 
         return [contact] if account_id in (None, contact.account_id) else []
     value = named.strip().lower()
     kind = AddressKind.TELEGRAM if value.isdigit() else AddressKind.MAIL
+    if value.startswith("+"):
+        kind, value = AddressKind.PHONE, re.sub(r"[^+\d]", "", value)
     found: list[Contact] = []
     for account in await store.list(ACCOUNTS, limit=MOST_ACCOUNTS):
         if account_id in (None, account.id):
@@ -157,8 +161,24 @@ async def unknown_again(store: Store, traces: Traces) -> Changes:
     """The contact and its addresses gone; an arrival decided before meets a Conflict, and is decided anew."""
     contact = await store.find(Contact, traces.contact.id)
     addresses = await store.list(ADDRESSES_OF_CONTACT, traces.contact.id, limit=MOST_ADDRESSES)
-    changes = Changes(deletions=[*([contact] if contact else []), *addresses])
+    changes = Changes(deletions=[*([contact] if contact else []), *addresses, *await _calls(store, traces)])
     return changes if traces.contact.account_id == UNSORTED else changes + await _left_unsorted(store, traces)
+
+
+async def _calls(store: Store, traces: Traces) -> list[Slip]:
+    """The telephone messages of theirs that nobody passed on yet."""
+    numbers = {a.value for a in traces.addresses if a.kind is AddressKind.PHONE}
+    found: list[Slip] = []
+    after = ""
+    while page := await store.scan(Slip, after=after):
+        found += [
+            s
+            for s in page
+            if s.account_id == traces.contact.account_id
+            and (s.number in numbers or s.caller.casefold() == traces.contact.name.casefold())
+        ]
+        after = page[-1].id
+    return found
 
 
 async def end(store: Store, contact_id: ContactId, now: datetime) -> Changes:

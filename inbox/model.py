@@ -28,6 +28,10 @@ DraftId = NewType("DraftId", str)
 MessageId = NewType("MessageId", str)
 ReceiptId = NewType("ReceiptId", str)
 SecretaryId = NewType("SecretaryId", str)
+SlipId = NewType("SlipId", str)
+
+PHONE = ChannelId("phone")
+"""By which a call came that is passed on to nobody by mail."""
 
 UNSORTED = AccountId("unsorted")
 """The lane of requests whose account is not known yet; only supervisors see it."""
@@ -150,6 +154,8 @@ class Account(Document, frozen=True, kw_only=True):
     """Closed conversations older than this are erased; None: they are kept."""
     acknowledgement: str | None = None
     """What whoever opens a conversation by mail is told at once; "" is the desk's own sentence, None nothing."""
+    messages_to: str | None = None
+    """The mail address telephone messages for it are passed on to."""
     approval: bool = False
     """Replies of secretaries leave in its name only once a supervisor approved them."""
     retired: bool = False
@@ -161,6 +167,7 @@ class AddressKind(StrEnum):
 
     MAIL = "mail"
     TELEGRAM = "telegram"
+    PHONE = "phone"
 
 
 class Contact(Document, frozen=True, kw_only=True):
@@ -184,7 +191,7 @@ class Address(Document, frozen=True, kw_only=True):
     contact_id: ContactId
     kind: AddressKind
     value: str
-    """A mail address in lower case, or a Telegram user id."""
+    """A mail address in lower case, a Telegram user id, or a telephone number in international form (E.164)."""
     channel_id: ChannelId
     """The channel it was last written from."""
     chat_id: int | None = None
@@ -456,6 +463,29 @@ class Draft(Document, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class Slip(Document, frozen=True, kw_only=True):
+    """A telephone message in preparation; kept from its first word until it is a conversation, or thrown away."""
+
+    id: SlipId
+    account_id: AccountId
+    author_id: SecretaryId
+    """Who took the call."""
+    words: str = ""
+    """As she wrote it; empty until she did."""
+    caller: str = ""
+    number: str = ""
+    """In international form (E.164); empty where the caller gave none."""
+    reason: str = ""
+    urgent: bool = False
+    call_back: str = ""
+    """When they want to be called back, as it was said."""
+    call_back_at: datetime | None = None
+    ours: bool = False
+    """The desk calls back; the account is told nothing."""
+    created_at: datetime
+    updated_at: datetime
+
+
 class Template(Document, frozen=True, kw_only=True):
     """An answer kept ready, with variables in braces. Its shelf and key are unique together."""
 
@@ -589,6 +619,22 @@ class TemplatesNotice(Part, frozen=True, kw_only=True, tag="templates"):
     edits: int | None = None
 
 
+class SlipNotice(Part, frozen=True, kw_only=True, tag="slip"):
+    """Show a secretary the telephone message she takes, or ask her for its words."""
+
+    secretary_id: SecretaryId
+    slip_id: SlipId
+    edits: int | None = None
+
+
+class CallsNotice(Part, frozen=True, kw_only=True, tag="calls"):
+    """Ask a secretary for which account a telephone message is."""
+
+    secretary_id: SecretaryId
+    page: int = 0
+    edits: int | None = None
+
+
 class TeamNotice(Part, frozen=True, kw_only=True, tag="team"):
     """Show a supervisor who answers for the accounts she serves, and whose replies are read first."""
 
@@ -680,6 +726,8 @@ Payload = (
     | ContactNotice
     | TemplatesNotice
     | TeamNotice
+    | SlipNotice
+    | CallsNotice
     | TextNotice
     | FileNotice
     | KeepNotice
@@ -753,6 +801,7 @@ class ShownKind(StrEnum):
     CARD = "card"
     PREVIEW = "preview"
     QUESTION = "question"
+    SLIP = "slip"
 
 
 class Shown(Document, frozen=True, kw_only=True):
@@ -767,8 +816,10 @@ class Shown(Document, frozen=True, kw_only=True):
     message_key: str
     """`channel:chat:message`; unique."""
     telegram_message_id: int
-    conversation_id: ConversationId
+    conversation_id: ConversationId | None
+    """None: of a telephone message, which is none yet."""
     draft_id: DraftId | None = None
+    slip_id: SlipId | None = None
     shown_inbound: int
     """The conversation's `inbound_count` at that rendering."""
     fingerprint: str

@@ -12,6 +12,7 @@ from inbox.conversations import event
 from inbox.errors import InvalidTransition
 from inbox.matching import chat_message_id
 from inbox.model import (
+    PHONE,
     AccountId,
     Because,
     Button,
@@ -34,6 +35,7 @@ from inbox.model import (
     Post,
     PreviewNotice,
     Secretary,
+    Status,
     TextNotice,
     new_id,
 )
@@ -44,6 +46,7 @@ from inbox.store.documents import (
     DELIVERIES_OF_CONVERSATION,
     DELIVERIES_OF_MESSAGE,
     DRAFT_OF_MESSAGE,
+    MESSAGES_OF_CONVERSATION,
 )
 
 LEASE = timedelta(minutes=12)
@@ -391,12 +394,22 @@ async def _answered(store: Store, delivery: Delivery, message: Message, now: dat
     after = before
     if (message.seen_inbound or 0) >= before.inbound_count:
         after = msgspec.structs.replace(before, waiting_since_at=None)
+        if before.inbound_count == 1 and await _was_passed_on(store, before):
+            after = msgspec.structs.replace(
+                after, status=Status.CLOSED, closed_at=now, queued_at=None, because=Because(key="because.passed_on")
+            )
     changes = Changes(
         replacements=[after],
         inserts=[event("sent", after, now, detail={"message": message.id, "by": message.author_name})],
     )
     changes += await balance(store, before, after, now)
     return changes + await _show(store, delivery, now)
+
+
+async def _was_passed_on(store: Store, conversation: Conversation) -> bool:
+    """Whether all there is to a conversation is a telephone message, which the account has now."""
+    (first,) = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, limit=1)
+    return conversation.status is Status.OPEN and first.external_id.startswith(f"{PHONE}:")
 
 
 async def _show(store: Store, delivery: Delivery, now: datetime, *, ring: bool = False) -> Changes:
@@ -411,8 +424,8 @@ async def _show(store: Store, delivery: Delivery, now: datetime, *, ring: bool =
     if author is not None:
         if draft is not None:
             notices.append(preview_for(author, draft, now, fresh=False))
-            if draft.approved_by is not None:
-                approver = await store.get(Secretary, draft.approved_by)
+            if draft.approved_by not in (None, author.id):
+                approver = await store.get(Secretary, draft.approved_by or author.id)
                 notices.append(preview_for(approver, draft, now, fresh=False))
         notices.append(card_for(author, conversation, now, fresh=ring))
     if conversation.assignee_id is not None and conversation.assignee_id != message.author_id:

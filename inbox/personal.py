@@ -46,7 +46,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Cursor: _fields(nothing="id version position received updated_at"),
     # ------------------------------------------------------------ whom we work for
     model.Account: _fields(
-        desk="name identity addresses tags acknowledgement",
+        desk="name identity addresses tags acknowledgement messages_to",
         nothing="id version language time_zone mailbox assignment reopen_days retention_days approval retired",
     ),
     model.Identity: _fields(desk="display_name from_address signature"),
@@ -105,6 +105,11 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         parts="styles attachments returned",
         nothing="id version account_id seen_inbound state send_at asked_at wanted_at created_at updated_at",
     ),
+    model.Slip: _fields(
+        client="words caller number reason call_back call_back_at",
+        desk="author_id",
+        nothing="id version account_id urgent ours created_at updated_at",
+    ),
     model.Template: _fields(desk="name key text changed_by", nothing="id version shelf changed_at"),
     model.Event: _fields(
         client="actor_name detail", pointer="conversation_id actor", nothing="id version account_id at kind"
@@ -126,6 +131,8 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.TemplatesNotice: _fields(desk="secretary_id", nothing="template_id page edits"),
     model.TeamNotice: _fields(desk="secretary_id", nothing="page edits"),
+    model.SlipNotice: _fields(pointer="slip_id", desk="secretary_id", nothing="edits"),
+    model.CallsNotice: _fields(desk="secretary_id", nothing="page edits"),
     model.ContactNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.HistoryNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh menu"),
@@ -135,7 +142,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Button: _fields(desk="text data url"),
     model.FileNotice: _fields(pointer="message_id", desk="secretary_id", nothing="index form"),
     model.Shown: _fields(
-        pointer="conversation_id draft_id",
+        pointer="conversation_id draft_id slip_id",
         desk="secretary_id message_key telegram_message_id current_key",
         nothing="id version kind shown_inbound fingerprint shown_at purpose",
     ),

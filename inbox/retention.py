@@ -117,10 +117,10 @@ async def outdated_invitations(store: Store, now: datetime) -> Changes:
 async def outdated_screens(store: Store, page: Sequence[Shown], now: datetime) -> Changes:
     """Those of a page of screens that nobody replies to any more: superseded, or of a closed conversation."""
     old = [shown for shown in page if now - shown.shown_at > KEEP_SHOWN]
-    conversations = await store.find_many(Conversation, {shown.conversation_id for shown in old})
+    conversations = await store.find_many(Conversation, {s.conversation_id for s in old if s.conversation_id})
 
     def is_done(shown: Shown) -> bool:
-        about = conversations.get(shown.conversation_id)
+        about = conversations.get(shown.conversation_id or "")
         return shown.current_key is None or about is None or about.status is Status.CLOSED
 
     return Changes(deletions=[shown for shown in old if is_done(shown)])

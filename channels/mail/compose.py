@@ -64,7 +64,7 @@ def preview(reply: Reply) -> Preview:
     headers.append(("preview.to", ", ".join(reply.recipients)))
     if reply.copies:
         headers.append(("preview.cc", ", ".join(reply.copies)))
-    headers.append(("preview.subject", answer_subject(reply.conversation.subject)))
+    headers.append(("preview.subject", _subject(reply)))
     return Preview(headers=tuple(headers), text=_under(reply, _clean(reply.text)), styles=_styles(reply))
 
 
@@ -85,6 +85,12 @@ def _under(reply: Reply, words: str) -> str:
     signature = _clean(reply.account.identity.signature)
     # RFC 3676 §4.3: "-- " on a line of its own begins a signature.
     return f"{words}\n\n-- \n{signature}" if signature else words
+
+
+def _subject(reply: Reply) -> str:
+    # What answers nothing is the first word on its matter.
+    subject = reply.conversation.subject
+    return answer_subject(subject) if reply.answers is not None else shortened(tidy(subject))
 
 
 def answer_subject(subject: str) -> str:
@@ -127,7 +133,7 @@ def _octets(reply: Reply, letter: Letter) -> bytes:
     ]
     if copies:
         header.append("Cc: " + ",\r\n ".join(copies))
-    header.append(f"Subject: {write_words(answer_subject(reply.conversation.subject))}")
+    header.append(f"Subject: {write_words(_subject(reply))}")
     header.append(f"Date: {format_datetime(reply.now.astimezone(_zone(reply)).replace(microsecond=0))}")
     header.append(f"Message-ID: <{_UNSAFE_IN_ID.sub('', reply.external_id)}>")
     answered = _wire_id(_answered_id(reply))

@@ -57,6 +57,7 @@ port = 0
 [accounts.vasseur]
 name = "Dr Claire Vasseur"
 mailbox = "cabinet"
+messages_to = "claire@client.test"
 [accounts.vasseur.identity]
 display_name = "Cabinet du Dr Vasseur"
 from_address = "cabinet@desk.test"
@@ -303,7 +304,7 @@ class Day:
         mails = [email.message_from_bytes(taken.text, policy=email.policy.default) for taken in self.smtp.taken]
         plain = [part.get_content() for m in mails if (part := m.get_body(("plain",))) is not None]
         shown = [str(m.get("text", "")) for m in self.lucas.user.messages() if m["from"]["is_bot"]]
-        return sum(words in text for text in (*plain, *shown))
+        return sum(words in text.replace("\r\n", "\n") for text in (*plain, *shown))
 
     def _screens_are_clean(self) -> None:
         """A client never reads a thing twice; a secretary may, once for each time a worker died showing it to her."""

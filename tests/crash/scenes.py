@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from channels.mail.parse import LONGEST_TEXT
-from handlers.callbacks import Approvals, Duty, Listing, Next, Queue, Show, Team
-from inbox.model import DeliveryState, Forgotten, Receipt, ReceiptState
+from handlers.callbacks import Approvals, Calls, Duty, Listing, Next, Queue, Show, Team
+from inbox.model import ChannelId, DeliveryKind, DeliveryState, Forgotten, Message, Receipt, ReceiptState
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
-from inbox.store.documents import CONVERSATIONS_SNOOZED, DRAFTS_SCHEDULED, RECEIPTS_BY_STATE
+from inbox.store.documents import CONVERSATIONS_SNOOZED, DELIVERIES_BY_STATE, DRAFTS_SCHEDULED, RECEIPTS_BY_STATE
 from inbox.store.sqlite import SqliteStore
 from tests.crash.day import CABINET, Day
 from tests.crash.mortal import Death
@@ -322,6 +322,59 @@ async def lise_looks_at_what_is_to_be_approved(day: Day) -> None:
     await _asked(day)
     day.press_data(day.lise, NOTHING, Approvals().pack())
     await day.sees(day.lise, "Réponse de Anne à relire", button="ok:")
+
+
+async def anne_takes_a_call(day: Day) -> Json:
+    day.anne.user.send_text("/appel vasseur Mme Durand, 06 12 34 56 78, ordonnance à renouveler")
+    return await day.sees(day.anne, "Mme Durand", "06 12 34 56 78", button="pass:")
+
+
+async def anne_says_for_whom_a_call_was(day: Day) -> None:
+    day.anne.user.send_text("/appel")
+    day.press(day.anne, await day.sees(day.anne, "Pour qui est cet appel ?", button="call:"), "call:")
+    await day.sees(day.anne, "Qui appelle, son numéro, pourquoi ?")
+
+
+async def anne_turns_a_page_of_accounts(day: Day) -> None:
+    day.press_data(day.anne, NOTHING, Calls(page=0).pack())
+    await day.sees(day.anne, "Pour qui est cet appel ?", button="call:")
+
+
+async def anne_corrects_a_call(day: Day) -> Json:
+    day.anne.reply(await anne_takes_a_call(day), "Mme Durand, 06 12 34 56 78, certificat")
+    return await day.sees(day.anne, "Motif : certificat", button="pass:")
+
+
+async def anne_marks_a_call(day: Day) -> None:
+    day.press(day.anne, await anne_takes_a_call(day), "mark:")
+    await day.sees(day.anne, "Mme Durand", "🔴 Urgent", button="pass:")
+
+
+async def anne_throws_a_call_away(day: Day) -> None:
+    day.press(day.anne, await anne_takes_a_call(day), "uncall:")
+    await day.sees(day.anne, "Message transmis, gardé ou abandonné")
+
+
+async def anne_passes_a_call_on(day: Day) -> None:
+    day.press(day.anne, await anne_takes_a_call(day), "pass:")
+
+    async def passed_on(store: Store) -> str | None:
+        for delivery in await store.list(DELIVERIES_BY_STATE, ChannelId(CABINET), DeliveryKind.REPLY):
+            return (await store.get(Message, delivery.message_id or "")).text
+        return None
+
+    # When the call came stands in it: only the desk knows.
+    day.written.append(await day.until(passed_on))
+    day.said.append(day.written[-1])
+    await _left_or_may_have(day, day.written[-1])
+
+
+async def anne_passes_on_what_she_changed_since(day: Day) -> None:
+    old = await anne_takes_a_call(day)
+    day.anne.reply(old, "Mme Durand, 06 12 34 56 78, certificat")
+    await day.sees(day.anne, "Motif : certificat", button="pass:")
+    day.press(day.anne, old, "pass:")
+    await day.settles()
 
 
 async def anne_looks_at_the_team(day: Day) -> None:

@@ -1,0 +1,261 @@
+"""Telephone messages: taken in one go, passed on to whom the call was for, or kept to call back."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from aiogram import F, Router
+from aiogram.filters import Command, CommandObject
+from aiogram.types import CallbackQuery, Message
+
+from handlers.callbacks import CallFor, Calls, DropCall, MarkCall, PassOn, check
+from handlers.desk import Desk, Unit
+from handlers.drafts import leaving, message_key
+from handlers.slips import slip_subject, slip_text
+from handlers.views import Voice
+from inbox import outbox
+from inbox.assignment import balance, held_by, may_serve
+from inbox.calls import begun, filled_out, get_hers, read_call
+from inbox.contacts import know
+from inbox.conversations import event, opened, received
+from inbox.drafts import open_key
+from inbox.envelope import Envelope, Sender
+from inbox.errors import InvalidTransition, NotFound
+from inbox.model import (
+    PHONE,
+    UNSORTED,
+    Account,
+    AddressKind,
+    Because,
+    CallsNotice,
+    Conversation,
+    Draft,
+    DraftId,
+    Presence,
+    Priority,
+    Secretary,
+    Slip,
+    SlipNotice,
+    Status,
+    new_id,
+)
+from inbox.notes import plain
+from inbox.store.base import Changes
+from inbox.store.documents import SHOWN_BY_MESSAGE
+from inbox.triage import placement_event
+
+
+def build_router() -> Router:
+    """/appel, its buttons, and the words of a call. Include it before drafts, which take every other message."""
+    router = Router(name="calls")
+    router.message.register(take_call, Command("appel", "call"))
+    router.callback_query.register(turn, Calls.filter())
+    router.callback_query.register(choose, CallFor.filter())
+    router.callback_query.register(mark, MarkCall.filter())
+    router.callback_query.register(drop, DropCall.filter())
+    router.callback_query.register(pass_on, PassOn.filter())
+    router.message.register(write, F.text, ~F.text.startswith("/"), answers_a_slip)
+    return router
+
+
+def answered_accounts(desk: Desk, secretary: Secretary) -> list[Account]:
+    """The accounts whose telephone she answers, by name."""
+    served = (a for a in desk.accounts.values() if a.id != UNSORTED and not a.retired and may_serve(secretary, a.id))
+    return sorted(served, key=lambda a: (a.name, a.id))
+
+
+def has_way(account: Account) -> bool:
+    """Whether its telephone messages can be passed on by mail."""
+    return bool(account.messages_to and account.mailbox and account.identity.from_address)
+
+
+def _shown(unit: Unit, secretary: Secretary, payload: SlipNotice | CallsNotice) -> Changes:
+    return Changes(inserts=[outbox.notice(payload, secretary.channel_id, secretary.chat_id, unit.now)])
+
+
+def _pressed(query: CallbackQuery) -> int | None:
+    return query.message.message_id if query.message else None
+
+
+async def take_call(message: Message, command: CommandObject, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """`/appel`, and the account and the words behind it as far as she wrote them."""
+    accounts = answered_accounts(desk, secretary)
+    if not accounts:
+        raise NotFound
+    account, words = _named(accounts, (command.args or "").strip())
+    if account is None and len(accounts) == 1:
+        account = accounts[0]
+    if account is None:
+        if words:
+            raise InvalidTransition("error.call_account", name=words.split()[0][:30])
+        await unit.commit(_shown(unit, secretary, CallsNotice(secretary_id=secretary.id)))
+        return
+    slip = begun(account.id, secretary, unit.now)
+    if words:
+        slip = _filled(slip, words, unit, desk)
+    notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id)
+    await unit.commit(Changes(inserts=[slip]) + _shown(unit, secretary, notice), account_id=account.id)
+
+
+def _named(accounts: list[Account], words: str) -> tuple[Account | None, str]:
+    """The account whose key, or a word of whose name, stands first; and what follows."""
+    first, _, rest = words.partition(" ")
+    wanted = plain(first.strip(",;:"))
+    found = [a for a in accounts if a.id == wanted] or [a for a in accounts if wanted in plain(a.name).split()]
+    return (found[0], rest.strip()) if wanted and len(found) == 1 else (None, words)
+
+
+def _filled(slip: Slip, words: str, unit: Unit, desk: Desk) -> Slip:
+    local = unit.now.astimezone(ZoneInfo(desk.time_zone))
+    return filled_out(slip, words, read_call(words, desk.country, local), unit.now)
+
+
+async def turn(query: CallbackQuery, callback_data: Calls, unit: Unit, secretary: Secretary) -> None:
+    """Another page of accounts, in place."""
+    page = max(0, min(callback_data.page, 999))
+    await unit.commit(_shown(unit, secretary, CallsNotice(secretary_id=secretary.id, page=page, edits=_pressed(query))))
+
+
+async def choose(query: CallbackQuery, callback_data: CallFor, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """The account the call was for; then its words are asked for."""
+    accounts = answered_accounts(desk, secretary)
+    if callback_data.check != check([a.id for a in accounts]) or not 0 <= callback_data.position < len(accounts):
+        raise InvalidTransition("error.list_changed")
+    account = accounts[callback_data.position]
+    slip = begun(account.id, secretary, unit.now)
+    notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id)
+    await unit.commit(Changes(inserts=[slip]) + _shown(unit, secretary, notice), account_id=account.id)
+
+
+async def answers_a_slip(message: Message, unit: Unit, desk: Desk) -> dict[str, Any] | bool:
+    """Whether a message replies to a telephone message, or to the question for its words."""
+    if message.reply_to_message is None:
+        return False
+    key = message_key(unit.receipt.channel_id, message.chat.id, message.reply_to_message.message_id)
+    shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
+    return {"slip_id": shown.slip_id} if shown is not None and shown.slip_id is not None else False
+
+
+async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, slip_id: str) -> None:
+    """The words of the call, in place of what stood there."""
+    slip = await get_hers(desk.store, slip_id, secretary)
+    slip = _filled(slip, message.text or "", unit, desk)
+    notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id)
+    await unit.commit(Changes(replacements=[slip]) + _shown(unit, secretary, notice), account_id=slip.account_id)
+
+
+async def mark(query: CallbackQuery, callback_data: MarkCall, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """Urgent or not, and who calls back."""
+    slip = await get_hers(desk.store, callback_data.slip, secretary)
+    match callback_data.what:
+        case "urgent":
+            after = msgspec.structs.replace(slip, urgent=not slip.urgent, updated_at=unit.now)
+        case "ours":
+            after = msgspec.structs.replace(slip, ours=not slip.ours, updated_at=unit.now)
+        case _:
+            raise NotFound
+    notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id, edits=_pressed(query))
+    await unit.commit(Changes(replacements=[after]) + _shown(unit, secretary, notice), account_id=slip.account_id)
+
+
+async def drop(
+    query: CallbackQuery, callback_data: DropCall, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """Throw it away."""
+    slip = await get_hers(desk.store, callback_data.slip, secretary)
+    notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id, edits=_pressed(query))
+    await unit.commit(Changes(deletions=[slip]) + _shown(unit, secretary, notice), account_id=slip.account_id)
+    unit.say(voice.say("toast.discarded"))
+
+
+async def pass_on(
+    query: CallbackQuery, callback_data: PassOn, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """It becomes a conversation: on its way to the account, or waiting to be called back."""
+    slip = await get_hers(desk.store, callback_data.slip, secretary)
+    account = desk.accounts.get(slip.account_id)
+    if account is None:
+        raise NotFound
+    notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id, edits=_pressed(query))
+    if slip.version != callback_data.seen or not slip.words:
+        await unit.commit(_shown(unit, secretary, notice), account_id=account.id)
+        unit.say(voice.say("error.draft_changed"), alert=True)
+        return
+    told = Voice(desk.texts, account.language, account.time_zone, unit.now)
+    passes_on = has_way(account) and not slip.ours
+    conversation, changes = await _become(slip, account, told, unit, desk, passes_on=passes_on)
+    conversation, placed = await _placed(slip, conversation, unit, desk, secretary, is_hers=passes_on or slip.ours)
+    changes += placed + Changes(deletions=[slip]) + _shown(unit, secretary, notice)
+    if passes_on:
+        draft = Draft(
+            id=DraftId(new_id()),
+            account_id=account.id,
+            conversation_id=conversation.id,
+            author_id=secretary.id,
+            text=slip_text(slip, desk.country, told),
+            recipients=(account.messages_to or "",),
+            seen_inbound=conversation.inbound_count,
+            open_key=open_key(conversation.id, secretary.id),
+            approved_by=secretary.id,  # whom it goes to is the account itself
+            created_at=unit.now,
+            updated_at=unit.now,
+        )
+        changes += Changes(inserts=[draft, outbox.preview_for(secretary, draft, unit.now, fresh=True)])
+        changes += await leaving(desk, draft, conversation, secretary, unit.now, unit.now + desk.undo, is_decided=True)
+        unit.say(voice.say("toast.passed_on", account=account.name))
+    else:
+        unit.say(voice.say("toast.call_kept", number=str(conversation.number)))
+    await unit.commit(changes, account_id=account.id, conversation_id=conversation.id)
+
+
+async def _become(
+    slip: Slip, account: Account, told: Voice, unit: Unit, desk: Desk, *, passes_on: bool
+) -> tuple[Conversation, Changes]:
+    """The conversation it is from now on, with whoever called, and what they said."""
+    channel_id = account.mailbox if passes_on and account.mailbox is not None else PHONE
+    envelope = Envelope(
+        external_id=f"{PHONE}:{slip.id}",
+        sender=Sender(kind=AddressKind.PHONE, value=slip.number, name=slip.caller or slip.number),
+        subject=slip_subject(slip, desk.country, told),
+        text=slip_text(slip, desk.country, told),
+        reply_to=account.messages_to if passes_on else None,
+    )
+    known = await know(desk.store, account.id, channel_id, envelope.sender, unit.now)
+    number = await desk.numbers.take()
+    new = opened(number, account, known.contact, channel_id, envelope, unit.now, related=None)
+    new, message = received(new, known.contact, envelope, unit.receipt, envelope.external_id, unit.now)
+    # The receipt is her press: it is nobody's words.
+    message = msgspec.structs.replace(message, channel_id=channel_id, receipt_id=None, blob_id=None)
+    new = msgspec.structs.replace(new, priority=Priority.URGENT if slip.urgent else Priority.NORMAL)
+    lines = [
+        event("opened", new, unit.now, actor=known.contact),
+        event("called", new, unit.now, actor=known.contact, detail={"message": message.id}),
+    ]
+    return new, known.changes + Changes(inserts=[message, *lines])
+
+
+async def _placed(
+    slip: Slip, conversation: Conversation, unit: Unit, desk: Desk, secretary: Secretary, *, is_hers: bool
+) -> tuple[Conversation, Changes]:
+    """With whoever took the call, if she is there and it is hers to see to; else with whomever the rule names."""
+    presence = await desk.store.get(Presence, secretary.id)
+    if conversation.status is Status.CLOSED:  # somebody the desk blocked
+        return conversation, Changes(inserts=[conversation])
+    if not (is_hers and presence.on_duty):
+        placement = await desk.triage.place(conversation, unit.now)
+        after, notices = placement.conversation, placement.notices
+        changes = Changes(inserts=[after, placement_event(after, unit.now), *notices])
+        return after, changes + await balance(desk.store, None, after, unit.now)
+    after = held_by(conversation, secretary.id, Because(key="because.call", args={"name": secretary.name}), unit.now)
+    if slip.ours and slip.call_back_at is not None and slip.call_back_at > unit.now:
+        after = msgspec.structs.replace(
+            after,
+            status=Status.SNOOZED,
+            snoozed_until_at=slip.call_back_at,
+            because=Because(key="because.snoozed", args={"name": secretary.name}),
+        )
+    card = outbox.card_for(secretary, after, unit.now, fresh=True, quiet=True)
+    changes = Changes(inserts=[after, placement_event(after, unit.now), card])
+    return after, changes + await balance(desk.store, None, after, unit.now)

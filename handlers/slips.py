@@ -1,0 +1,88 @@
+"""The telephone message, as it is taken and as it is passed on. Pure, as all screens are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiogram.filters.callback_data import CallbackData
+from aiogram.utils.formatting import Bold, Italic, Text
+
+from handlers import callbacks
+from handlers.legible import legible, one_line, person, shortened
+from handlers.views import Screen, Voice, screen_of
+from inbox.calls import as_dialled, is_likely
+from inbox.model import Account, Button, Slip
+
+ON_A_PAGE = 8
+
+
+def accounts_screen(accounts: Sequence[Account], check: str, page: int, voice: Voice) -> Screen:
+    """For which account a call was."""
+    start = page * ON_A_PAGE
+    rows = [
+        [_button(one_line(account.name, 50), callbacks.CallFor(position=start + i, check=check))]
+        for i, account in enumerate(accounts[start : start + ON_A_PAGE])
+    ]
+    turns = [_button("◀", callbacks.Calls(page=page - 1))] if page > 0 else []
+    turns += [_button("▶", callbacks.Calls(page=page + 1))] if start + ON_A_PAGE < len(accounts) else []
+    return screen_of(Text(Bold(f"☎️ {voice.say('call.for_whom')}")), [*rows, turns])
+
+
+def slip_screen(slip: Slip, account: Account, country: str, *, has_way: bool, voice: Voice) -> Screen:
+    """A telephone message before it is passed on."""
+    say = voice.say
+    content: list[Text | str] = [Bold(f"☎️ {say('call.title', account=account.name)}")]
+    for line in _lines(slip, country, voice):
+        content += ["\n", line]
+    if slip.number and not is_likely(slip.number):
+        content += ["\n", Bold(f"⚠️ {say('call.unlikely')}")]
+    if slip.ours:
+        content += ["\n", f"📞 {say('call.ours')}"]
+    elif not has_way:
+        content += ["\n", Italic(say("call.no_way"))]
+    content += ["\n\n", Italic(say("call.how"))]
+    toggles = {
+        "urgent": say("button.call_urgent_off" if slip.urgent else "button.call_urgent"),
+        "ours": say("button.call_theirs" if slip.ours else "button.call_ours"),
+    }
+    passes_on = has_way and not slip.ours
+    send = say("button.call_pass_on" if passes_on else "button.call_keep")
+    return screen_of(
+        Text(*content),
+        [
+            [_button(send, callbacks.PassOn(slip=slip.id, seen=slip.version))],
+            [_button(label, callbacks.MarkCall(slip=slip.id, what=what)) for what, label in toggles.items()],
+            [_button(say("button.discard"), callbacks.DropCall(slip=slip.id))],
+        ],
+    )
+
+
+def _lines(slip: Slip, country: str, voice: Voice) -> list[str]:
+    say = voice.say
+    lines = [say("call.from", caller=slip.caller)] if slip.caller else []
+    if slip.number:
+        lines.append(say("call.number", number=as_dialled(slip.number, country)))
+    if slip.reason:
+        lines.append(say("call.reason", reason="") + shortened(legible(slip.reason), 1500))
+    if slip.call_back:
+        when = voice.when(slip.call_back_at) if slip.call_back_at is not None else slip.call_back
+        lines.append(say("call.call_back", when=when))
+    if slip.urgent:
+        lines.append(say("call.urgent"))
+    return lines
+
+
+def slip_text(slip: Slip, country: str, voice: Voice) -> str:
+    """A telephone message in the words of the account it is for."""
+    return "\n".join([voice.say("call.message", when=voice.when(slip.created_at)), "", *_lines(slip, country, voice)])
+
+
+def slip_subject(slip: Slip, country: str, voice: Voice) -> str:
+    """What the conversation is called that it becomes."""
+    who = person(slip.caller, 60) or as_dialled(slip.number, country)
+    about = f" : {shortened(' '.join(slip.reason.split()), 80)}" if slip.reason else ""
+    return voice.say("call.subject", who=who) + about
+
+
+def _button(text: str, data: CallbackData) -> Button:
+    return Button(text=text, data=data.pack())
