@@ -296,10 +296,17 @@ class CallFor(CallbackData, prefix="call"):
 
 
 class MarkCall(CallbackData, prefix="mark"):
-    """Turn one of a telephone message's marks on or off: `urgent`, or `ours` to call back."""
+    """A telephone message is urgent, or not."""
 
     slip: str
-    what: str
+    urgent: bool
+
+
+class KeepCall(CallbackData, prefix="ours"):
+    """The desk calls back, or the account does."""
+
+    slip: str
+    ours: bool
 
 
 class PassOn(CallbackData, prefix="pass"):
@@ -307,6 +314,12 @@ class PassOn(CallbackData, prefix="pass"):
 
     slip: str
     seen: int
+
+
+class TellAccount(CallbackData, prefix="tell"):
+    """Pass a call on to the account it was for."""
+
+    conversation: str
 
 
 class DropCall(CallbackData, prefix="uncall"):

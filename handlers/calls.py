@@ -10,17 +10,17 @@ from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
-from handlers.callbacks import CallFor, Calls, DropCall, MarkCall, PassOn, check
+from handlers.callbacks import CallFor, Calls, DropCall, KeepCall, MarkCall, PassOn, TellAccount, check
 from handlers.desk import Desk, Unit
 from handlers.drafts import leaving, message_key
 from handlers.slips import slip_subject, slip_text
 from handlers.views import Voice
 from inbox import outbox
 from inbox.assignment import balance, held_by, may_serve
-from inbox.calls import begun, filled_out, get_hers, read_call
+from inbox.calls import as_dialled, begun, filled_out, get_hers, read_call
 from inbox.contacts import know
 from inbox.conversations import event, opened, received
-from inbox.drafts import open_key
+from inbox.drafts import open_key, require_open
 from inbox.envelope import Envelope, Sender
 from inbox.errors import InvalidTransition, NotFound
 from inbox.model import (
@@ -30,6 +30,7 @@ from inbox.model import (
     AddressKind,
     Because,
     CallsNotice,
+    Contact,
     Conversation,
     Draft,
     DraftId,
@@ -43,7 +44,7 @@ from inbox.model import (
 )
 from inbox.notes import plain
 from inbox.store.base import Changes
-from inbox.store.documents import SHOWN_BY_MESSAGE
+from inbox.store.documents import MESSAGES_OF_CONVERSATION, SHOWN_BY_MESSAGE
 from inbox.triage import placement_event
 
 
@@ -54,8 +55,10 @@ def build_router() -> Router:
     router.callback_query.register(turn, Calls.filter())
     router.callback_query.register(choose, CallFor.filter())
     router.callback_query.register(mark, MarkCall.filter())
+    router.callback_query.register(keep, KeepCall.filter())
     router.callback_query.register(drop, DropCall.filter())
     router.callback_query.register(pass_on, PassOn.filter())
+    router.callback_query.register(tell_account, TellAccount.filter())
     router.message.register(write, F.text, ~F.text.startswith("/"), answers_a_slip)
     return router
 
@@ -147,17 +150,23 @@ async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, 
 
 
 async def mark(query: CallbackQuery, callback_data: MarkCall, unit: Unit, desk: Desk, secretary: Secretary) -> None:
-    """Urgent or not, and who calls back."""
+    """Urgent or not."""
     slip = await get_hers(desk.store, callback_data.slip, secretary)
-    match callback_data.what:
-        case "urgent":
-            after = msgspec.structs.replace(slip, urgent=not slip.urgent, updated_at=unit.now)
-        case "ours":
-            after = msgspec.structs.replace(slip, ours=not slip.ours, updated_at=unit.now)
-        case _:
-            raise NotFound
-    notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id, edits=_pressed(query))
-    await unit.commit(Changes(replacements=[after]) + _shown(unit, secretary, notice), account_id=slip.account_id)
+    await _marked(slip, msgspec.structs.replace(slip, urgent=callback_data.urgent), query, unit, secretary)
+
+
+async def keep(query: CallbackQuery, callback_data: KeepCall, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """Who calls back."""
+    slip = await get_hers(desk.store, callback_data.slip, secretary)
+    await _marked(slip, msgspec.structs.replace(slip, ours=callback_data.ours), query, unit, secretary)
+
+
+async def _marked(before: Slip, after: Slip, query: CallbackQuery, unit: Unit, secretary: Secretary) -> None:
+    notice = SlipNotice(secretary_id=secretary.id, slip_id=after.id, edits=_pressed(query))
+    changes = _shown(unit, secretary, notice)
+    if after != before:
+        changes += Changes(replacements=[msgspec.structs.replace(after, updated_at=unit.now)])
+    await unit.commit(changes, account_id=after.account_id)
 
 
 async def drop(
@@ -259,3 +268,49 @@ async def _placed(
     card = outbox.card_for(secretary, after, unit.now, fresh=True, quiet=True)
     changes = Changes(inserts=[after, placement_event(after, unit.now), card])
     return after, changes + await balance(desk.store, None, after, unit.now)
+
+
+async def tell_account(
+    query: CallbackQuery, callback_data: TellAccount, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """A call that waits becomes a draft to the account; from then on it is answered by mail."""
+    before = await desk.store.get(Conversation, callback_data.conversation)
+    require_open(before, secretary)
+    account = desk.accounts.get(before.account_id)
+    if account is None or not has_way(account) or account.mailbox is None:
+        raise InvalidTransition("error.no_way")
+    if before.assignee_id != secretary.id:
+        raise InvalidTransition("error.not_yours" if before.assignee_id else "error.take_it_first")
+    (first,) = await desk.store.list(MESSAGES_OF_CONVERSATION, before.id, limit=1)
+    if before.channel_id != PHONE:
+        raise InvalidTransition("error.already_told")
+    told = Voice(desk.texts, account.language, account.time_zone, unit.now)
+    contact = await desk.store.get(Contact, before.contact_id)
+    words = first.text
+    if first.receipt_id is not None:  # what the provider wrote says little of who called
+        number = as_dialled(first.author_address, desk.country)
+        words = told.say("call.spoken", who=contact.name, number=number, when=told.when(first.created_at))
+    after = msgspec.structs.replace(before, channel_id=account.mailbox)
+    draft = Draft(
+        id=DraftId(new_id()),
+        account_id=account.id,
+        conversation_id=after.id,
+        author_id=secretary.id,
+        text=words,
+        recipients=(account.messages_to or "",),
+        seen_inbound=before.inbound_count,
+        open_key=open_key(after.id, secretary.id),
+        created_at=unit.now,
+        updated_at=unit.now,
+    )
+    answered = msgspec.structs.replace(first, reply_to=account.messages_to or "")
+    changes = Changes(
+        replacements=[after, answered],
+        inserts=[
+            draft,
+            outbox.preview_for(secretary, draft, unit.now, fresh=True),
+            outbox.card_for(secretary, after, unit.now, fresh=False),
+        ],
+    )
+    await unit.commit(changes, account_id=account.id, conversation_id=after.id)
+    unit.say(voice.say("toast.draft", number=str(after.number)))

@@ -96,7 +96,9 @@ class Desk:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", Numbers(self.store))
-        object.__setattr__(self, "triage", Triage(self.store, self.key, self.numbers, self.accounts))
+        object.__setattr__(
+            self, "triage", Triage(self.store, self.key, self.numbers, self.accounts, country=self.country)
+        )
 
 
 class Unit:

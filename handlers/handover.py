@@ -40,6 +40,7 @@ from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.model import (
+    PHONE,
     Account,
     AccountId,
     Address,
@@ -266,7 +267,7 @@ class Handover:
             account=await self._account(conversation),
             contact=await store.get(Contact, conversation.contact_id),
             contact_address=_address_shown(addresses, conversation),
-            channel_icon="✉️" if conversation.chat_id is None else "✈️",
+            channel_icon=_icon(conversation),
             holder=await store.get(Secretary, conversation.assignee_id) if conversation.assignee_id else None,
             messages=list(reversed(newest)),
             replies=replies,
@@ -774,6 +775,12 @@ def _message(secretary: Secretary, screen: Screen, edits: int | None = None, *, 
         edits=edits,
         silent=silent,
     )
+
+
+def _icon(conversation: Conversation) -> str:
+    if conversation.channel_id == PHONE:
+        return "☎️"
+    return "✉️" if conversation.chat_id is None else "✈️"
 
 
 def _address_shown(addresses: list[Address], conversation: Conversation) -> str:

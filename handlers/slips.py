@@ -41,17 +41,18 @@ def slip_screen(slip: Slip, account: Account, country: str, *, has_way: bool, vo
     elif not has_way:
         content += ["\n", Italic(say("call.no_way"))]
     content += ["\n\n", Italic(say("call.how"))]
-    toggles = {
-        "urgent": say("button.call_urgent_off" if slip.urgent else "button.call_urgent"),
-        "ours": say("button.call_theirs" if slip.ours else "button.call_ours"),
-    }
+    urgent = say("button.call_urgent_off" if slip.urgent else "button.call_urgent")
+    ours = say("button.call_theirs" if slip.ours else "button.call_ours")
     passes_on = has_way and not slip.ours
     send = say("button.call_pass_on" if passes_on else "button.call_keep")
     return screen_of(
         Text(*content),
         [
             [_button(send, callbacks.PassOn(slip=slip.id, seen=slip.version))],
-            [_button(label, callbacks.MarkCall(slip=slip.id, what=what)) for what, label in toggles.items()],
+            [
+                _button(urgent, callbacks.MarkCall(slip=slip.id, urgent=not slip.urgent)),
+                _button(ours, callbacks.KeepCall(slip=slip.id, ours=not slip.ours)),
+            ],
             [_button(say("button.discard"), callbacks.DropCall(slip=slip.id))],
         ],
     )

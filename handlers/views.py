@@ -31,6 +31,7 @@ from inbox.assignment import is_supervisor
 from inbox.domains import aligned, domain_of
 from inbox.lookalikes import looks_like
 from inbox.model import (
+    PHONE,
     UNSORTED,
     Account,
     AccountId,
@@ -448,6 +449,8 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
         )
     elif is_supervisor(facts.viewer):
         rows.append([_button(say("button.release"), callbacks.Release(conversation=target))])
+    if mine and conversation.channel_id == PHONE and facts.account.messages_to and facts.account.mailbox:
+        rows.append([_button(say("button.tell_account"), callbacks.TellAccount(conversation=target))])
     for draft, author in facts.set_aside[:3]:
         if author.id != facts.viewer.id and (mine or is_supervisor(facts.viewer)):
             off = say("button.call_off_of", name=person(author.name, 30))

@@ -16,7 +16,7 @@ import phonenumbers
 
 from inbox.assignment import require_serves
 from inbox.errors import InvalidTransition
-from inbox.model import AccountId, Secretary, Slip, SlipId, new_id
+from inbox.model import PHONE, AccountId, Message, Secretary, Slip, SlipId, new_id
 from inbox.moments import read_moment
 from inbox.notes import plain
 from inbox.store.base import Store
@@ -160,3 +160,8 @@ async def get_hers(store: Store, slip_id: str, secretary: Secretary) -> Slip:
     if slip.author_id != secretary.id:
         raise InvalidTransition("error.not_yours")
     return slip
+
+
+def is_call(message: Message) -> bool:
+    """Whether somebody telephoned: a message was taken for them, or they spoke on an answering machine."""
+    return message.external_id.startswith(f"{PHONE}:") or message.author_address.startswith("+")

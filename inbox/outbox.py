@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from inbox.assignment import balance
+from inbox.calls import is_call
 from inbox.conversations import event
 from inbox.errors import InvalidTransition
 from inbox.matching import chat_message_id
 from inbox.model import (
-    PHONE,
     AccountId,
     Because,
     Button,
@@ -409,7 +409,7 @@ async def _answered(store: Store, delivery: Delivery, message: Message, now: dat
 async def _was_passed_on(store: Store, conversation: Conversation) -> bool:
     """Whether all there is to a conversation is a telephone message, which the account has now."""
     (first,) = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, limit=1)
-    return conversation.status is Status.OPEN and first.external_id.startswith(f"{PHONE}:")
+    return conversation.status is Status.OPEN and is_call(first)
 
 
 async def _show(store: Store, delivery: Delivery, now: datetime, *, ring: bool = False) -> Changes:

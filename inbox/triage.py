@@ -27,6 +27,7 @@ from inbox.matching import (
     read_message_id,
 )
 from inbox.model import (
+    PHONE,
     Account,
     AccountId,
     AddressKind,
@@ -54,6 +55,7 @@ from inbox.reports import FAILED, find_reported, is_for_first, marked
 from inbox.set_aside import hold_set_aside
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID, RECEIPT_ERASED
+from inbox.voicemail import as_call
 
 MOST_COPIED = 64 * 2**20
 """Octets of the raw forms of conversations that one mail opens."""
@@ -77,11 +79,20 @@ class Taken(NamedTuple):
 class Triage:
     """Decides what arrivals change. Reads the store; whoever calls commits."""
 
-    def __init__(self, store: Store, key: DeskKey, numbers: Numbers, accounts: Mapping[AccountId, Account]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        key: DeskKey,
+        numbers: Numbers,
+        accounts: Mapping[AccountId, Account],
+        *,
+        country: str = "FR",
+    ) -> None:
         self._store = store
         self._key = key
         self._numbers = numbers
         self._accounts = accounts
+        self._country = country
 
     async def take_in(self, receipt: Receipt, envelope: Envelope, account_id: AccountId, now: datetime) -> Taken:
         """One inbound message: all it changes, as one unit."""
@@ -90,6 +101,7 @@ class Triage:
             reported = await self._take_report(receipt, envelope.particulars.bounce, account_id, now)
             if reported is not None:
                 return reported
+        envelope = as_call(envelope, self._country) or envelope
         external_id = message_id_of(receipt.channel_id, envelope)
         existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
         if existing is not None and envelope.edit:
@@ -105,7 +117,7 @@ class Triage:
             external_id = distinguishing_id(envelope, external_id)
             existing = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, external_id)
 
-        if envelope.sender.kind is AddressKind.MAIL and await self._was_erased(account_id, envelope):
+        if envelope.sender.kind is not AddressKind.TELEGRAM and await self._was_erased(account_id, envelope):
             return Taken(Changes(), account_id, ignored="received before, and erased since", erased=True)
         known = await know(store, account_id, receipt.channel_id, envelope.sender, now)
         match = await self._match(account, receipt, envelope, known, now)
@@ -116,7 +128,8 @@ class Triage:
             await self._numbers.take(),
             account,
             known.contact,
-            receipt.channel_id,
+            # Who called cannot be answered by mail.
+            PHONE if envelope.sender.kind is AddressKind.PHONE else receipt.channel_id,
             envelope,
             now,
             related=match.relates_to,
@@ -292,6 +305,8 @@ class Triage:
         self, account: Account, receipt: Receipt, envelope: Envelope, known: Known, now: datetime
     ) -> Match:
         contact = None if known.is_new else known.contact
+        if envelope.sender.kind is AddressKind.PHONE:
+            return Match()
         if envelope.sender.kind is AddressKind.MAIL:
             contact_id = contact.id if contact else None
             return await match_mail(self._store, self._key, account.id, envelope, contact_id)

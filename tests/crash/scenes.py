@@ -20,7 +20,14 @@ from handlers.callbacks import Approvals, Calls, Duty, Listing, Next, Queue, Sho
 from inbox.model import ChannelId, DeliveryKind, DeliveryState, Forgotten, Message, Receipt, ReceiptState
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
-from inbox.store.documents import CONVERSATIONS_SNOOZED, DELIVERIES_BY_STATE, DRAFTS_SCHEDULED, RECEIPTS_BY_STATE
+from inbox.store.documents import (
+    CONVERSATIONS_OF_ACCOUNT,
+    CONVERSATIONS_SNOOZED,
+    DELIVERIES_BY_STATE,
+    DRAFTS_SCHEDULED,
+    MESSAGES_OF_CONVERSATION,
+    RECEIPTS_BY_STATE,
+)
 from inbox.store.sqlite import SqliteStore
 from tests.crash.day import CABINET, Day
 from tests.crash.mortal import Death
@@ -367,6 +374,22 @@ async def anne_passes_a_call_on(day: Day) -> None:
     day.written.append(await day.until(passed_on))
     day.said.append(day.written[-1])
     await _left_or_may_have(day, day.written[-1])
+
+
+async def anne_tells_the_account_of_a_call(day: Day) -> None:
+    """She meant to call back, and leaves that to the account after all."""
+    day.press(day.anne, await anne_takes_a_call(day), "ours:")
+    day.press(day.anne, await day.sees(day.anne, "Le secrétariat rappelle", button="pass:"), "pass:")
+    card = await day.sees(day.anne, "Appel de Mme Durand", button="tell:")
+
+    async def said(store: Store) -> str | None:
+        (conversation,) = await store.list(CONVERSATIONS_OF_ACCOUNT, "vasseur", limit=1) or (None,)
+        found = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, limit=1) if conversation else []
+        return found[0].text if found else None
+
+    day.said.append(await day.until(said))
+    day.press(day.anne, card, "tell:")
+    await day.sees(day.anne, "Aperçu", "claire@client.test", button="send")
 
 
 async def anne_passes_on_what_she_changed_since(day: Day) -> None:

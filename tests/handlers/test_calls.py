@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from handlers.callbacks import CallFor, DropCall, MarkCall, PassOn, Release, Wake
+from handlers.callbacks import CallFor, DropCall, KeepCall, MarkCall, PassOn, Release, Wake
 from handlers.timers import wake_due
 from inbox.model import AccountId, Priority, Status
 from inbox.store.documents import CONVERSATION_BY_NUMBER
@@ -143,7 +143,7 @@ async def test_what_the_desk_calls_back_waits_for_its_moment_and_is_nobody_elses
     told_by_mail(stage)
     lea = await stage.join("Léa")
     slip = await taken(lea, "Mme Durand, 06 12 34 56 78, devis, rappeler demain 10 h")
-    await lea.presses(slip, MarkCall, "Nous rappelons")
+    await lea.presses(slip, KeepCall, "Nous rappelons")
     slip = await lea.sees("Le secrétariat rappelle", kind=PassOn)
     assert await lea.presses(slip, PassOn, "Garder") == "C’est la demande #1."
     await lea.sees("Appel de Mme Durand", "😴 Mise de côté jusqu’à", kind=Wake)
