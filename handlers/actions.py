@@ -17,6 +17,7 @@ from handlers.callbacks import Ask, Bar, Give, History, Later, Menu, Person, Pri
 from handlers.conversations import free_open_chat
 from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
+from handlers.gathering import ask_join, ask_merge
 from handlers.menus import MOMENTS
 from handlers.queue import others_told
 from handlers.set_aside import answer_moment, answer_return
@@ -207,6 +208,10 @@ async def answer(message: Message, unit: Unit, desk: Desk, secretary: Secretary,
             after = tagged(before, secretary, "" if words.strip() in _NOTHING else words)
             marked = event("tagged", after, unit.now, actor=secretary, detail={"tags": ", ".join(after.tags)})
             await _settle(unit, desk, secretary, before, after, Changes(inserts=[marked]))
+        case Purpose.MERGE:
+            await ask_merge(words, before, unit, desk, secretary)
+        case Purpose.JOIN:
+            await ask_join(words, before, unit, desk, secretary)
         case Purpose.SCHEDULE if question.draft_id is not None:
             await answer_moment(words, question.draft_id, unit, desk, secretary)
         case Purpose.RETURN if question.draft_id is not None:

@@ -342,6 +342,42 @@ class Review(CallbackData, prefix="read"):
     page: int
 
 
+class Merge(CallbackData, prefix="merge"):
+    """Make it one with the conversation of this number."""
+
+    conversation: str
+    number: int
+
+
+class Split(CallbackData, prefix="split"):
+    """Make this message a conversation of its own, if it is still in the one of this number."""
+
+    message: str
+    number: int
+
+
+class MoveTo(CallbackData, prefix="move"):
+    """Move it to the account at this position of the list; `check` tells a list that has changed since."""
+
+    conversation: str
+    position: int
+    check: str
+
+
+class JoinContact(CallbackData, prefix="join"):
+    """Its contact is the same person as that of the conversation of this number."""
+
+    conversation: str
+    number: int
+
+
+class Speak(CallbackData, prefix="lang"):
+    """The language its contact is spoken to in: which of those the desk speaks."""
+
+    conversation: str
+    tongue: int
+
+
 class Person(CallbackData, prefix="who"):
     """Show who its contact is, and what else there was with them."""
 

@@ -43,6 +43,10 @@ class Texts(Protocol):
         """A day in words, the week's and the year's."""
         ...
 
+    def tongue(self, language: str, tongue: str) -> str:
+        """What a language is called in another."""
+        ...
+
     def size(self, language: str, octets: int) -> str:
         """A file's size as people say it."""
         ...

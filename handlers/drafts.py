@@ -151,6 +151,9 @@ async def addressed(message: Message, unit: Unit, desk: Desk) -> tuple[Conversat
     shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
     if shown is not None and shown.conversation_id is not None:
         conversation = await desk.store.get(Conversation, shown.conversation_id)
+        if conversation.merged_into is not None:
+            # What she read there says nothing of what it joined.
+            return await desk.store.get(Conversation, conversation.merged_into), 0, False
         return conversation, shown.shown_inbound, shown.kind is ShownKind.PREVIEW
     # A card whose sending we did not live to record: its buttons still say what it is about.
     found = await _conversation_of_buttons(desk, replied.reply_markup)

@@ -39,6 +39,7 @@ from inbox.assignment import is_supervisor, list_present, may_serve, receivers
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
 from inbox.errors import Conflict, StoreUnavailable
+from inbox.merging import candidates
 from inbox.model import (
     PHONE,
     Account,
@@ -83,6 +84,7 @@ from inbox.model import (
     TextNotice,
     new_id,
 )
+from inbox.moving import destinations
 from inbox.set_aside import list_asked, list_set_aside
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
@@ -224,8 +226,14 @@ class Handover:
         if payload.menu:
             given = receivers(await list_present(store, conversation.account_id), conversation)
             ready = await list_templates(store, conversation.account_id)
+            theirs = await store.list(CONVERSATIONS_OF_CONTACT, conversation.contact_id, descending=True, limit=30)
             facts = dataclasses.replace(
-                facts, menu=payload.menu, receivers=[c.secretary for c in given], templates=ready
+                facts,
+                menu=payload.menu,
+                receivers=[c.secretary for c in given],
+                templates=ready,
+                mergeable=candidates(conversation, theirs),
+                places=destinations(self._desk.accounts, conversation, secretary),
             )
         voice = self._voice(secretary)
         key = current_key(secretary.id, ShownKind.CARD, conversation.id)
@@ -269,7 +277,7 @@ class Handover:
             contact_address=_address_shown(addresses, conversation),
             channel_icon=_icon(conversation),
             holder=await store.get(Secretary, conversation.assignee_id) if conversation.assignee_id else None,
-            messages=list(reversed(newest)),
+            messages=sorted(newest, key=lambda m: (m.created_at, m.position)),
             replies=replies,
             message_count=await store.count(MESSAGES_OF_CONVERSATION, conversation.id),
             known=await self._took_part_before(conversation),

@@ -11,12 +11,14 @@ from aiogram.filters.callback_data import CallbackData
 from handlers import callbacks
 from handlers.legible import one_line, person
 from inbox.assignment import is_supervisor
-from inbox.model import Button, Conversation, Event, Priority, Purpose, Status
+from inbox.model import UNSORTED, Button, Conversation, Direction, Event, Priority, Purpose, Status
 
 if TYPE_CHECKING:
     from handlers.views import CardFacts, Voice
 
 MORE, LATER, GIVE, PRIORITY, TEMPLATES = "more", "later", "give", "prio", "tpl"
+GATHER, SPLIT, MOVE = "gather", "split", "move"
+MOST_OFFERED = 8
 MOMENTS = {
     "hour": "dans 1 heure",
     "evening": "ce soir",
@@ -40,6 +42,12 @@ def menu_rows(facts: CardFacts, voice: Voice) -> list[list[Button]]:
             return [*_colleagues(facts), back]
         case "tpl":
             return [*_templates(facts), back]
+        case "gather":
+            return [*_mergeable(facts, voice), back]
+        case "split":
+            return [*_separable(facts, voice), back]
+        case "move":
+            return [*_places(facts), back]
         case "prio":
             return [_priorities(facts, voice), back]
         case _:
@@ -69,7 +77,61 @@ def _more(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     ]
     if is_open:
         last.insert(0, _button(say("button.priority"), callbacks.Menu(conversation=target, page=PRIORITY)))
-    return [*rows, last]
+    third = []
+    if conversation.merged_into is None:
+        third.append(_button(say("button.merge"), callbacks.Menu(conversation=target, page=GATHER)))
+        if conversation.chat_id is None and conversation.inbound_count > 1:
+            third.append(_button(say("button.split"), callbacks.Menu(conversation=target, page=SPLIT)))
+        if is_supervisor(facts.viewer) and is_open and conversation.account_id != UNSORTED:
+            third.append(_button(say("button.move"), callbacks.Menu(conversation=target, page=MOVE)))
+    return [*rows, last, third]
+
+
+def _mergeable(facts: CardFacts, voice: Voice) -> list[list[Button]]:
+    target = facts.conversation.id
+    rows = [
+        [
+            _button(
+                f"{'✔️ ' if each.status is Status.CLOSED else ''}#{each.number} · {person(each.subject, 40)}",
+                callbacks.Merge(conversation=target, number=each.number),
+            )
+        ]
+        for each in facts.mergeable[:MOST_OFFERED]
+    ]
+    return [
+        *rows,
+        [_button(voice.say("button.merge_other"), callbacks.Ask(conversation=target, purpose=Purpose.MERGE))],
+    ]
+
+
+def _separable(facts: CardFacts, voice: Voice) -> list[list[Button]]:
+    inbound = [m for m in facts.messages if m.direction is Direction.INBOUND]
+    return [
+        [
+            _button(
+                f"{voice.when(message.created_at)} · {person(message.text or message.subject, 40)}",
+                callbacks.Split(message=message.id, number=facts.conversation.number),
+            )
+        ]
+        for message in reversed(inbound[-MOST_OFFERED:])
+    ]
+
+
+def _places(facts: CardFacts) -> list[list[Button]]:
+    said = callbacks.check([account.id for account in facts.places])
+    return [
+        [
+            _button(
+                one_line(account.name, 50),
+                callbacks.MoveTo(conversation=facts.conversation.id, position=position, check=said),
+            )
+        ]
+        for position, account in enumerate(facts.places[:MOST_PLACES])
+    ]
+
+
+MOST_PLACES = 90
+"""Telegram shows at most a hundred buttons under a message."""
 
 
 def _moments(target: str, voice: Voice) -> list[list[Button]]:

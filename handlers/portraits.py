@@ -11,6 +11,7 @@ from aiogram.utils.formatting import Bold, Italic, Text
 from handlers import callbacks
 from handlers.legible import legible, one_line, person, shortened
 from handlers.views import Screen, Voice, screen_of
+from inbox.contacts import LANGUAGES
 from inbox.model import Account, Address, AddressKind, Button, Contact, Conversation, Purpose, Status
 
 
@@ -45,8 +46,8 @@ def portrait(facts: PortraitFacts, voice: Voice) -> Screen:
     for address in facts.addresses:
         if (line := _address(address, voice)) is not None:
             content += ["\n", line]
-    if contact.language:
-        content += ["\n", say("portrait.language", code=contact.language)]
+    tongue = (contact.language or facts.account.language).partition("-")[0]
+    content += ["\n", say("portrait.language", tongue=voice.texts.tongue(voice.language, tongue))]
     content += ["\n", say("portrait.since", when=voice.when(contact.created_at)), "\n\n"]
     content.append(Bold(say("portrait.matters", count=str(facts.count))))
     for each in facts.newest:
@@ -60,6 +61,17 @@ def portrait(facts: PortraitFacts, voice: Voice) -> Screen:
             _button(say("button.contact_name"), callbacks.Ask(conversation=target, purpose=Purpose.CONTACT_NAME)),
         ]
     )
+    others = [each for each in LANGUAGES if each != tongue]
+    rows.append(
+        [
+            _button(
+                say("button.speak", tongue=voice.texts.tongue(voice.language, each)),
+                callbacks.Speak(conversation=target, tongue=LANGUAGES.index(each)),
+            )
+            for each in others
+        ]
+    )
+    rows[-1].append(_button(say("button.join"), callbacks.Ask(conversation=target, purpose=Purpose.JOIN)))
     if facts.may_bar:
         bars = contact.barred_at is None
         says = say("button.bar" if bars else "button.unbar")

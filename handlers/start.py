@@ -6,7 +6,19 @@ from aiogram import Dispatcher, Router
 from aiogram.filters import Command, CommandStart
 from aiogram.types import Message
 
-from handlers import actions, addressing, calls, conversations, drafts, presence, queue, set_aside, team, templates
+from handlers import (
+    actions,
+    addressing,
+    calls,
+    conversations,
+    drafts,
+    gathering,
+    presence,
+    queue,
+    set_aside,
+    team,
+    templates,
+)
 from handlers.desk import Unit
 from handlers.middleware import OneSentence
 from inbox.assignment import is_supervisor
@@ -50,6 +62,7 @@ def build_dispatcher() -> Dispatcher:
         templates.build_router(),
         set_aside.build_router(),
         calls.build_router(),
+        gathering.build_router(),
         team.build_router(),
         drafts.build_router(),
     )

@@ -140,6 +140,10 @@ class CardFacts:
     """Whom it can be handed to."""
     templates: Sequence[Template] = ()
     """The answers kept ready for its account."""
+    mergeable: Sequence[Conversation] = ()
+    """What it can be made one with."""
+    places: Sequence[Account] = ()
+    """The accounts it can be moved to."""
     set_aside: Sequence[tuple[Draft, Secretary]] = ()
     """The replies that are ready and wait, each with who wrote it."""
 
@@ -160,6 +164,8 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         head += ["\n", "📌 ", Bold(subject)]
     if conversation.related_number is not None:
         head += ["\n", say("card.related", number=str(conversation.related_number))]
+    if conversation.merged_number is not None:
+        head += ["\n", Bold(say("card.merged", number=str(conversation.merged_number)))]
     if marked := marks(conversation, voice):
         head += ["\n", marked]
     head += ["\n", _standing(facts, voice), *_set_aside(facts, voice)]
@@ -253,7 +259,7 @@ def _standing(facts: CardFacts, voice: Voice) -> str:
     because = conversation.because
     reason = voice.say(because.key, **because.args) if because else ""
     if conversation.status is Status.CLOSED:
-        return f"✔️ {voice.say('card.closed')}"
+        return f"✔️ {voice.say('card.closed')}{f' — {reason}' if conversation.merged_into else ''}"
     if conversation.status is Status.SNOOZED and conversation.snoozed_until_at is not None:
         line = f"😴 {voice.say('card.snoozed', when=voice.when(conversation.snoozed_until_at))}"
     elif facts.holder is None:

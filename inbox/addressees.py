@@ -39,7 +39,7 @@ def reply_candidates(answers: Message | None, account: Account) -> tuple[str, ..
     """
     if answers is None:
         return ()
-    opens = answers.position == 1
+    opens = answers.position == 1 or answers.opens
     first_wrote = first_writer_of(answers, account)
     answered_at = answers.reply_to if opens else ""
     if is_own_address(account, answered_at.lower()):

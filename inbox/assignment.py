@@ -125,15 +125,27 @@ async def balance(store: Store, before: Conversation | None, after: Conversation
     Raises:
         Conflict: whoever would get something to answer has left since that was decided.
     """
+    return await balance_all(store, [(before, after)], now)
+
+
+async def balance_all(
+    store: Store, changed: Iterable[tuple[Conversation | None, Conversation]], now: datetime
+) -> Changes:
+    """The same across a change of several conversations, whose holders may be one person."""
     deltas: dict[SecretaryId, int] = {}
-    if before is not None and before.assignee_id is not None and weighs(before):
-        deltas[before.assignee_id] = deltas.get(before.assignee_id, 0) - 1
-    if after.assignee_id is not None and weighs(after):
-        deltas[after.assignee_id] = deltas.get(after.assignee_id, 0) + 1
-    newly = after.assignee_id if before is None or before.assignee_id != after.assignee_id else None
+    newly: set[SecretaryId] = set()
+    for before, after in changed:
+        if before is not None and before.assignee_id is not None and weighs(before):
+            deltas[before.assignee_id] = deltas.get(before.assignee_id, 0) - 1
+        if after.assignee_id is None:
+            continue
+        if weighs(after):
+            deltas[after.assignee_id] = deltas.get(after.assignee_id, 0) + 1
+        if before is None or before.assignee_id != after.assignee_id:
+            newly.add(after.assignee_id)
     replacements: list[Presence] = []
     for secretary_id, delta in deltas.items():
-        if delta == 0 and secretary_id != newly:
+        if delta == 0 and secretary_id not in newly:
             continue
         presence = await store.get(Presence, secretary_id)
         if delta > 0 and not presence.on_duty:
@@ -142,7 +154,7 @@ async def balance(store: Store, before: Conversation | None, after: Conversation
             msgspec.structs.replace(
                 presence,
                 open_count=presence.open_count + delta,
-                last_assigned_at=now if secretary_id == newly else presence.last_assigned_at,
+                last_assigned_at=now if secretary_id in newly else presence.last_assigned_at,
             )
         )
     return Changes(replacements=replacements)

@@ -17,10 +17,18 @@ from inbox.model import (
     ChannelId,
     Contact,
     ContactId,
+    Message,
     new_id,
 )
 from inbox.store.base import Changes, Store
-from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_EVERYWHERE, MESSAGE_BY_EXTERNAL_ID
+from inbox.store.documents import (
+    ADDRESS_BY_VALUE,
+    ADDRESSES_EVERYWHERE,
+    ADDRESSES_OF_CONTACT,
+    CONVERSATIONS_OF_CONTACT,
+    MESSAGE_BY_EXTERNAL_ID,
+    MESSAGES_OF_CONVERSATION,
+)
 
 REFRESH_AFTER = timedelta(days=1)
 
@@ -105,9 +113,62 @@ def annotated(contact: Contact, note: str) -> Contact:
     return msgspec.structs.replace(contact, note=note)
 
 
+LANGUAGES = ("fr", "en")
+"""What the desk speaks."""
+
+
+def speaking(contact: Contact, tongue: int) -> Contact:
+    """The contact, spoken to in this of the `LANGUAGES`.
+
+    Raises:
+        InvalidTransition: there is none at this place.
+    """
+    if not 0 <= tongue < len(LANGUAGES):
+        raise InvalidTransition("error.list_changed")
+    return msgspec.structs.replace(contact, language=LANGUAGES[tongue])
+
+
 def barred(contact: Contact, now: datetime, *, bar: bool) -> Contact:
     """The contact, blocked or not any more; blocked once, the first moment stands."""
     return msgspec.structs.replace(contact, barred_at=(contact.barred_at or now) if bar else None)
+
+
+MOST_JOINED = 300
+"""Conversations, and messages in them, of a contact who turns out to be another: more are moved in no one commit."""
+
+
+async def joined(store: Store, stays: Contact, gone: Contact) -> Changes:
+    """Two contacts who are one person: addresses, conversations and words of the second are the first's.
+
+    Raises:
+        InvalidTransition: they are the same, of two accounts, or the second has too much history to be moved at once.
+    """
+    if stays.id == gone.id:
+        raise InvalidTransition("error.same_contact")
+    if stays.account_id != gone.account_id:
+        raise InvalidTransition("error.merge_accounts")
+    conversations = await store.list(CONVERSATIONS_OF_CONTACT, gone.id, limit=MOST_JOINED + 1)
+    addresses = await store.list(ADDRESSES_OF_CONTACT, gone.id, limit=MOST_JOINED + 1)
+    messages: list[Message] = []
+    for conversation in conversations:
+        messages += await store.list(MESSAGES_OF_CONVERSATION, conversation.id, limit=MOST_JOINED + 1)
+        if len(messages) > MOST_JOINED:
+            break
+    if max(len(messages), len(conversations), len(addresses)) > MOST_JOINED:
+        raise InvalidTransition("error.too_long_to_move", count=str(MOST_JOINED))
+    note = " ".join(filter(None, (stays.note, gone.note)))[:LONGEST_CONTACT_NOTE]
+    known = msgspec.structs.replace(
+        stays, note=note, language=stays.language or gone.language, barred_at=stays.barred_at or gone.barred_at
+    )
+    return Changes(
+        replacements=[
+            known,
+            *(msgspec.structs.replace(a, contact_id=stays.id) for a in addresses),
+            *(msgspec.structs.replace(c, contact_id=stays.id) for c in conversations),
+            *(msgspec.structs.replace(m, author_id=stays.id) for m in messages if m.author_id == gone.id),
+        ],
+        deletions=[gone],
+    )
 
 
 async def account_last_chosen(store: Store, channel_id: ChannelId, telegram_user_id: int) -> AccountId | None:

@@ -156,13 +156,11 @@ def require_author(draft: Draft, secretary: Secretary) -> None:
 
 async def last_inbound(store: Store, conversation_id: ConversationId) -> Message | None:
     """The newest message of the contact: what a reply answers. A machine's only where no person wrote."""
-    automatic: Message | None = None
-    for message in await store.list(MESSAGES_OF_CONVERSATION, conversation_id, descending=True, limit=200):
-        if message.direction is Direction.INBOUND:
-            if message.particulars.automatic is None:
-                return message
-            automatic = automatic or message
-    return automatic
+    said = await store.list(MESSAGES_OF_CONVERSATION, conversation_id, descending=True, limit=200)
+    # Of conversations that were merged the later one's words may be the older.
+    inbound = sorted((m for m in said if m.direction is Direction.INBOUND), key=lambda m: m.created_at, reverse=True)
+    by_people = (m for m in inbound if m.particulars.automatic is None)
+    return next(by_people, inbound[0] if inbound else None)
 
 
 MOST_FILES = 20

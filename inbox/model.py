@@ -325,6 +325,9 @@ class Conversation(Document, frozen=True, kw_only=True):
     related_to: ConversationId | None = None
     related_number: int | None = None
     """The older conversation it refers to but may not join."""
+    merged_into: ConversationId | None = None
+    merged_number: int | None = None
+    """The conversation its words are in now."""
 
 
 class Direction(StrEnum):
@@ -378,6 +381,8 @@ class Message(Document, frozen=True, kw_only=True):
     conversation_id: ConversationId
     position: int
     """1, 2, 3 … within its conversation."""
+    opens: bool = False
+    """It opened a conversation that was merged into this one."""
     direction: Direction
     channel_id: ChannelId
     author_id: ContactId | SecretaryId
@@ -588,6 +593,8 @@ class Purpose(StrEnum):
     CONTACT_NOTE = "contact_note"
     SCHEDULE = "schedule"
     RETURN = "return"
+    MERGE = "merge"
+    JOIN = "join"
 
 
 class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):

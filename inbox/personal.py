@@ -68,7 +68,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     # ------------------------------------------------------------ what is talked about
     model.Conversation: _fields(
         client="subject participants chat_id open_chat tags",
-        pointer="contact_id related_to related_number",
+        pointer="contact_id related_to related_number merged_into merged_number",
         desk="assignee_id declined_by",
         parts="because",
         nothing="id version number account_id channel_id status assigned_at queued_at waiting_since_at opened_at "
@@ -80,7 +80,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         "delivered_to written_at",
         pointer="conversation_id author_id receipt_id blob_id",
         parts="attachments revisions particulars",
-        nothing="id version account_id position direction channel_id created_at seen_inbound truncated",
+        nothing="id version account_id position opens direction channel_id created_at seen_inbound truncated",
     ),
     model.Attachment: _fields(client="name path", pointer="blob_id", nothing="media_type size kind held_by seconds"),
     model.Revision: _fields(client="text", nothing="until_at"),

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -50,6 +51,13 @@ class Catalogue:
     def day(self, language: str, day: date) -> str:
         """A day in words, the week's and the year's."""
         return format_date(day, "full", locale=language)
+
+    def tongue(self, language: str, tongue: str) -> str:
+        """What a language (ISO 639) is called in another; its code where that is not known."""
+        try:
+            return Locale.parse(tongue).get_display_name(language) or tongue
+        except (UnknownLocaleError, ValueError):
+            return tongue
 
     def size(self, language: str, octets: int) -> str:
         """A file's size, as people say it."""

@@ -35,7 +35,7 @@ FAMILIES = {
     "role.": ("secretary", "supervisor", "owner"),
     "priority.": ("urgent", "normal", "later"),
     "moment.": ("hour", "evening", "morning", "monday", "week"),
-    "ask.": ("note", "tags", "snooze", "contact_name", "contact_note", "schedule", "return"),
+    "ask.": ("note", "tags", "snooze", "contact_name", "contact_note", "schedule", "return", "merge", "join"),
     "event.": (
         *("acknowledged", "acknowledgement_undelivered", "arrived", "assigned", "blocked", "unblocked", "closed"),
         *("confirmed", "delayed", "delivery_dead", "delivery_unknown", "edited", "filed", "given_up", "handed_over"),
@@ -43,6 +43,7 @@ FAMILIES = {
         *("released", "reopened", "send_pressed", "sent", "sent_again", "snoozed", "tagged", "taken", "undelivered"),
         *("undone", "woken", "barred", "unbarred", "renamed", "annotated"),
         *("scheduled", "approval_asked", "approved", "returned", "corrected", "called_off", "called"),
+        *("merged", "merged_into", "split", "moved", "contacts_joined"),
     ),
     "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),
 }

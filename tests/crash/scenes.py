@@ -16,7 +16,23 @@ from datetime import UTC, datetime
 import msgspec
 
 from channels.mail.parse import LONGEST_TEXT
-from handlers.callbacks import Approvals, Calls, Duty, Listing, Next, Queue, Show, Team
+from handlers.callbacks import (
+    Approvals,
+    Ask,
+    Calls,
+    Duty,
+    JoinContact,
+    Listing,
+    Merge,
+    MoveTo,
+    Next,
+    Queue,
+    Show,
+    Speak,
+    Split,
+    Team,
+    check,
+)
 from inbox.model import ChannelId, DeliveryKind, DeliveryState, Forgotten, Message, Receipt, ReceiptState
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
@@ -398,6 +414,74 @@ async def anne_passes_on_what_she_changed_since(day: Day) -> None:
     await day.sees(day.anne, "Motif : certificat", button="pass:")
     day.press(day.anne, old, "pass:")
     await day.settles()
+
+
+def _which(card: Json) -> tuple[str, int]:
+    """The id and the number of the conversation a card shows."""
+    released = find_button(card, "rel:")
+    number = re.match(r"#(\d+)", str(card["text"]))
+    assert released is not None
+    assert number is not None
+    return released.partition(":")[2], int(number[1])
+
+
+async def _two_requests(day: Day) -> tuple[Json, Json]:
+    """The cards of two requests, of two clients."""
+    await a_mail_comes(day)
+    first = await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")
+    raw = mail("Autre", "Et ma facture ?", message_id="m9@client.test", sender="Zoé <zoe@client.test>")
+    day.mail("Et ma facture ?", raw=raw)
+    return first, await day.sees(day.anne, "Et ma facture ?", button="rel:")
+
+
+async def anne_merges_two(day: Day) -> None:
+    first, second = await _two_requests(day)
+    day.press_data(day.anne, second, Merge(conversation=_which(second)[0], number=_which(first)[1]).pack())
+    await day.sees(day.anne, "Puis-je passer jeudi ?", "Et ma facture ?", button="rel:")
+
+
+async def anne_asks_which_are_one_person(day: Day) -> None:
+    first, second = await _two_requests(day)
+    day.press_data(day.anne, second, Ask(conversation=_which(second)[0], purpose="join").pack())
+    day.anne.reply(await day.sees(day.anne, "Qui est la même personne"), f"#{_which(first)[1]}")
+    await day.sees(day.anne, "sont-ils une seule personne ?", button="join:")
+
+
+async def anne_joins_two_people(day: Day) -> None:
+    first, second = await _two_requests(day)
+    day.press_data(day.anne, second, JoinContact(conversation=_which(second)[0], number=_which(first)[1]).pack())
+    await day.sees(day.anne, "👤 Zoé", "zoe@client.test", "2 demandes")
+
+
+async def anne_says_how_to_write_to_her(day: Day) -> None:
+    await a_mail_comes(day)
+    card = await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")
+    day.press_data(day.anne, card, Speak(conversation=_which(card)[0], tongue=1).pack())
+    await day.sees(day.anne, "👤", "anglais", button="lang:")
+
+
+async def anne_sets_a_message_apart(day: Day) -> None:
+    first, second = await _two_requests(day)
+    day.press_data(day.anne, second, Merge(conversation=_which(second)[0], number=_which(first)[1]).pack())
+    card = await day.sees(day.anne, "Puis-je passer jeudi ?", "Et ma facture ?", button="rel:")
+
+    async def newest(store: Store) -> str | None:
+        said = await store.list(MESSAGES_OF_CONVERSATION, _which(card)[0], descending=True, limit=1)
+        return said[0].id if said else None
+
+    day.press_data(day.anne, card, Split(message=await day.until(newest), number=_which(card)[1]).pack())
+    await day.sees(day.anne, "Et ma facture ?", "séparée de", button="rel:")
+
+
+async def anne_moves_one(day: Day) -> None:
+    """Lucas's, to the doctor: whatever he wrote goes along."""
+    await lucas_writes(day)
+    card = await day.sees(day.anne, "Ma chaudière fuit", button="take:")
+    taken = find_button(card, "take:")
+    assert taken is not None
+    places = check(["vasseur"])
+    day.press_data(day.anne, card, MoveTo(conversation=taken.partition(":")[2], position=0, check=places).pack())
+    await day.sees(day.anne, "Ma chaudière fuit", "Dr Claire Vasseur")
 
 
 async def anne_looks_at_the_team(day: Day) -> None:

@@ -152,6 +152,12 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.drafts:unknown_command": [Scene(scenes.anne_mistypes_a_command)],
     "handlers.forgetting:_commit": [Scene(scenes.sophie_is_forgotten, by_command=True)],
     "handlers.forgetting:begin": [Scene(scenes.sophie_is_forgotten, by_command=True)],
+    "handlers.gathering:_offered": [Scene(scenes.anne_asks_which_are_one_person)],
+    "handlers.gathering:join": [Scene(scenes.anne_joins_two_people)],
+    "handlers.gathering:merge": [Scene(scenes.anne_merges_two)],
+    "handlers.gathering:move": [Scene(scenes.anne_moves_one)],
+    "handlers.gathering:set_apart": [Scene(scenes.anne_sets_a_message_apart)],
+    "handlers.gathering:speak": [Scene(scenes.anne_says_how_to_write_to_her)],
     "handlers.handover:Handover._keep_one": [Scene(scenes.anne_adds_a_photo)],
     "handlers.handover:Handover._tell_owners": [
         Scene(scenes.the_mail_server_wants_a_password, replies=((UNKNOWN, 0), (UNKNOWN, 0)))

@@ -215,7 +215,7 @@ def test_every_card_ends_with_what_more_can_be_done_and_its_menus_lead_back() ->
     assert menus["more"] == [
         ["📝 Note", "🏷 Étiquettes", "📄 Modèles"],
         ["👉 Passer à…", "😴 Plus tard…"], ["🔺 Priorité…", "👤 Contact", "🕘 Historique"],
-        ["◀ Retour"],
+        ["🔗 Réunir…"], ["◀ Retour"],
     ]  # fmt: skip
     assert menus["later"] == [
         ["Dans 1 h", "Ce soir 18 h"], ["Demain 9 h", "Lundi 9 h"], ["Dans une semaine", "Autre moment…"], ["◀ Retour"]
