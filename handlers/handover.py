@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -93,6 +94,7 @@ from inbox.store.documents import (
     CONVERSATIONS_OF_ACCOUNT,
     CONVERSATIONS_OF_CONTACT,
     CONVERSATIONS_QUEUED,
+    DRAFTS_SCHEDULED,
     EVENTS_OF_CONVERSATION,
     MESSAGES_OF_CONVERSATION,
     SECRETARIES,
@@ -393,7 +395,7 @@ class Handover:
     async def _queue(self, delivery: Delivery, payload: QueueNotice) -> tuple[str, Changes]:
         store = self._desk.store
         secretary = await store.get(Secretary, payload.secretary_id)
-        if payload.view is not QueueView.SHORT:
+        if payload.view not in (QueueView.SHORT, QueueView.MORNING):
             screen = listing(await self._listed(secretary, payload), self._voice(secretary))
             return await self._in_place(delivery, secretary, screen, payload.edits)
         presence = await store.get(Presence, secretary.id)
@@ -414,8 +416,24 @@ class Handover:
             account_names={a.id: a.name for a in self._desk.accounts.values()},
             contact_names={c.id: c.name for c in contacts.values()},
             asked_count=len(await list_asked(store, secretary)) if is_supervisor(secretary) else 0,
+            morning=await self._morning(secretary) if payload.view is QueueView.MORNING else None,
         )
         return await self._in_place(delivery, secretary, views.queue(facts, self._voice(secretary)), payload.edits)
+
+    async def _morning(self, secretary: Secretary) -> views.Morning:
+        """What comes back to her and what leaves by itself until the day is over."""
+        store, now = self._desk.store, self._desk.clock()
+        local = now.astimezone(ZoneInfo(self._desk.time_zone))
+        end = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        off = await store.list(CONVERSATIONS_HELD, secretary.id, Status.SNOOZED, limit=200)
+        back = [c for c in off if c.snoozed_until_at is not None and c.snoozed_until_at < end]
+        drafts = await store.list(DRAFTS_SCHEDULED, until=end, limit=200)
+        hers = [d for d in drafts if d.author_id == secretary.id]
+        about = await store.find_many(Conversation, [d.conversation_id for d in hers])
+        return views.Morning(
+            coming_back=sorted(back, key=lambda c: c.snoozed_until_at or now),
+            leaving=[(d, about[d.conversation_id]) for d in hers if d.conversation_id in about],
+        )
 
     async def _listed(self, secretary: Secretary, payload: QueueNotice) -> ListFacts:
         desk, store, page = self._desk, self._desk.store, payload.page

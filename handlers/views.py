@@ -753,6 +753,16 @@ def _without(draft: Draft, voice: Voice) -> list[list[Button]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Morning:
+    """What a day holds for a secretary when she comes, by moment."""
+
+    coming_back: Sequence[Conversation]
+    """What she put off until today."""
+    leaving: Sequence[tuple[Draft, Conversation]]
+    """The replies of hers that leave by themselves today."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueFacts:
     """All the queue shows."""
 
@@ -766,12 +776,14 @@ class QueueFacts:
     contact_names: Mapping[str, str]
     asked_count: int = 0
     """Replies that wait for the viewer's approval."""
+    morning: Morning | None = None
+    """What her day holds, where it begins."""
 
 
 def queue(facts: QueueFacts, voice: Voice) -> Screen:
     """What waits and what the viewer holds, each one press away."""
     say = voice.say
-    content: list[Text | str] = [Bold(say("queue.title", count=str(facts.waiting_count)))]
+    content = [*_morning(facts, voice), Bold(say("queue.title", count=str(facts.waiting_count)))]
     if not facts.on_duty:
         content += ["\n", say("queue.off_duty")]
     if not facts.waiting:
@@ -801,6 +813,25 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
     asked = say("button.asked", count=str(facts.asked_count))
     to_read = [_button(asked, callbacks.Approvals())] if facts.asked_count else []
     return screen_of(Text(*content), [first, to_read, *keyboard, lists, [refresh, duty]])
+
+
+def _morning(facts: QueueFacts, voice: Voice) -> list[Text | str]:
+    """Her day, a line each, above the queue."""
+    if facts.morning is None:
+        return []
+    say, lines = voice.say, [voice.say("morning.hello", name=facts.viewer.name)]
+    for each in facts.morning.coming_back[:MOST_OF_A_DAY]:
+        when = voice.when(each.snoozed_until_at) if each.snoozed_until_at is not None else ""
+        lines.append(f"😴 {say('morning.comes_back', when=when, number=str(each.number), subject=each.subject)}")
+    for draft, each in facts.morning.leaving[:MOST_OF_A_DAY]:
+        when = voice.when(draft.send_at) if draft.send_at is not None else ""
+        lines.append(f"📅 {say('morning.leaves', when=when, number=str(each.number), subject=each.subject)}")
+    if facts.asked_count:
+        lines.append(f"🖋 {say('morning.asked', count=str(facts.asked_count))}")
+    return ["\n".join(shortened(line, 150) for line in lines), "\n\n"]
+
+
+MOST_OF_A_DAY = 6
 
 
 def entry_line(conversation: Conversation, account: str, contact: str, voice: Voice) -> str:

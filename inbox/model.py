@@ -666,6 +666,8 @@ class QueueView(StrEnum):
     MINE = "mine"
     ACCOUNT = "account"
     """All that is open in one account."""
+    MORNING = "morning"
+    """The same as the short one, below what the day holds for her."""
     ACCOUNTS = "accounts"
     """The accounts, to choose one of."""
 

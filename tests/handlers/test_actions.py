@@ -8,7 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from handlers.callbacks import Ask, Close, Give, History, Later, Menu, Prioritise, Release, Reopen, Send, Wake
+from handlers.callbacks import (
+    Ask,
+    Close,
+    Give,
+    History,
+    Later,
+    Menu,
+    PreviewMenu,
+    Prioritise,
+    Release,
+    Reopen,
+    Send,
+    SendLater,
+    Wake,
+)
 from handlers.timers import wake_due
 from inbox.model import Priority, Role, Status
 from tests.builders import BERNARD, ROUX
@@ -251,3 +265,25 @@ async def test_nobody_does_anything_with_what_is_not_theirs(stage: Stage) -> Non
     assert zoe.sees_nothing_of("Rendez-vous")
     conversation = await stage.conversation()
     assert (conversation.priority, conversation.status) == (Priority.NORMAL, Status.OPEN)
+
+
+async def test_the_first_look_of_a_day_says_what_it_holds(stage: Stage, clock: Clock) -> None:
+    noon = datetime.now(UTC).replace(hour=12)
+    clock.ahead = noon - datetime.now(UTC)
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await lea.presses(await opened(lea, "later"), Later, "Demain")
+    await stage.mail("Et ma facture ?", subject="Facture")
+    lea.writes("Demain.", to=await lea.sees("Facture", kind=Release))
+    await lea.presses(await lea.sees("Aperçu", kind=PreviewMenu), PreviewMenu, "Plus tard")
+    await lea.presses(await lea.sees("Aperçu", kind=SendLater), SendLater, "Demain")
+    lea.writes("/fin")
+    await lea.sees("Au revoir Léa")
+    lea.writes("/ici")
+    await stage.quiet()
+    assert lea.sees_nothing_of("☀️")
+    lea.writes("/fin")
+    await stage.quiet()
+    clock.ahead = noon + timedelta(hours=17) - datetime.now(UTC)
+    lea.writes("/ici")
+    await lea.sees("☀️ Bonjour Léa", "09:00 · #1 Rendez-vous revient", "09:00 · votre réponse à #2 Facture part", "File")
