@@ -148,6 +148,7 @@ def _account(firm: scene.Firm) -> AccountSettings:
         identity=IdentitySettings(display_name=firm.display_name, from_address=firm.address, signature=firm.signature),
         mailbox=firm.id,
         assignment=firm.assignment,
+        messages_to=firm.messages_to,
     )
 
 

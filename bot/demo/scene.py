@@ -23,6 +23,8 @@ class Firm:
     address: str
     signature: str
     assignment: Literal["automatic", "manual"]
+    messages_to: str | None = None
+    """Where its telephone messages go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class Opening:
     files: tuple[File, ...] = ()
 
 
+CLAIRE = Person("Claire Vasseur", "claire.vasseur@courriel.test")
+"""The doctor herself, at home: her telephone messages reach her there."""
+
 VASSEUR = Firm(
     "vasseur",
     "Dr Claire Vasseur",
@@ -57,6 +62,7 @@ VASSEUR = Firm(
     "cabinet@docteur-vasseur.test",
     "Secrétariat du Dr Claire Vasseur\nMédecine générale · 12, rue des Tilleuls",
     "automatic",
+    CLAIRE.address,
 )
 LENOIR = Firm(
     "lenoir",
@@ -79,7 +85,7 @@ ACCOUNTS = (VASSEUR, LENOIR, GARNIER)
 SOPHIE = Person("Sophie Marchand", "sophie.marchand@courriel.test")
 KARIM = Person("Karim Benali", "karim.benali@courriel.test")
 HELENE = Person("Hélène Dupuis", "helene.dupuis@courriel.test")
-MAIL_CLIENTS = (SOPHIE, KARIM, HELENE)
+MAIL_CLIENTS = (SOPHIE, KARIM, HELENE, CLAIRE)
 
 LUCAS = User(700_000_101, "Lucas", "Petit")
 NADIA = User(700_000_102, "Nadia", "Ferrand")

@@ -1,0 +1,125 @@
+"""A secretary's day in a real browser, as the guide in docs/ tells it: one person sits in her chair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from bot.demo.desk import DemoDesk
+from bot.demo.letters import Person, read, write
+from bot.demo.scene import CLAIRE, SOPHIE, VASSEUR
+from tests.bot.demo.test_page import choose_holder
+from tests.bot.demo.test_page import desk as desk
+from tests.bot.demo.test_page import page as page
+from tests.bot.demo.test_page import scene as scene
+from tests.bot.demo.test_page import served as served
+
+PICTURES = Path(__file__).parents[3] / ".artifacts" / "guide"
+
+
+async def arrives(desk: DemoDesk, person: Person, words: str) -> None:
+    """A mail with these words is in somebody's inbox."""
+    await desk.mail.wait_for(person.address, lambda mail: words in read(mail).text, seconds=20)
+
+
+class Chair:
+    """Somebody's Telegram on the right of the page."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self._page = page
+        self._name = name
+        self.panel = page.locator("#desk-chat")
+
+    async def sit(self) -> None:
+        await self.panel.get_by_role("tab", name=self._name).click()
+
+    async def sees(self, *parts: str, button: str = "") -> Locator:
+        """Her newest bubble that says all this, with a button of this name."""
+        bubble = self.panel.locator(".message.theirs")
+        for part in parts:
+            bubble = bubble.filter(has_text=part)
+        if button:
+            bubble = bubble.filter(has=self._page.get_by_role("button", name=button))
+        await expect(bubble.last).to_be_visible(timeout=15_000)
+        return bubble.last
+
+    async def presses(self, name: str, *parts: str) -> None:
+        """The button of that name under her newest bubble that says this."""
+        bubble = await self.sees(*parts, button=name)
+        await bubble.get_by_role("button", name=name).first.click()
+
+    async def says(self, words: str, *, to: Locator | None = None) -> None:
+        if to is not None:
+            # Nobody answers a card in the hundredth of a second in which the desk notes that it was shown.
+            await self._page.wait_for_timeout(500)
+            await to.locator(".bubble").click()
+        field = self.panel.get_by_label("Écrire un message")
+        await field.fill(words)
+        await field.press("Enter")
+
+    async def picture(self, name: str, *parts: str) -> None:
+        """Her newest bubble that says this, with its buttons."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        await (await self.sees(*parts)).screenshot(path=PICTURES / f"{name}.png")
+
+
+@pytest.mark.usefixtures("scene")
+async def test_a_secretarys_day(page: Page, desk: DemoDesk) -> None:
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    card = await choose_holder(page, desk, "Renouvellement d’ordonnance", "Pour vous")
+    name = "Anne" if "Anne" in (await page.locator("#desk-chat [aria-selected=true]").inner_text()) else "Lise"
+    her, marc = Chair(page, name), Chair(page, "Marc")
+    other = Chair(page, "Lise" if name == "Anne" else "Anne")
+    await other.sit()
+    await other.says("/fin")
+    await other.sees("Au revoir")
+    await her.sit()
+
+    # The card, and what more can be done with it.
+    await her.picture("fiche", "Renouvellement", "Pour vous")
+    await her.presses("⋯ Plus", "Renouvellement")
+    await her.sees("Renouvellement", button="Réunir")
+    await her.picture("plus", "Renouvellement")
+    await her.presses("Note", "Renouvellement")
+    await her.says("Vérifier la carte Vitale", to=await her.sees("votre note ?"))
+    card = await her.sees("Renouvellement", "📝", "Vérifier la carte Vitale", button="⋯ Plus")
+
+    # A reply, read by a supervisor first, who corrects it.
+    await her.says("Bonjour,\n\nLe docteur renouvelle votre ordonnance.", to=card)
+    await her.sees("Aperçu", "renouvelle votre ordonnance", button="Envoyer")
+    await her.picture("apercu", "Aperçu", "renouvelle votre ordonnance")
+    await her.presses("Faire relire", "Aperçu")
+    await marc.sit()
+    asked = await marc.sees("à relire", "renouvelle votre ordonnance", button="Approuver")
+    await marc.says("Bonjour,\n\nLe docteur renouvelle votre ordonnance, elle sera prête jeudi.", to=asked)
+    await marc.sees("à relire", "prête jeudi", button="Approuver")
+    await marc.picture("relire", "à relire", "prête jeudi")
+    await marc.presses("Approuver", "prête jeudi")
+    await her.sit()
+    await her.sees("a approuvé votre réponse")
+    await arrives(desk, SOPHIE, "prête jeudi")
+
+    # A telephone message.
+    await her.says("/appel vasseur Mme Roy, 06 12 34 56 78, résultats d’analyse, urgent, rappeler demain 10 h")
+    await her.sees("Message téléphonique", "06 12 34 56 78", button="Transmettre")
+    await her.picture("appel", "Message téléphonique")
+    await her.presses("Transmettre", "Message téléphonique")
+    await arrives(desk, CLAIRE, "06 12 34 56 78")
+
+    # A second mail of the same client is the same matter; the answer leaves tomorrow.
+    raw = write(SOPHIE, VASSEUR.address, "Ma carte", "Et faut-il apporter ma carte Vitale ?")
+    await desk.mail.submit(SOPHIE.address, [VASSEUR.address], raw)
+    await her.sees("Ma carte", "carte Vitale", button="⋯ Plus")
+    await her.presses("⋯ Plus", "Ma carte")
+    await her.presses("Réunir", "Ma carte")
+    await her.sees("Ma carte", button="Renouvellement")
+    await her.picture("reunir", "Ma carte")
+    await her.presses("Renouvellement", "Ma carte")
+    both = await her.sees("Renouvellement", "réunie avec", "carte Vitale", button="⋯ Plus")
+    await her.says("Oui, apportez-la.", to=both)
+    await her.presses("Plus tard", "Aperçu", "apportez-la")
+    await her.presses("Demain 9 h", "apportez-la")
+    await her.sees("Réponse programmée", "apportez-la", button="Envoyer maintenant")
+    await her.picture("programmer", "Réponse programmée")
