@@ -111,6 +111,8 @@ class ChatMessage:
     silent: bool = False
     asks: bool = False
     """It is a question: whoever sees it is put into replying to it."""
+    topic: int | None = None
+    """The topic of the chat it belongs in; what is edited stays where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class ChatFile:
     reply_to: int | None = None
     playable: bool = False
     """A sound: made into what plays in the chat, where that can be done; else it is handed over as it is."""
+    topic: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class SentAs:
 
     reference: str
     """A server's answer, or the Telegram message id."""
+    topic: int | None = None
+    """The topic it stands in; Telegram may have put it elsewhere than it was to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +274,50 @@ class Chat(Channel, Protocol):
 
         Raises:
             ChannelError: as for `send`. A message that can no longer be edited is a PermanentFailure
-                with reason "failure.cannot_edit".
+                with reason "failure.cannot_edit"; one whose topic is closed or gone, "failure.topic_gone".
         """
         ...
 
     async def hand_over(self, file: ChatFile) -> SentAs: ...
+
+    async def open_topic(self, chat_id: int, name: str, colour: int) -> int:
+        """Make a topic in a chat; what Telegram calls it. Each call may make one, whatever comes of it.
+
+        Raises:
+            TopicRefused: there is none, or nothing says that there is: show it in the chat as it is.
+            TemporaryFailure: it is not this chat's turn; nothing was asked.
+            LoginRejected: credentials refused.
+        """
+        ...
+
+    async def name_topic(self, chat_id: int, topic: int, name: str) -> None:
+        """Give a topic another name (the name it has already succeeds).
+
+        Raises:
+            ChannelError: as for `show`.
+        """
+        ...
+
+    async def shut_topic(self, chat_id: int, topic: int, *, shut: bool) -> None:
+        """Close a group's topic to further words, or open it again (as it is already succeeds).
+
+        Raises:
+            ChannelError: as for `show`.
+        """
+        ...
+
+    async def is_member(self, chat_id: int, user_id: int) -> bool:
+        """Whether somebody is in a group, and so sees what is shown there.
+
+        Raises:
+            TopicRefused: this bot cannot ask: nothing can be shown there.
+            LoginRejected: credentials refused.
+        """
+        ...
+
+    async def keeps_topics(self) -> bool:
+        """Whether this bot may have topics in private chats, as far as Telegram says so."""
+        ...
 
     async def fetch_file(self, file_id: str) -> bytes:
         """The octets of a file Telegram keeps.

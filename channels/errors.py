@@ -3,6 +3,7 @@
 ChannelError
 ├── TemporaryFailure   try again; anything not recognised counts as this
 ├── PermanentFailure   never try again: dead, and the assignee is told
+│   └── TopicRefused   no topic of its own for a conversation: plain cards take over
 ├── SomeRefused        not sent; without some of its recipients it would be
 ├── OutcomeUnknown     it may have left: a person decides
 └── LoginRejected      stop this channel and tell the owner
@@ -42,6 +43,18 @@ class TemporaryFailure(ChannelError):
 
 class PermanentFailure(ChannelError):
     """Not sent, and never will be."""
+
+
+class TopicRefused(PermanentFailure):
+    """No topic was made, or none that we know of. What was to go into it can go into the chat as it is.
+
+    Attributes:
+        retry_after: when it is worth another try; None: not before somebody changes something.
+    """
+
+    def __init__(self, channel: str, detail: str, *, reason: str, retry_after: timedelta | None) -> None:
+        super().__init__(channel, detail, reason=reason)
+        self.retry_after = retry_after
 
 
 class SomeRefused(ChannelError):

@@ -131,7 +131,7 @@ async def name_copies(message: Message, unit: Unit, desk: Desk, secretary: Secre
     words = [word for word in re.split(r"[\s,;]+", said) if word]
     if not words:
         raise InvalidTransition("error.cc_how")
-    if message.reply_to_message is None:
+    if message.reply_to_message is None and message.message_thread_id is None:
         raise InvalidTransition("error.cc_reply")
     conversation, seen, _ = await addressed(message, unit, desk)
     if conversation.chat_id is not None:

@@ -395,3 +395,9 @@ class History(CallbackData, prefix="hist"):
     """Show what happened to it."""
 
     conversation: str
+
+
+class WantTopics(CallbackData, prefix="topics"):
+    """Have one topic a conversation, or no longer."""
+
+    on: bool

@@ -41,6 +41,7 @@ from inbox.store.documents import (
     MESSAGE_BY_EXTERNAL_ID,
     MESSAGES_OF_CONVERSATION,
 )
+from inbox.topics import find_topic
 from inbox.triage import placement_event
 
 PAGE = 200
@@ -66,11 +67,15 @@ async def _conversation(desk: Desk, conversation_id: str, secretary: Secretary) 
     return conversation
 
 
-async def show(query: CallbackQuery, callback_data: Show, unit: Unit, desk: Desk, secretary: Secretary) -> None:
-    """A fresh card at the end of her chat."""
+async def show(
+    query: CallbackQuery, callback_data: Show, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """A fresh card at the end of her chat, or of the conversation's topic."""
     conversation = await _conversation(desk, callback_data.conversation, secretary)
     card = outbox.card_for(secretary, conversation, unit.now, fresh=True)
     await unit.commit(Changes(inserts=[card]), account_id=conversation.account_id, conversation_id=conversation.id)
+    if await find_topic(desk.store, secretary, conversation.id, conversation.account_id) is not None:
+        unit.say(voice.say("toast.in_topic", number=str(conversation.number)))
 
 
 async def close(

@@ -15,9 +15,10 @@ from handlers.crew import STORE_WAIT, Crew
 from inbox import receipts
 from inbox.conversations import Numbers
 from inbox.erasure import without_raw
-from inbox.errors import Conflict, StoreUnavailable
-from inbox.model import Account, AccountId, ChannelId, Claim, ConversationId, DeskKey, Receipt
+from inbox.errors import Conflict, InboxError, StoreUnavailable
+from inbox.model import Account, AccountId, ChannelId, Claim, ConversationId, DeskKey, Receipt, Secretary
 from inbox.store.base import Changes, Store, Watch
+from inbox.topics import in_topic
 from inbox.triage import Triage
 
 log = structlog.get_logger(__name__)
@@ -122,6 +123,10 @@ class Unit:
         self.receipt = receipt
         self.claim = claim
         self.now = desk.clock()
+        self.where: tuple[Secretary, int, int | None] | None = None
+        """The secretary who wrote or pressed in a topic or a group, the chat and its topic: her answer is put there."""
+        self.refusal: InboxError | None = None
+        """Why whoever wrote or pressed may not, whatever it is."""
         self.toast = ""
         self.toast_is_alert = False
         self.found: list[Found] = []
@@ -159,6 +164,9 @@ class Unit:
     async def _commit(self, changes: Changes) -> None:
         if self.committed:
             raise RuntimeError("a receipt has one commit")
+        if self.where is not None:
+            secretary, chat_id, thread_id = self.where
+            changes = in_topic(changes, secretary, self.receipt.channel_id, chat_id, thread_id)
         await self.desk.store.commit(changes + Changes(expectations=[self.claim] if self.claim else []))
         self.committed = True
 

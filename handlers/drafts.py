@@ -51,14 +51,24 @@ from inbox.model import (
     Letter,
     MessageId,
     Secretary,
+    SecretaryId,
     ShownKind,
     Status,
+    Topic,
     new_id,
 )
 from inbox.outbox import card_for, keep_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
 from inbox.set_aside import set_back, told_approvers
 from inbox.store.base import Changes
-from inbox.store.documents import CONVERSATIONS_HELD, DRAFT_BY_ALBUM, DRAFT_BY_SOURCE, SHOWN_BY_MESSAGE, SHOWN_CURRENT
+from inbox.store.documents import (
+    CONVERSATIONS_HELD,
+    DRAFT_BY_ALBUM,
+    DRAFT_BY_SOURCE,
+    SHOWN_BY_MESSAGE,
+    SHOWN_CURRENT,
+    TOPIC_BY_THREAD,
+)
+from inbox.topics import thread_key
 
 MOST_HELD = 200
 
@@ -125,10 +135,13 @@ async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, 
             conversation = await desk.store.get(Conversation, begun.conversation_id)
             await put(conversation, words, begun.seen_inbound, unit, desk, secretary, replaces=False)
             return
-    if message.reply_to_message is None:
+    try:
+        conversation, seen, replaces = await addressed(message, unit, desk)
+    except InvalidTransition:
+        if message.reply_to_message is not None:
+            raise
         await _write_unaddressed(message, words, unit, desk, secretary)
         return
-    conversation, seen, replaces = await addressed(message, unit, desk)
     await put(conversation, words, seen, unit, desk, secretary, replaces=replaces)
 
 
@@ -141,25 +154,39 @@ def set_in(message: Message) -> tuple[Entity, ...]:
 async def addressed(message: Message, unit: Unit, desk: Desk) -> tuple[Conversation, int, bool]:
     """The conversation whose card or preview this replies to, how much of it that showed, and whether it is a preview.
 
+    In a conversation's topic nothing need be replied to.
+
     Raises:
-        InvalidTransition: it replies to neither.
+        InvalidTransition: it replies to neither, in no topic of ours.
     """
     replied = message.reply_to_message
-    if replied is None:
+    if replied is not None:
+        key = message_key(unit.receipt.channel_id, message.chat.id, replied.message_id)
+        shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
+        if shown is not None and shown.conversation_id is not None:
+            conversation = await desk.store.get(Conversation, shown.conversation_id)
+            if conversation.merged_into is not None:
+                # What she read there says nothing of what it joined.
+                return await desk.store.get(Conversation, conversation.merged_into), 0, False
+            return conversation, shown.shown_inbound, shown.kind is ShownKind.PREVIEW
+        # A card whose sending we did not live to record: its buttons still say what it is about.
+        found = await _conversation_of_buttons(desk, replied.reply_markup)
+        if found is not None:
+            return await desk.store.get(Conversation, found), 0, False
+    topic = await _topic_of(message, unit, desk)
+    if topic is None:
         raise InvalidTransition("error.not_a_card")
-    key = message_key(unit.receipt.channel_id, message.chat.id, replied.message_id)
-    shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
-    if shown is not None and shown.conversation_id is not None:
-        conversation = await desk.store.get(Conversation, shown.conversation_id)
-        if conversation.merged_into is not None:
-            # What she read there says nothing of what it joined.
-            return await desk.store.get(Conversation, conversation.merged_into), 0, False
-        return conversation, shown.shown_inbound, shown.kind is ShownKind.PREVIEW
-    # A card whose sending we did not live to record: its buttons still say what it is about.
-    found = await _conversation_of_buttons(desk, replied.reply_markup)
-    if found is None:
-        raise InvalidTransition("error.not_a_card")
-    return await desk.store.get(Conversation, found), 0, False
+    conversation = await desk.store.get(Conversation, topic.conversation_id)
+    if conversation.merged_into is not None:
+        return await desk.store.get(Conversation, conversation.merged_into), 0, False
+    return conversation, await _seen_by(desk, conversation, topic.secretary_id), False
+
+
+async def _topic_of(message: Message, unit: Unit, desk: Desk) -> Topic | None:
+    if message.message_thread_id is None:
+        return None
+    key = thread_key(unit.receipt.channel_id, message.chat.id, message.message_thread_id)
+    return await desk.store.find_by(TOPIC_BY_THREAD, key)
 
 
 async def _conversation_of_buttons(desk: Desk, markup: InlineKeyboardMarkup | None) -> ConversationId | None:
@@ -201,7 +228,11 @@ async def _write_unaddressed(message: Message, words: Words, unit: Unit, desk: D
 
 async def last_seen(desk: Desk, conversation: Conversation, secretary: Secretary) -> int:
     """How much of a conversation the card on her screen shows."""
-    key = current_key(secretary.id, ShownKind.CARD, conversation.id)
+    return await _seen_by(desk, conversation, secretary.id)
+
+
+async def _seen_by(desk: Desk, conversation: Conversation, secretary_id: SecretaryId) -> int:
+    key = current_key(secretary_id, ShownKind.CARD, conversation.id)
     shown = await desk.store.find_by(SHOWN_CURRENT, key)
     return shown.shown_inbound if shown else 0
 

@@ -19,6 +19,7 @@ from channels.errors import (
     LoginRejected,
     PermanentFailure,
     TemporaryFailure,
+    TopicRefused,
 )
 from handlers import colleagues as team
 from handlers import views
@@ -32,6 +33,7 @@ from handlers.portraits import PortraitFacts, portrait
 from handlers.queue import count_queued, list_queued
 from handlers.ready import template_screen, templates_screen
 from handlers.slips import accounts_screen, slip_screen
+from handlers.topics import answer_in, brought_up, hand_over_in, name_topic, open_topic, show_in
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
@@ -83,6 +85,8 @@ from inbox.model import (
     Template,
     TemplatesNotice,
     TextNotice,
+    Topic,
+    TopicNotice,
     new_id,
 )
 from inbox.moving import destinations
@@ -102,6 +106,7 @@ from inbox.store.documents import (
     SHOWN_CURRENT,
 )
 from inbox.templates import list_shelf, list_templates
+from inbox.topics import find_topic, is_hers, over_elsewhere
 
 log = structlog.get_logger(__name__)
 
@@ -150,8 +155,9 @@ class Handover:
                     text=voice.say(payload.because.key, **payload.because.args),
                     keyboard=payload.buttons,
                     reply_to=payload.reply_to,
+                    topic=payload.topic,
                 )
-                return (await self._chat(delivery).show(message)).reference, Changes()
+                return (await answer_in(self._chat(delivery), message)).reference, Changes()
             case CardNotice():
                 return await self._card(delivery, payload)
             case PreviewNotice():
@@ -160,6 +166,11 @@ class Handover:
                 return await self._queue(delivery, payload)
             case QuestionNotice():
                 return await self._question(delivery, payload)
+            case TopicNotice():
+                secretary, conversation = await self._hers(payload)
+                if not may_serve(secretary, conversation.account_id):
+                    return "", Changes()
+                return "", await name_topic(desk, lambda: self._chat(delivery), secretary, conversation)
             case HistoryNotice():
                 return await self._history(delivery, payload)
             case ContactNotice():
@@ -218,10 +229,22 @@ class Handover:
     def _voice(self, secretary: Secretary) -> Voice:
         return Voice(self._desk.texts, secretary.language, self._desk.time_zone, self._desk.clock())
 
+    async def _is_seen(self, delivery: Delivery, secretary: Secretary, topic: Topic) -> bool:
+        """Whether she sees what is shown in a topic: a group may be left."""
+        if topic.chat_id == secretary.chat_id:
+            return True
+        try:
+            return await self._chat(delivery).is_member(topic.chat_id, secretary.telegram_user_id)
+        except TopicRefused:
+            return False
+
+    async def _hers(self, payload: CardNotice | TopicNotice) -> tuple[Secretary, Conversation]:
+        secretary = await self._desk.store.get(Secretary, payload.secretary_id)
+        return secretary, await self._desk.store.get(Conversation, payload.conversation_id)
+
     async def _card(self, delivery: Delivery, payload: CardNotice) -> tuple[str, Changes]:
         store = self._desk.store
-        secretary = await store.get(Secretary, payload.secretary_id)
-        conversation = await store.get(Conversation, payload.conversation_id)
+        secretary, conversation = await self._hers(payload)
         if not may_serve(secretary, conversation.account_id):
             return "", Changes()
         facts = await self._card_facts(secretary, conversation)
@@ -242,8 +265,21 @@ class Handover:
         current = await store.find_by(SHOWN_CURRENT, key)
         if current is None and not payload.fresh:
             return "", Changes()
+        topic, beside = await self._topic_of(secretary, conversation), Changes()
+        if topic is not None and payload.fresh and not await self._is_seen(delivery, secretary, topic):
+            topic = None
+        if topic is None and not payload.menu and is_hers(conversation, secretary):
+            opened = await open_topic(self._desk, lambda: self._chat(delivery), secretary, conversation, voice.now)
+            beside = opened.changes
+            if opened.thread_id is not None:
+                # One call a delivery: what was made is committed before anything is shown in it.
+                quiet = payload.quiet or not payload.fresh
+                inside = outbox.card_for(secretary, conversation, voice.now, fresh=True, quiet=quiet)
+                return str(opened.thread_id), beside + Changes(inserts=[inside])
+        if topic is not None and topic.chat_id != secretary.chat_id:
+            facts = dataclasses.replace(facts, shared=True)
         screen, seen = views.card(facts, voice), conversation.inbound_count
-        shown = await self._show(
+        reference, changes = await self._show(
             delivery,
             secretary,
             conversation,
@@ -254,13 +290,28 @@ class Handover:
             voice.now,
             fresh=payload.fresh,
             quiet=payload.quiet,
+            topic=topic,
         )
+        if topic is not None and (Topic, topic.id) in changes.deletions:
+            topic = None
+        told = False
         if payload.fresh:
             waited = voice.now - conversation.last_message_at
             self._desk.meter.card_shown(delivery.channel_id, waited.total_seconds())
             if current is not None:
-                await self._collapse(delivery, secretary, current, views.superseded_card(conversation, voice))
-        return shown
+                left = views.left_of_card(facts, voice, topic) if topic is not None else None
+                folded = left or views.superseded_card(conversation, voice)
+                told = await self._collapse(delivery, secretary, current, folded)
+        if topic is not None:
+            if payload.fresh:
+                newest = facts.messages[-1].position if facts.messages else 0
+                until = topic.card_position if told else topic.told_position
+                topic = msgspec.structs.replace(topic, told_position=until, card_position=newest)
+                changes += Changes(replacements=[topic])
+            changes += await brought_up(self._desk, topic, secretary, conversation, facts.holder, voice.now)
+        if payload.fresh and is_hers(conversation, secretary):
+            changes += await over_elsewhere(store, conversation, secretary, voice.now)
+        return reference, beside + changes
 
     async def _card_facts(self, secretary: Secretary, conversation: Conversation) -> CardFacts:
         store = self._desk.store
@@ -384,8 +435,9 @@ class Handover:
         screen = views.preview(facts, voice)
         # Only the preview of an open draft shows what arrived since: replying to another has seen no more.
         seen = conversation.inbound_count if is_open else draft.seen_inbound
+        topic = await find_topic(store, secretary, conversation.id, conversation.account_id)
         shown = await self._show(
-            delivery, secretary, conversation, draft, screen, current, seen, looked_at, fresh=payload.fresh
+            delivery, secretary, conversation, draft, screen, current, seen, looked_at, fresh=payload.fresh, topic=topic
         )
         if payload.fresh and current is not None:
             # Its button would send words that it does not show.
@@ -397,7 +449,7 @@ class Handover:
         secretary = await store.get(Secretary, payload.secretary_id)
         if payload.view not in (QueueView.SHORT, QueueView.MORNING):
             screen = listing(await self._listed(secretary, payload), self._voice(secretary))
-            return await self._in_place(delivery, secretary, screen, payload.edits)
+            return await self._in_place(delivery, secretary, screen, payload.edits, payload.topic)
         presence = await store.get(Presence, secretary.id)
         waiting = await list_queued(self._desk, secretary, limit=ON_THE_QUEUE)
         mine = [
@@ -418,7 +470,9 @@ class Handover:
             asked_count=len(await list_asked(store, secretary)) if is_supervisor(secretary) else 0,
             morning=await self._morning(secretary) if payload.view is QueueView.MORNING else None,
         )
-        return await self._in_place(delivery, secretary, views.queue(facts, self._voice(secretary)), payload.edits)
+        return await self._in_place(
+            delivery, secretary, views.queue(facts, self._voice(secretary)), payload.edits, payload.topic
+        )
 
     async def _morning(self, secretary: Secretary) -> views.Morning:
         """What comes back to her and what leaves by itself until the day is over."""
@@ -471,7 +525,7 @@ class Handover:
         )
 
     async def _in_place(
-        self, delivery: Delivery, secretary: Secretary, screen: Screen, edits: int | None
+        self, delivery: Delivery, secretary: Secretary, screen: Screen, edits: int | None, topic: int | None = None
     ) -> tuple[str, Changes]:
         """Put a screen where an older one stands, or send it where that can no longer be changed."""
         chat = self._chat(delivery)
@@ -481,7 +535,8 @@ class Handover:
             except PermanentFailure as failure:
                 if failure.reason != "failure.cannot_edit":
                     raise
-        return (await chat.show(_message(secretary, screen))).reference, Changes()
+        message = dataclasses.replace(_message(secretary, screen), topic=topic)
+        return (await answer_in(chat, message)).reference, Changes()
 
     async def _question(self, delivery: Delivery, payload: QuestionNotice) -> tuple[str, Changes]:
         """Ask, and remember by which message: her reply to it is the answer."""
@@ -494,12 +549,14 @@ class Handover:
             reply_to=payload.reply_to,
             asks=True,
         )
-        sent = await self._chat(delivery).show(question)
+        topic = await find_topic(self._desk.store, secretary, conversation.id, conversation.account_id)
+        put = await show_in(self._chat(delivery), question, topic)
+        sent = put.sent
         shown = Shown(
             id=new_id(),
             secretary_id=secretary.id,
             kind=ShownKind.QUESTION,
-            message_key=message_key(delivery.channel_id, secretary.chat_id, int(sent.reference)),
+            message_key=message_key(delivery.channel_id, put.chat_id, int(sent.reference)),
             telegram_message_id=int(sent.reference),
             conversation_id=conversation.id,
             draft_id=payload.draft_id,
@@ -509,7 +566,7 @@ class Handover:
             shown_at=voice.now,
             purpose=payload.purpose,
         )
-        return sent.reference, Changes(inserts=[shown])
+        return sent.reference, put.changes + Changes(inserts=[shown])
 
     async def _history(self, delivery: Delivery, payload: HistoryNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -520,7 +577,25 @@ class Handover:
         newest = await store.list(EVENTS_OF_CONVERSATION, conversation.id, descending=True, limit=IN_A_HISTORY)
         people = await store.find_many(Secretary, {event.actor for event in newest if event.actor})
         screen = views.history(conversation, list(reversed(newest)), list(people.values()), self._voice(secretary))
-        return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
+        return await self._beside_card(delivery, secretary, conversation, screen)
+
+    async def _beside_card(
+        self, delivery: Delivery, secretary: Secretary, about: Conversation | Message, screen: Screen
+    ) -> tuple[str, Changes]:
+        """Show what belongs to a conversation, in its topic where it has one."""
+        topic = await self._topic_of(secretary, about)
+        put = await show_in(self._chat(delivery), _message(secretary, screen), topic)
+        return put.sent.reference, put.changes
+
+    async def _file_beside_card(
+        self, delivery: Delivery, secretary: Secretary, about: Message, file: ChatFile
+    ) -> tuple[str, Changes]:
+        put = await hand_over_in(self._chat(delivery), file, await self._topic_of(secretary, about))
+        return put.sent.reference, put.changes
+
+    async def _topic_of(self, secretary: Secretary, about: Conversation | Message) -> Topic | None:
+        conversation_id = about.id if isinstance(about, Conversation) else about.conversation_id
+        return await find_topic(self._desk.store, secretary, conversation_id, about.account_id)
 
     async def _contact(self, delivery: Delivery, payload: ContactNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -539,7 +614,7 @@ class Handover:
             may_bar=is_supervisor(secretary) or conversation.assignee_id == secretary.id,
         )
         screen = portrait(facts, self._voice(secretary))
-        return (await self._chat(delivery).show(_message(secretary, screen))).reference, Changes()
+        return await self._beside_card(delivery, secretary, conversation, screen)
 
     async def _templates(self, delivery: Delivery, payload: TemplatesNotice) -> tuple[str, Changes]:
         desk = self._desk
@@ -551,7 +626,7 @@ class Handover:
         else:
             kept = [each for shelf in ("", *names) for each in await list_shelf(desk.store, shelf)]
             screen = templates_screen(kept, names, payload.page, self._voice(secretary))
-        return await self._in_place(delivery, secretary, screen, payload.edits)
+        return await self._in_place(delivery, secretary, screen, payload.edits, payload.topic)
 
     async def _calls(self, delivery: Delivery, payload: CallsNotice) -> tuple[str, Changes]:
         secretary = await self._desk.store.get(Secretary, payload.secretary_id)
@@ -607,9 +682,8 @@ class Handover:
         presences = await store.find_many(Presence, [s.id for s in shown])
         members = [Member(s, presences.get(s.id)) for s in shown]
         facts = TeamFacts(members, payload.page, len(everyone), self._desk.trial)
-        return await self._in_place(
-            delivery, supervisor, team.team_screen(facts, self._voice(supervisor)), payload.edits
-        )
+        screen = team.team_screen(facts, self._voice(supervisor))
+        return await self._in_place(delivery, supervisor, screen, payload.edits, payload.topic)
 
     async def _file(self, delivery: Delivery, payload: FileNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -638,10 +712,8 @@ class Handover:
         elif message.channel_id != secretary.channel_id:
             # A file id is one bot's own: another bot must hand the octets over (Bot API, "Sending files").
             data = await self._desk.chats[message.channel_id].fetch_file(attachment.path)
-        sent = await self._chat(delivery).hand_over(
-            ChatFile(secretary.chat_id, attachment, data, caption, playable=playable)
-        )
-        return sent.reference, Changes()
+        file = ChatFile(secretary.chat_id, attachment, data, caption, playable=playable)
+        return await self._file_beside_card(delivery, secretary, message, file)
 
     async def _hand_whole(
         self, delivery: Delivery, secretary: Secretary, message: Message, form: FileForm
@@ -658,8 +730,7 @@ class Handover:
                 if form is FileForm.PAGE:
                     data = await asyncio.to_thread(channel.page, data, self._voice(secretary).say)
             file = ChatFile(chat_id=secretary.chat_id, attachment=views.whole_mail(message, form, len(data)), data=data)
-            sent = await self._chat(delivery).hand_over(file)
-        return sent.reference, Changes()
+            return await self._file_beside_card(delivery, secretary, message, file)
 
     async def _keep(self, delivery: Delivery, payload: KeepNotice) -> tuple[str, Changes]:
         """Fetch what a draft's letter will hold, one file after the other, each kept as soon as it is here.
@@ -714,14 +785,13 @@ class Handover:
             return
 
     async def _hand_text(self, delivery: Delivery, secretary: Secretary, message: Message) -> tuple[str, Changes]:
-        chat = self._chat(delivery)
         screen = views.whole_text(message, self._voice(secretary))
         if screen is not None:
-            return (await chat.show(_message(secretary, screen))).reference, Changes()
+            return await self._beside_card(delivery, secretary, message, screen)
         data = message.text.encode()
         attachment = views.whole_mail(message, FileForm.TEXT, len(data))
-        sent = await chat.hand_over(ChatFile(chat_id=secretary.chat_id, attachment=attachment, data=data))
-        return sent.reference, Changes()
+        file = ChatFile(chat_id=secretary.chat_id, attachment=attachment, data=data)
+        return await self._file_beside_card(delivery, secretary, message, file)
 
     async def _extracted(self, message: Message, attachment: Attachment) -> bytes:
         async with self._desk.large:  # whatever its size: only the receipt knows that
@@ -743,28 +813,33 @@ class Handover:
         *,
         fresh: bool,
         quiet: bool = False,
+        topic: Topic | None,
     ) -> tuple[str, Changes]:
         """Send a screen, or edit the current one to it, and remember which message shows what, as it was `now`."""
         chat = self._chat(delivery)
         fingerprint = hashlib.sha256(msgspec.json.encode((screen.text, screen.entities, screen.keyboard))).hexdigest()
-        if current is not None and not fresh:
+        # What stood in a group that keeps other accounts' topics by now is brought up to date elsewhere.
+        stays = current is not None and _chat_of(current) in (secretary.chat_id, topic and topic.chat_id)
+        if current is not None and stays and not fresh:
             seen = msgspec.structs.replace(current, fingerprint=fingerprint, shown_inbound=seen_inbound, shown_at=now)
             if current.fingerprint == fingerprint:
                 return str(current.telegram_message_id), Changes(replacements=[seen])
             try:
-                sent = await chat.show(_message(secretary, screen, edits=current.telegram_message_id))
+                sent = await chat.show(_in_place_of(current, _message(secretary, screen)))
             except PermanentFailure as failure:
-                if failure.reason != "failure.cannot_edit":
+                # Who shuts the bot out of a group does not shut it out of her chat.
+                if failure.reason != "failure.cannot_edit" and not _is_elsewhere(current, secretary):
                     raise
             else:
                 return sent.reference, Changes(replacements=[seen])
-        sent = await chat.show(_message(secretary, screen, silent=quiet))
+        put = await show_in(chat, _message(secretary, screen, silent=quiet), topic)
+        sent = put.sent
         kind = ShownKind.CARD if draft is None else ShownKind.PREVIEW
         shown = Shown(
             id=new_id(),
             secretary_id=secretary.id,
             kind=kind,
-            message_key=message_key(delivery.channel_id, secretary.chat_id, int(sent.reference)),
+            message_key=message_key(delivery.channel_id, put.chat_id, int(sent.reference)),
             telegram_message_id=int(sent.reference),
             conversation_id=conversation.id,
             draft_id=draft.id if draft else None,
@@ -773,17 +848,19 @@ class Handover:
             current_key=current_key(secretary.id, kind, draft.id if draft else conversation.id),
             shown_at=now,
         )
-        changes = Changes(inserts=[shown])
+        changes = put.changes + Changes(inserts=[shown])
         if current is not None:
             changes += Changes(replacements=[msgspec.structs.replace(current, current_key=None)])
         return sent.reference, changes
 
-    async def _collapse(self, delivery: Delivery, secretary: Secretary, old: Shown, screen: Screen) -> None:
-        """Fold an older card or preview away; only tidiness, so a failure is let be."""
+    async def _collapse(self, delivery: Delivery, secretary: Secretary, old: Shown, screen: Screen) -> bool:
+        """Fold an older card or preview away; only tidiness, so a failure is let be. Whether it was."""
         try:
-            await self._chat(delivery).show(_message(secretary, screen, edits=old.telegram_message_id))
+            await self._chat(delivery).show(_in_place_of(old, _message(secretary, screen)))
         except ChannelError as failure:
             log.info("screen_not_collapsed", delivery=delivery.id, reason=failure.reason)
+            return False
+        return True
 
 
 def _redirected_from(answers: Message | None, recipients: Sequence[str]) -> str:
@@ -807,6 +884,19 @@ def _icon(conversation: Conversation) -> str:
     if conversation.channel_id == PHONE:
         return "☎️"
     return "✉️" if conversation.chat_id is None else "✈️"
+
+
+def _in_place_of(shown: Shown, message: ChatMessage) -> ChatMessage:
+    """The message in place of one that is shown, in whichever chat that stands."""
+    return dataclasses.replace(message, chat_id=_chat_of(shown), edits=shown.telegram_message_id)
+
+
+def _is_elsewhere(shown: Shown, secretary: Secretary) -> bool:
+    return _chat_of(shown) != secretary.chat_id
+
+
+def _chat_of(shown: Shown) -> int:
+    return int(shown.message_key.rsplit(":", 2)[1])
 
 
 def _address_shown(addresses: list[Address], conversation: Conversation) -> str:

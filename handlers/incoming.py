@@ -16,7 +16,7 @@ from aiogram.dispatcher.event.bases import UNHANDLED
 
 from channels.base import Accept, Arrival
 from channels.errors import ChannelError
-from handlers import client
+from handlers import client, forums
 from handlers.acknowledging import acknowledged
 from handlers.crew import STORE_WAIT
 from handlers.desk import LARGE, Desk, Unit, news, patiently
@@ -383,10 +383,18 @@ class Incoming:
         start = update.envelope.start if update.envelope else None
         joins = start is not None and token_in(start) is not None
         at_the_desk = secretary is not None and secretary.active and self._channel_id in self._desk.desk_bots
-        if secretary is None or joins or not at_the_desk:
+        if update.in_group:
+            admitted = secretary if at_the_desk else None
+            if not await forums.admitted(unit, update, admitted):
+                return
+        elif secretary is None or joins or not at_the_desk:
             await client.take_update(unit, update)
             return
+        if secretary is None:
+            raise RuntimeError("only secretaries are admitted")
         voice = Voice(self._desk.texts, secretary.language, self._desk.time_zone, unit.now)
+        if update.in_group or update.topic is not None:
+            unit.where = (secretary, update.chat_id, update.topic)
         outcome = await self._dispatcher.feed_raw_update(
             self._bots[self._channel_id],
             dict(update.update),

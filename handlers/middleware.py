@@ -29,10 +29,12 @@ class OneSentence(BaseMiddleware):
         data: dict[str, Any],
     ) -> Any:
         """Run the handler; turn a refusal into its sentence."""
+        unit: Unit = data["unit"]
         try:
+            if unit.refusal is not None:
+                raise unit.refusal
             return await handler(event, data)
         except InboxError as error:
-            unit: Unit = data["unit"]
             if isinstance(error, Conflict) and not isinstance(error, AlreadyAssigned | Stale):
                 # Not raised through aiogram, which would log each one as an error with its whole way.
                 unit.conflict = error

@@ -18,6 +18,7 @@ from handlers import (
     set_aside,
     team,
     templates,
+    topics,
 )
 from handlers.desk import Unit
 from handlers.middleware import OneSentence
@@ -64,6 +65,7 @@ def build_dispatcher() -> Dispatcher:
         calls.build_router(),
         gathering.build_router(),
         team.build_router(),
+        topics.build_router(),
         drafts.build_router(),
     )
     return dispatcher

@@ -55,6 +55,7 @@ from inbox.model import (
     Secretary,
     Status,
     Template,
+    Topic,
 )
 from inbox.particulars import Automatic, Forward, Protection, Verdict, fresh_part
 
@@ -127,6 +128,8 @@ class CardFacts:
     message_count: int
     """How many messages there are in all."""
     blocked: bool = False
+    shared: bool = False
+    """It stands in a group, where others read it too."""
     """The contact refuses our messages."""
     known: Sequence[str] = ()
     """Addresses of people who took part in what it refers to: whom a stranger may pretend to be."""
@@ -264,7 +267,7 @@ def _standing(facts: CardFacts, voice: Voice) -> str:
         line = f"😴 {voice.say('card.snoozed', when=voice.when(conversation.snoozed_until_at))}"
     elif facts.holder is None:
         line = f"📥 {voice.say('card.queued')}"
-    elif facts.holder.id == facts.viewer.id:
+    elif facts.holder.id == facts.viewer.id and not facts.shared:
         line = f"🟢 {voice.say('card.yours')}"
     else:
         line = f"🔒 {voice.say('card.held_by', name=one_line(facts.holder.name, 60))}"
@@ -527,6 +530,20 @@ def whole_mail(message: Message, form: FileForm, size: int) -> Attachment:
 def superseded_card(conversation: Conversation, voice: Voice) -> Screen:
     """What is left of a card once a newer one stands further down."""
     return screen_of(Text(Italic(voice.say("card.superseded", number=str(conversation.number)))))
+
+
+def left_of_card(facts: CardFacts, voice: Voice, topic: Topic) -> Screen | None:
+    """What stays where a card stood in a conversation's topic: what it had told; None where that was nothing.
+
+    So the topic reads from above as it came, and her buttons are below.
+    """
+    told = [m for m in facts.messages if topic.told_position < m.position <= topic.card_position]
+    said = [m for m in told if m.direction is not Direction.OUTBOUND or m.author_id != facts.viewer.id]
+    if not said:
+        return None
+    alone = replace(facts, messages=said, message_count=len(said))
+    head = Italic(f"#{facts.conversation.number}")
+    return screen_of(Text(head, *_talk(alone, voice, LONGEST - 200)))
 
 
 def superseded_preview(conversation: Conversation, voice: Voice) -> Screen:

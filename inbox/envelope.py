@@ -73,6 +73,10 @@ class Update(Part, frozen=True, kw_only=True):
     inline_query_id: str | None = None
     envelope: Envelope | None = None
     """Set for a message, or an edit of one, in a private chat."""
+    topic: int | None = None
+    """The topic of the chat it was said or pressed in."""
+    in_group: bool = False
+    """It is from a group with topics, not from a private chat."""
 
 
 class Blocked(Part, frozen=True, kw_only=True):

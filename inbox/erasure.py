@@ -32,6 +32,7 @@ from inbox.model import (
     Shown,
     ShownKind,
     Status,
+    Topic,
 )
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
@@ -41,6 +42,7 @@ from inbox.store.documents import (
     MESSAGES_OF_CONVERSATION,
     RECEIPTS_OF_CONVERSATION,
     SHOWN_OF_CONVERSATION,
+    TOPICS,
 )
 
 MOST_AT_ONCE = 400
@@ -97,6 +99,7 @@ class Belongings(NamedTuple):
     shown: Sequence[Shown]
     events: Sequence[Event]
     receipts: Sequence[Receipt]
+    topics: Sequence[Topic]
     whole: bool
     """There is nothing more of it."""
 
@@ -119,7 +122,8 @@ async def belongings(store: Store, conversation: Conversation, limit: int = MOST
     raw = {m.blob_id for m in messages}
     came = (r for r in named.values() if r.blob_id in raw or r.conversation_id == conversation.id)
     receipts = list({r.id: r for r in (*came, *receipts) if r.erased_at is None}.values())
-    found = (messages, drafts, deliveries, shown, events, receipts)
+    topics = await store.list(TOPICS, conversation.id, limit=limit)
+    found = (messages, drafts, deliveries, shown, events, receipts, topics)
     return Belongings(*found, whole=all(len(documents) < limit for documents in found))
 
 
@@ -147,6 +151,7 @@ def gone(
     shown: Iterable[Shown] = (),
     events: Iterable[Event] = (),
     receipts: Iterable[Receipt] = (),
+    topics: Iterable[Topic] = (),
 ) -> Changes:
     """All of these erased, with their raw forms and letters.
 
@@ -159,7 +164,7 @@ def gone(
     blobs += [file.blob_id for file in files if file.blob_id]
     blobs += [d.payload.blob_id for d in deliveries if isinstance(d.payload, Letter)]
     known_as = {m.receipt_id: erased_key(key, m.account_id, full_id(m)) for m in messages if m.receipt_id}
-    changes = Changes(deletions=[*messages, *drafts, *deliveries, *shown, *events], blob_deletions=blobs)
+    changes = Changes(deletions=[*messages, *drafts, *deliveries, *shown, *events, *topics], blob_deletions=blobs)
     for receipt in receipts:
         changes += without_raw(receipt, now, known_as.get(receipt.id))
     return changes
@@ -195,6 +200,7 @@ async def erase(store: Store, key: DeskKey, conversation: Conversation, now: dat
         shown=found.shown,
         events=found.events,
         receipts=found.receipts,
+        topics=found.topics,
     )
     emptied = msgspec.structs.replace(
         conversation,

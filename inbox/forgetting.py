@@ -270,6 +270,7 @@ async def erase_from(store: Store, key: DeskKey, traces: Traces, conversation: C
         drafts=[d for d in found.drafts if falls(d)],
         deliveries=[d for d in found.deliveries if falls(d)],
         events=[e for e in found.events if falls(e)],
+        topics=found.topics,  # their names may be this person's; another is made where one is wanted
         # Whatever else came: a secretary's press shows the card she pressed on.
         receipts=[r for r in found.receipts if r.id not in {m.receipt_id for m in kept}],
     )

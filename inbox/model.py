@@ -624,6 +624,14 @@ class TemplatesNotice(Part, frozen=True, kw_only=True, tag="templates"):
     template_id: str | None = None
     page: int = 0
     edits: int | None = None
+    topic: int | None = None
+
+
+class TopicNotice(Part, frozen=True, kw_only=True, tag="topic"):
+    """Have the name of a conversation's topic in a secretary's chat say how it stands."""
+
+    secretary_id: SecretaryId
+    conversation_id: ConversationId
 
 
 class SlipNotice(Part, frozen=True, kw_only=True, tag="slip"):
@@ -648,6 +656,7 @@ class TeamNotice(Part, frozen=True, kw_only=True, tag="team"):
     secretary_id: SecretaryId
     page: int = 0
     edits: int | None = None
+    topic: int | None = None
 
 
 class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
@@ -681,6 +690,8 @@ class QueueNotice(Part, frozen=True, kw_only=True, tag="queue"):
     page: int = 0
     edits: int | None = None
     """The message it takes the place of, where that can still be."""
+    topic: int | None = None
+    """The topic of her chat she asked in."""
 
 
 class TextNotice(Part, frozen=True, kw_only=True, tag="text"):
@@ -691,6 +702,8 @@ class TextNotice(Part, frozen=True, kw_only=True, tag="text"):
     because: Because
     reply_to: int | None = None
     buttons: tuple[tuple[Button, ...], ...] = ()
+    topic: int | None = None
+    """The topic of the chat it belongs to."""
 
 
 class FileForm(StrEnum):
@@ -737,6 +750,7 @@ Payload = (
     | TeamNotice
     | SlipNotice
     | CallsNotice
+    | TopicNotice
     | TextNotice
     | FileNotice
     | KeepNotice
@@ -838,6 +852,70 @@ class Shown(Document, frozen=True, kw_only=True):
     shown_at: datetime
     purpose: Purpose | None = None
     """Of a question: what its answer is for."""
+
+
+class TopicChoice(Document, frozen=True, kw_only=True):
+    """Whether a secretary wants one topic a conversation in her chat. Its id is hers; only she changes it."""
+
+    id: SecretaryId
+    wanted: bool
+    chosen_at: datetime
+
+
+class Forum(Document, frozen=True, kw_only=True):
+    """A group with topics in which those of an account, or of all, are kept. Its id is `channel:chat`."""
+
+    channel_id: ChannelId
+    chat_id: int
+    shelf: str
+    """The account it is for; "" where it is for all of them. Together with the channel unique."""
+    linked_by: SecretaryId
+    linked_at: datetime
+
+
+class TopicRefusal(Document, frozen=True, kw_only=True):
+    """That Telegram keeps no topics for a secretary in a chat, so that she has plain cards. Its id is of the two."""
+
+    reason: str
+    """The key of the sentence she was told."""
+    refused_at: datetime
+    told_at: datetime
+    again_at: datetime | None
+    """When it is worth another try; None: not before she asks for topics again."""
+
+
+class Standing(StrEnum):
+    """How a topic stands, which its name says."""
+
+    OPEN = "open"
+    GIVEN = "given"
+    """Somebody else has the conversation."""
+    CLOSED = "closed"
+
+
+class Topic(Document, frozen=True, kw_only=True):
+    """A forum topic, in a secretary's chat or a group, in which one conversation is shown her, and hers to write in.
+
+    Only whoever hands over her deliveries, one after another, changes it.
+    """
+
+    conversation_id: ConversationId
+    secretary_id: SecretaryId
+    """One topic a conversation and secretary; together unique."""
+    channel_id: ChannelId
+    chat_id: int
+    """Her own chat, or a group's."""
+    thread_id: int
+    """Bot API: message_thread_id."""
+    thread_key: str
+    """`channel:chat:thread`; unique."""
+    name: str
+    """What it was last to be called."""
+    standing: Standing = Standing.OPEN
+    told_position: int = 0
+    """The last message that stands in the topic for good, where older cards stood."""
+    card_position: int = 0
+    """The last message its newest card showed when it came."""
 
 
 # ---------------------------------------------------------------- how the channels do

@@ -59,6 +59,7 @@ class DemoDesk:
         people = (*scene.MAIL_CLIENTS, *scene.ACCOUNTS)
         self.mail = MailServer({person.address: secrets.token_urlsafe(12) for person in people})
         self.telegram = TelegramServer(username=scene.BOT_USERNAME, name=scene.BOT_NAME)
+        self.telegram.bot().has_topics = True  # so that /sujets can be tried
         self.settings: Settings
         self.worker: asyncio.Task[None]
         """The worker; it ends only by failing."""

@@ -15,6 +15,8 @@ from bot.demo.telegram_rules import (
     MAX_RESULT_ID,
     MAX_TEXT,
     MAX_TOAST,
+    MAX_TOPIC_NAME,
+    TOPIC_COLOURS,
     Json,
     Params,
     bad,
@@ -24,8 +26,9 @@ from bot.demo.telegram_rules import (
     sent_as,
     structure,
     truth,
+    units,
 )
-from bot.demo.telegram_state import PRESS_LIFETIME, Answer, Chat, DemoBot
+from bot.demo.telegram_state import PRESS_LIFETIME, Answer, Chat, DemoBot, Group
 
 _SAME = (
     "message is not modified: specified new message content and reply markup are exactly the same as a current "
@@ -54,7 +57,22 @@ def _send_message(bot: DemoBot, params: Params) -> Json:
         bot.as_user(),
         {**content, "reply_markup": keyboard(structure(params, "reply_markup"))},
         _replied(chat, params),
+        _topic(bot, chat, params),
     )
+
+
+def _topic(bot: DemoBot, chat: Chat, params: Params) -> int | None:
+    """The topic a message is for."""
+    number = integer(params, "message_thread_id")
+    if not number:
+        return None
+    if number not in chat.topics:
+        if bot.swallows_lost_topics:
+            return None
+        raise bad("message thread not found")
+    if chat.topics[number].get("is_closed") and not (isinstance(chat.person, Group) and chat.person.bot_may_manage):
+        raise bad("TOPIC_CLOSED")
+    return number
 
 
 def _text(params: Params) -> Json:
@@ -89,7 +107,8 @@ def _send_media(kind: str) -> Callable[[DemoBot, Params], Json]:
         )
         markup, replied = keyboard(structure(params, "reply_markup")), _replied(chat, params)
         content = {**_media(bot, kind, params), "caption": caption or None, "caption_entities": entities or None}
-        return bot.add(chat, bot.as_user(), {**content, "reply_markup": markup}, replied)
+        topic = _topic(bot, chat, params)
+        return bot.add(chat, bot.as_user(), {**content, "reply_markup": markup}, replied, topic)
 
     return send
 
@@ -170,6 +189,83 @@ def _edited(bot: DemoBot, chat: Chat, message: Json, content: Json) -> Json:
     return bot.put(chat, {name: value for name, value in changed.items() if value is not None})
 
 
+# ---------------------------------------------------------------- topics
+
+
+def _create_forum_topic(bot: DemoBot, params: Params) -> Json:
+    chat = bot.open_chat(params.get("chat_id"))
+    if isinstance(chat.person, Group):
+        _require_rights(chat.person)
+    elif not bot.has_topics:
+        raise bad("the chat is not a forum")
+    colour = integer(params, "icon_color", TOPIC_COLOURS[0])
+    if colour not in TOPIC_COLOURS:
+        raise bad("TOPIC_ICON_COLOR_INVALID")
+    return bot.open_topic(chat, bot.as_user(), _topic_name(params), colour)
+
+
+def _edit_forum_topic(bot: DemoBot, params: Params) -> bool:
+    chat = bot.open_chat(params.get("chat_id"))
+    topic = chat.topics.get(integer(params, "message_thread_id"))
+    if topic is None:
+        raise bad("TOPIC_ID_INVALID")
+    name = _topic_name(params)
+    if name == topic["name"]:
+        raise bad("TOPIC_NOT_MODIFIED")
+    topic["name"] = name
+    bot.world.changed(chat.person)
+    return True
+
+
+def _delete_forum_topic(bot: DemoBot, params: Params) -> bool:
+    chat = bot.open_chat(params.get("chat_id"))
+    number = integer(params, "message_thread_id")
+    if number not in chat.topics:
+        raise bad("TOPIC_ID_INVALID")
+    bot.drop_topic(chat, number)
+    return True
+
+
+def _require_rights(group: Group) -> None:
+    if not group.bot_may_manage:
+        raise bad("not enough rights to manage topics")
+
+
+def _shut_forum_topic(*, shut: bool) -> Callable[[DemoBot, Params], bool]:
+    def do(bot: DemoBot, params: Params) -> bool:
+        chat = bot.open_chat(params.get("chat_id"))
+        if not isinstance(chat.person, Group):
+            raise bad("the chat is not a supergroup forum")  # Bot API, closeForumTopic
+        _require_rights(chat.person)
+        topic = chat.topics.get(integer(params, "message_thread_id"))
+        if topic is None:
+            raise bad("TOPIC_ID_INVALID")
+        if bool(topic.get("is_closed")) is shut:
+            raise bad("TOPIC_NOT_MODIFIED")
+        topic["is_closed"] = shut
+        bot.world.changed(chat.person)
+        return True
+
+    return do
+
+
+def _get_chat_member(bot: DemoBot, params: Params) -> Json:
+    group = bot.open_chat(params.get("chat_id")).person
+    user = bot.world.people.get(integer(params, "user_id"))
+    if not isinstance(group, Group) or user is None:
+        raise bad("PARTICIPANT_ID_INVALID")
+    return {"user": user.as_user(), "status": group.members.get(user.id, "left")}
+
+
+def _topic_name(params: Params) -> str:
+    name = str(params.get("name") or "").strip()
+    if not name:
+        raise bad("TOPIC_TITLE_EMPTY")
+    if units(name) > MAX_TOPIC_NAME:
+        raise bad("topic name is too long")
+    return name
+
+
 # ---------------------------------------------------------------- the rest
 
 
@@ -214,7 +310,8 @@ def _get_file(bot: DemoBot, params: Params) -> Json:
 
 def _get_me(bot: DemoBot, params: Params) -> Json:
     joins = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": True}
-    return {**bot.as_user(), **joins}
+    topics = {"has_topics_enabled": bot.has_topics, "allows_users_to_create_topics": False}
+    return {**bot.as_user(), **joins, **topics}
 
 
 def _get_chat(bot: DemoBot, params: Params) -> Json:
@@ -255,6 +352,12 @@ METHODS: dict[str, Callable[[DemoBot, Params], Any]] = {
     "editMessageCaption": _edit_message_caption,
     "editMessageReplyMarkup": _edit_message_reply_markup,
     "deleteMessage": _delete_message,
+    "createForumTopic": _create_forum_topic,
+    "editForumTopic": _edit_forum_topic,
+    "deleteForumTopic": _delete_forum_topic,
+    "closeForumTopic": _shut_forum_topic(shut=True),
+    "reopenForumTopic": _shut_forum_topic(shut=False),
+    "getChatMember": _get_chat_member,
     "answerCallbackQuery": _answer_callback_query,
     "answerInlineQuery": _answer_inline_query,
     "getFile": _get_file,

@@ -6,8 +6,8 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 
-from bot.demo.telegram_rules import MAX_CAPTION, MAX_TEXT, Json, formatted
-from bot.demo.telegram_state import Answer, Chat, DemoBot, Person
+from bot.demo.telegram_rules import MAX_CAPTION, MAX_TEXT, TOPIC_COLOURS, Json, formatted
+from bot.demo.telegram_state import Answer, Chat, DemoBot, Group, Person
 
 Bots = Callable[[str | None], DemoBot]
 
@@ -43,9 +43,10 @@ class TelegramUser(Person):
         *,
         reply_to: int | None = None,
         entities: list[Json] | None = None,
+        topic: int | None = None,
         token: str | None = None,
     ) -> Json:
-        """Write; `reply_to` is the message replied to.
+        """Write; `reply_to` is the message replied to, `topic` the topic written in.
 
         Raises:
             Refusal: too long for one message.
@@ -53,7 +54,8 @@ class TelegramUser(Person):
         kept, found = formatted(text, entities, MAX_TEXT, too_long="message is too long")
         if not kept:
             raise ValueError("Telegram sends no empty message")
-        return self.send_raw({"text": kept, "entities": found or None}, reply_to=reply_to, token=token)
+        content = {"text": kept, "entities": found or None}
+        return self.send_raw(content, reply_to=reply_to, topic=topic, token=token)
 
     def send_file(
         self,
@@ -64,13 +66,14 @@ class TelegramUser(Person):
         *,
         caption: str = "",
         reply_to: int | None = None,
+        topic: int | None = None,
         token: str | None = None,
     ) -> Json:
         """Send a file: kind is photo, document, voice, audio or video."""
         kept, found = formatted(caption, None, MAX_CAPTION, too_long="message caption is too long")
         content = self._bots(token).keep(kind, data, name, media_type)
         words = {"caption": kept or None, "caption_entities": found or None}
-        return self.send_raw({**content, **words}, reply_to=reply_to, token=token)
+        return self.send_raw({**content, **words}, reply_to=reply_to, topic=topic, token=token)
 
     def send_album(
         self,
@@ -90,14 +93,21 @@ class TelegramUser(Person):
             sent.append(self.send_raw(content, reply_to=reply_to, token=token))
         return sent
 
-    def send_raw(self, content: Json, *, reply_to: int | None = None, token: str | None = None) -> Json:
+    def send_raw(
+        self, content: Json, *, reply_to: int | None = None, topic: int | None = None, token: str | None = None
+    ) -> Json:
         """Send a message with any content: a location, a sticker, something newer than this stand-in."""
         bot = self._bots(token)
         chat = bot.chat_with(self)
         chat.started = True
         if chat.blocked:
             self.unblock(token)  # as Telegram's apps do when one writes to a blocked bot
-        message = bot.add(chat, self.as_user(), content, reply_to if reply_to in chat.messages else None)
+        if topic is not None and reply_to is None:
+            reply_to = topic  # what stands in a topic replies to the message that began it
+        replied = reply_to if reply_to in chat.messages else None
+        if topic is None and replied is not None:
+            topic = chat.messages[replied].get("message_thread_id")  # a reply stands where what it replies to does
+        message = bot.add(chat, self.as_user(), content, replied, topic)
         bot.push("message", message)
         return message
 
@@ -120,6 +130,59 @@ class TelegramUser(Person):
         bot = self._bots(token)
         del bot.chat_with(self).messages[message_id]
         bot.world.changed(self)
+
+    # ------------------------------------------------------------ groups
+
+    def send_to(
+        self,
+        group: Group,
+        text: str,
+        *,
+        topic: int | None = None,
+        reply_to: int | None = None,
+        token: str | None = None,
+    ) -> Json:
+        """Write in a group."""
+        bot = self._bots(token)
+        chat = bot.chat_with(group)
+        message = bot.add(chat, self.as_user(), {"text": text}, reply_to if reply_to is not None else topic, topic)
+        bot.push("message", message)
+        return message
+
+    async def press_in(
+        self, group: Group, message_id: int, data: str, *, token: str | None = None, seconds: float = 15.0
+    ) -> Answer:
+        """Press a button in a group; what one is told.
+
+        Raises:
+            TimeoutError: the press was not answered.
+        """
+        press = self._bots(token).press(self, message_id, data, group)
+        async with asyncio.timeout(seconds):
+            return await press.answered
+
+    # ------------------------------------------------------------ topics
+
+    def topics(self, token: str | None = None) -> list[Json]:
+        """The topics of the chat with a bot, oldest first (Bot API, ForumTopic)."""
+        return list(self._chat(token).topics.values())
+
+    def open_topic(self, name: str, token: str | None = None) -> int:
+        """Make a topic of one's own; its number. Bots are told."""
+        bot = self._bots(token)
+        chat = bot.chat_with(self)
+        number: int = bot.open_topic(chat, self.as_user(), name, TOPIC_COLOURS[0])["message_thread_id"]
+        bot.push("message", chat.messages[number])
+        return number
+
+    def close_topic(self, number: int, token: str | None = None) -> None:
+        """Let nothing more into a topic."""
+        self._chat(token).topics[number]["is_closed"] = True
+        self._bots(token).world.changed(self)
+
+    def delete_topic(self, number: int, token: str | None = None) -> None:
+        """Delete a topic and all that stands in it; no bot is ever told."""
+        self._bots(token).drop_topic(self._chat(token), number)
 
     # ------------------------------------------------------------ buttons and blocking
 

@@ -24,7 +24,7 @@ from aiohttp import web
 from bot.demo.telegram_methods import FLOOD_CONTROLLED, METHODS, Upload
 from bot.demo.telegram_people import TelegramUser
 from bot.demo.telegram_rules import MAX_UPLOAD, Json, Params, Refusal, bad, integer, structure, too_many, truth
-from bot.demo.telegram_state import Answer, DemoBot, Person, Webhook, World
+from bot.demo.telegram_state import Answer, DemoBot, Group, Person, Webhook, World
 
 __all__ = ["Answer", "Call", "TelegramServer", "TelegramUser"]
 
@@ -181,6 +181,14 @@ class TelegramServer:
             made = TelegramUser(id, first_name or f"Client {id}", last_name, username, language_code, self.bot)
             self._people[id] = self._world.people[id] = made
         return self._people[id]
+
+    def group(self, id: int, title: str, *members: TelegramUser, token: str | None = None) -> Group:
+        """A group with topics that a bot is an administrator of; its members are its ordinary ones."""
+        made = Group(id, title)
+        made.members = {member.id: "member" for member in members}
+        self._world.people[id] = made
+        self.bot(token).chat_with(made).started = True
+        return made
 
     def fail_next(
         self,

@@ -93,12 +93,28 @@ class Person:
         return {"first_name": self.first_name, **_given(rest)}
 
 
+class Group(Person):
+    """A group with topics, which has the place of the other side in a bot's chat with it."""
+
+    def __init__(self, group_id: int, title: str) -> None:
+        super().__init__(group_id, title, "", "", "")
+        self.members: dict[int, str] = {}
+        """Who is in it, and as what (Bot API, ChatMember, status)."""
+        self.bot_may_manage = True
+        """The bot is an administrator who may manage topics."""
+
+    def as_chat(self) -> Json:
+        return {"id": self.id, "type": "supergroup", "title": self.first_name, "is_forum": True}
+
+
 @dataclass(slots=True)
 class Chat:
     """The private chat of one person with one bot. A message is replaced when it is edited, never changed."""
 
     person: Person
     messages: dict[int, Json] = field(default_factory=dict)
+    topics: dict[int, Json] = field(default_factory=dict)
+    """Its forum topics (Bot API, ForumTopic, and whether it `is_closed`)."""
     started: bool = False
     blocked: bool = False
 
@@ -129,6 +145,10 @@ class DemoBot:
         self.searches: dict[str, asyncio.Future[list[Json]]] = {}
         self.presses: dict[str, Press] = {}
         self.commands: list[Json] = []
+        self.has_topics = False
+        """Threaded Mode is on at @BotFather: private chats may have topics."""
+        self.swallows_lost_topics = False
+        """What is sent to a deleted topic arrives outside of any, without a word (tdlib/telegram-bot-api#854)."""
         self.webhook: Webhook | None = None
         self.allowed: frozenset[str] | None = None
         self.updates: list[tuple[float, Json]] = []
@@ -211,11 +231,15 @@ class DemoBot:
             raise Refusal(403, "Forbidden: user is deactivated")
         if chat is None or not chat.started:
             raise Refusal(403, "Forbidden: bot can't initiate conversation with a user")
+        if chat.blocked and isinstance(person, Group):
+            raise Refusal(403, "Forbidden: bot was kicked from the supergroup chat")
         if chat.blocked:
             raise Refusal(403, "Forbidden: bot was blocked by the user")
         return chat
 
-    def add(self, chat: Chat, author: Json, content: Json, reply_to: int | None = None) -> Json:
+    def add(
+        self, chat: Chat, author: Json, content: Json, reply_to: int | None = None, topic: int | None = None
+    ) -> Json:
         """A new message in a chat, on the person's screen at once."""
         message = {
             "message_id": next(self.message_ids),
@@ -227,8 +251,25 @@ class DemoBot:
             # Bot API, Message: reply_to_message carries no further reply_to_message
             original = {k: v for k, v in chat.messages[reply_to].items() if k != "reply_to_message"}
             message["reply_to_message"] = original
+        if topic is not None:
+            message |= {"message_thread_id": topic, "is_topic_message": True}
         message.update(_given(content))
         return self.put(chat, message)
+
+    def open_topic(self, chat: Chat, author: Json, name: str, colour: int) -> Json:
+        """A new topic in a chat; its number is that of the message that says so."""
+        looks = {"name": name, "icon_color": colour}
+        begun = self.add(chat, author, {"forum_topic_created": looks})
+        number = begun["message_id"]
+        self.put(chat, {**begun, "message_thread_id": number, "is_topic_message": True})
+        chat.topics[number] = {"message_thread_id": number, **looks}
+        return chat.topics[number]
+
+    def drop_topic(self, chat: Chat, number: int) -> None:
+        """Delete a topic with all that stands in it."""
+        del chat.topics[number]
+        chat.messages = {k: m for k, m in chat.messages.items() if m.get("message_thread_id") != number}
+        self.world.changed(chat.person)
 
     def put(self, chat: Chat, message: Json) -> Json:
         """Show this message from now on, in place of the one with its id."""
@@ -236,12 +277,12 @@ class DemoBot:
         self.world.changed(chat.person)
         return message
 
-    def press(self, person: Person, message_id: int, data: str) -> Press:
-        """A press on a button: a callback query waits for the bot."""
-        message = self.chat_with(person).messages.get(message_id)
+    def press(self, person: Person, message_id: int, data: str, place: Person | None = None) -> Press:
+        """A press on a button, in a group where one is the place: a callback query waits for the bot."""
+        message = self.chat_with(place or person).messages.get(message_id)
         if message is None:
             # Bot API, InaccessibleMessage: date is always 0
-            message = {"message_id": message_id, "chat": person.as_chat(), "date": 0}
+            message = {"message_id": message_id, "chat": (place or person).as_chat(), "date": 0}
         query_id = str(secrets.randbits(62))
         now = self.world.clock()
         press = Press(now, asyncio.get_running_loop().create_future())

@@ -204,11 +204,12 @@ class DemoPage:
     # -- everybody's Telegram
 
     async def _chat(self, request: web.Request) -> web.Response:
-        return web.json_response({"messages": self._user(request).messages()})
+        user = self._user(request)
+        return web.json_response({"messages": user.messages(), "topics": user.topics()})
 
     async def _send_text(self, request: web.Request) -> web.Response:
         wanted = await request.json()
-        self._user(request).send_text(wanted["text"], reply_to=wanted.get("reply_to"))
+        self._user(request).send_text(wanted["text"], reply_to=wanted.get("reply_to"), topic=wanted.get("topic"))
         return web.Response(status=204)
 
     async def _edit_text(self, request: web.Request) -> web.Response:
@@ -237,6 +238,7 @@ class DemoPage:
             file.data,
             caption=fields.get("caption", ""),
             reply_to=int(fields["reply_to"]) if "reply_to" in fields else None,
+            topic=int(fields["topic"]) if "topic" in fields else None,
         )
         return web.Response(status=204)
 

@@ -17,10 +17,15 @@ from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.methods import (
     AnswerCallbackQuery,
     AnswerInlineQuery,
+    CloseForumTopic,
+    CreateForumTopic,
+    EditForumTopic,
     EditMessageText,
+    GetChatMember,
     GetFile,
     GetMe,
     GetWebhookInfo,
+    ReopenForumTopic,
     SendAudio,
     SendDocument,
     SendMessage,
@@ -32,6 +37,10 @@ from aiogram.methods import (
 )
 from aiogram.types import (
     BufferedInputFile,
+    ChatMemberAdministrator,
+    ChatMemberMember,
+    ChatMemberOwner,
+    ChatMemberRestricted,
     ForceReply,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
@@ -47,7 +56,7 @@ from aiohttp import ClientTimeout, web
 
 from channels.base import Accept, ChatFile, ChatMessage, Finding, Found, Observer, Parcel, Preview, Reply, SentAs, Take
 from channels.errors import ChannelError, LoginRejected, PermanentFailure, TemporaryFailure
-from channels.telegram.failures import FAILURES, failure_of
+from channels.telegram.failures import FAILURES, failure_of, topic_refused
 from channels.telegram.files import read_file, sound_kind
 from channels.telegram.limits import Limits
 from channels.telegram.parse import ALLOWED, read_update
@@ -256,9 +265,10 @@ class TelegramBot:
                 reply_markup=ForceReply(force_reply=True) if message.asks else _markup(message.keyboard),
                 reply_parameters=_reply(message.reply_to),
                 disable_notification=message.silent or None,
+                message_thread_id=message.topic,
             )
             sent = await self._paced(message.chat_id, send)
-            return SentAs(str(sent.message_id))
+            return SentAs(str(sent.message_id), sent.message_thread_id)
         edit = EditMessageText(
             chat_id=message.chat_id,
             message_id=message.edits,
@@ -277,7 +287,57 @@ class TelegramBot:
         voice = await self._playable(file) if file.playable else None
         method = self._carrying(file) if voice is None else _speaking(voice, file)
         sent = await self._paced(file.chat_id, method, timeout=UPLOAD_TIMEOUT)
-        return SentAs(str(sent.message_id))
+        return SentAs(str(sent.message_id), sent.message_thread_id)
+
+    async def open_topic(self, chat_id: int, name: str, colour: int) -> int:
+        await self._require_turn(chat_id)
+        try:
+            # Not `_in_chat`: topics have limits of their own, and a 429 to one must not keep cards waiting.
+            made = await self._call(CreateForumTopic(chat_id=chat_id, name=name, icon_color=colour))
+        except LoginRejected:
+            raise
+        except ChannelError as failure:
+            refused = topic_refused(failure)
+        else:
+            return made.message_thread_id
+        raise refused
+
+    async def name_topic(self, chat_id: int, topic: int, name: str) -> None:
+        await self._require_turn(chat_id)
+        try:
+            method = EditForumTopic(chat_id=chat_id, message_thread_id=topic, name=name)
+            await self._call(method, repeatable=True)
+        except PermanentFailure as failure:
+            if "topic_not_modified" not in failure.detail.lower():
+                raise
+
+    async def shut_topic(self, chat_id: int, topic: int, *, shut: bool) -> None:
+        await self._require_turn(chat_id)
+        kind = CloseForumTopic if shut else ReopenForumTopic
+        try:
+            await self._call(kind(chat_id=chat_id, message_thread_id=topic), repeatable=True)
+        except PermanentFailure as failure:
+            if "topic_not_modified" not in failure.detail.lower():
+                raise
+
+    async def is_member(self, chat_id: int, user_id: int) -> bool:
+        try:
+            member = await self._call(GetChatMember(chat_id=chat_id, user_id=user_id), repeatable=True)
+        except LoginRejected:
+            raise
+        except ChannelError as failure:
+            if "participant" in failure.detail.lower() or "user not found" in failure.detail.lower():
+                return False
+            refused = topic_refused(failure)
+        else:
+            return _is_inside(member)
+        raise refused
+
+    async def keeps_topics(self) -> bool:
+        try:
+            return bool((await self._call(GetMe(), repeatable=True)).has_topics_enabled)
+        except ChannelError:
+            return False  # asked again when it is next worth it
 
     async def _playable(self, file: ChatFile) -> VoiceMessage | None:
         """A sound made into a voice message; None for what plays as it is, and for what cannot be made to."""
@@ -300,7 +360,7 @@ class TelegramBot:
                 kind = AttachmentKind.FILE  # a picture of any size or shape arrives whole as a document
             elif kind in (AttachmentKind.VOICE, AttachmentKind.AUDIO):
                 kind = sound_kind(file.data)
-        return _media(kind, content, file.chat_id, file.caption or None, _reply(file.reply_to))
+        return _media(kind, content, file.chat_id, file.caption or None, _reply(file.reply_to), file.topic)
 
     async def fetch_file(self, file_id: str) -> bytes:
         found = await self._call(GetFile(file_id=file_id), repeatable=True)
@@ -396,11 +456,14 @@ class TelegramBot:
         self, chat_id: int, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float | None = None
     ) -> T:
         """One call that shows something in a chat, within the limits."""
+        await self._require_turn(chat_id)
+        return await self._in_chat(chat_id, method, repeatable=repeatable, timeout=timeout)
+
+    async def _require_turn(self, chat_id: int) -> None:
         wait = await self._limits.turn(chat_id)
         if wait:
             later = timedelta(seconds=wait)
             raise TemporaryFailure(self.id, "too much at once", reason="failure.rate", retry_after=later)
-        return await self._in_chat(chat_id, method, repeatable=repeatable, timeout=timeout)
 
     async def _in_chat(
         self, chat_id: int, method: TelegramMethod[T], *, repeatable: bool = False, timeout: float | None = None
@@ -433,6 +496,13 @@ def _entities(set_as: Sequence[Entity]) -> list[MessageEntity] | None:
     return [MessageEntity(type=e.type, offset=e.offset, length=e.length, url=e.url) for e in set_as] or None
 
 
+def _is_inside(member: object) -> bool:
+    """Bot API, ChatMember: who is restricted may be inside or not."""
+    if isinstance(member, ChatMemberRestricted):
+        return member.is_member
+    return isinstance(member, ChatMemberOwner | ChatMemberAdministrator | ChatMemberMember)
+
+
 def _reply(message_id: int | None) -> ReplyParameters | None:
     # The client may have deleted what we answer.
     return None if message_id is None else ReplyParameters(message_id=message_id, allow_sending_without_reply=True)
@@ -454,18 +524,29 @@ def _media(
     chat_id: int,
     caption: str | None,
     reply: ReplyParameters | None,
+    topic: int | None,
 ) -> TelegramMethod[Message]:
     match kind:
         case AttachmentKind.PHOTO:
-            return SendPhoto(chat_id=chat_id, photo=content, caption=caption, reply_parameters=reply)
+            return SendPhoto(
+                chat_id=chat_id, photo=content, caption=caption, reply_parameters=reply, message_thread_id=topic
+            )
         case AttachmentKind.VOICE:
-            return SendVoice(chat_id=chat_id, voice=content, caption=caption, reply_parameters=reply)
+            return SendVoice(
+                chat_id=chat_id, voice=content, caption=caption, reply_parameters=reply, message_thread_id=topic
+            )
         case AttachmentKind.AUDIO:
-            return SendAudio(chat_id=chat_id, audio=content, caption=caption, reply_parameters=reply)
+            return SendAudio(
+                chat_id=chat_id, audio=content, caption=caption, reply_parameters=reply, message_thread_id=topic
+            )
         case AttachmentKind.VIDEO:
-            return SendVideo(chat_id=chat_id, video=content, caption=caption, reply_parameters=reply)
+            return SendVideo(
+                chat_id=chat_id, video=content, caption=caption, reply_parameters=reply, message_thread_id=topic
+            )
         case AttachmentKind.FILE:
-            return SendDocument(chat_id=chat_id, document=content, caption=caption, reply_parameters=reply)
+            return SendDocument(
+                chat_id=chat_id, document=content, caption=caption, reply_parameters=reply, message_thread_id=topic
+            )
 
 
 def _speaking(voice: VoiceMessage, file: ChatFile) -> SendVoice:
@@ -475,6 +556,7 @@ def _speaking(voice: VoiceMessage, file: ChatFile) -> SendVoice:
         duration=voice.seconds,
         caption=file.caption or None,
         reply_parameters=_reply(file.reply_to),
+        message_thread_id=file.topic,
     )
 
 

@@ -22,7 +22,14 @@ from aiogram.exceptions import (
 )
 from aiohttp import ClientConnectorError, ClientError, ConnectionTimeoutError
 
-from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from channels.errors import (
+    ChannelError,
+    LoginRejected,
+    OutcomeUnknown,
+    PermanentFailure,
+    TemporaryFailure,
+    TopicRefused,
+)
 
 FAILURES = (AiogramError, ClientError, OSError, TimeoutError)
 """Whatever a call can end with besides an answer."""
@@ -33,6 +40,16 @@ _NOT_EDITABLE = ("message can't be edited", "message to edit not found", "messag
 
 # … for a chat that is no more, or never spoke to this bot.
 _NO_CHAT = ("chat not found", "user not found", "peer_id_invalid", "input_user_deactivated")
+# … for a topic that takes nothing any more.
+_NO_TOPIC = ("thread not found", "topic_closed", "topic_deleted", "topic_id_invalid", "topic not found")
+# … for a chat that has no topics, and for one that has too many.
+_NO_FORUM = ("not a forum", "forums_disabled", "chat_not_forum")
+_TOO_MANY_TOPICS = ("topics_too_much", "too many topics", "too many forum topics")
+
+FULL_FOR = timedelta(days=1)
+OFF_FOR = timedelta(minutes=10)
+DOWN_FOR = timedelta(minutes=5)
+"""How long nothing else is tried, where Telegram names no time."""
 
 
 def failure_of(channel: str, error: Exception, *, repeatable: bool) -> ChannelError:
@@ -64,12 +81,31 @@ def failure_of(channel: str, error: Exception, *, repeatable: bool) -> ChannelEr
     return TemporaryFailure(channel, detail, reason="failure.connection")
 
 
+def topic_refused(failure: ChannelError) -> TopicRefused:
+    """Why there is no topic, and when another try is worth it."""
+    said = failure.detail.lower()
+    reason, after = "topics.refused", None
+    if isinstance(failure, PermanentFailure):
+        if any(known in said for known in _NO_FORUM):
+            reason, after = "topics.off", OFF_FOR
+        elif any(known in said for known in _TOO_MANY_TOPICS):
+            reason, after = "topics.full", FULL_FOR
+    elif isinstance(failure, TemporaryFailure) and failure.retry_after is not None:
+        reason, after = "topics.rate", failure.retry_after
+    else:
+        # Cut off or down. It may have made one all the same: no further card must try it at once.
+        reason, after = "topics.down", DOWN_FOR
+    return TopicRefused(failure.channel, failure.detail, reason=reason, retry_after=after)
+
+
 def _refusal(words: str) -> str:
     lower = words.lower()
     if any(known in lower for known in _NOT_EDITABLE):
         return "failure.cannot_edit"
     if any(known in lower for known in _NO_CHAT):
         return "failure.chat_gone"
+    if any(known in lower for known in _NO_TOPIC):
+        return "failure.topic_gone"
     return "failure.file_too_big" if "file is too big" in lower else "failure.refused"
 
 

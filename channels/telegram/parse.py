@@ -101,14 +101,22 @@ def _press(update: dict[str, Any], query: dict[str, Any]) -> Reading:
     user_id = _id(_object(query, "from"))
     # A message sent through inline mode has no chat we could see.
     chat = _object(_object(query, "message"), "chat") if query.get("message") else {"id": user_id, "type": "private"}
-    if chat.get("type") != "private":
+    in_group = _is_forum(chat)
+    if chat.get("type") != "private" and not in_group:
         return Ignored(reason="not a private chat")
     return Update(
         update=_press_for_the_desk(update, query),
         telegram_user_id=user_id,
         chat_id=_id(chat),
         callback_query_id=_text(query, "id", needed=True),
+        topic=_topic(query.get("message")),
+        in_group=in_group,
     )
+
+
+def _is_forum(chat: dict[str, Any]) -> bool:
+    """Whether it is a group with topics (Bot API, Chat, is_forum)."""
+    return chat.get("type") == "supergroup" and chat.get("is_forum") is True
 
 
 def _search(update: dict[str, Any], query: dict[str, Any]) -> Reading:
@@ -142,16 +150,19 @@ def _membership(change: dict[str, Any]) -> Reading:
 
 def _message(update: dict[str, Any], message: dict[str, Any], *, edit: bool) -> Reading:
     chat = _object(message, "chat")
-    if chat.get("type") != "private":
+    in_group = _is_forum(chat)
+    if chat.get("type") != "private" and not in_group:
         return Ignored(reason="not a private chat")
     happened = sorted(filter(_SERVICE.fullmatch, message))
     if happened:
         return Ignored(reason=f"a notice of Telegram's: {', '.join(happened)}")
     sender = _object(message, "from")
+    if in_group and (sender.get("is_bot") is True or "sender_chat" in message):
+        return Ignored(reason="said in a group's or a bot's name")
     user_id, chat_id, message_id = _id(sender), _id(chat), _id(message, "message_id")
     name = " ".join(filter(None, (_text(sender, "first_name"), _text(sender, "last_name"))))
     start = _START.match(_text(message, "text")) if not edit else None
-    replied = message.get("reply_to_message")
+    replied = _reply(message)
     envelope = Envelope(
         external_id=f"{chat_id}:{message_id}",
         sender=Sender(
@@ -166,10 +177,29 @@ def _message(update: dict[str, Any], message: dict[str, Any], *, edit: bool) -> 
         written_at=_instant(message.get("edit_date") if edit else None) or _instant(message.get("date")),
         edit=edit,
         start=(start[1] or "").strip() if start else None,
-        replies_to=f"{chat_id}:{_id(replied, 'message_id')}" if isinstance(replied, dict) else None,
+        replies_to=f"{chat_id}:{_id(replied, 'message_id')}" if replied is not None else None,
     )
     kept = {**_numbered(update), MESSAGES[edit]: _words_for_the_desk(message)}
-    return Update(update=kept, telegram_user_id=user_id, chat_id=chat_id, envelope=envelope)
+    return Update(
+        update=kept,
+        telegram_user_id=user_id,
+        chat_id=chat_id,
+        envelope=envelope,
+        topic=_topic(message),
+        in_group=in_group,
+    )
+
+
+def _reply(message: dict[str, Any]) -> dict[str, Any] | None:
+    """What it replies to. What only stands in a topic seems to reply to the topic's beginning (Bot API, Message)."""
+    replied = message.get("reply_to_message")
+    return replied if isinstance(replied, dict) and "forum_topic_created" not in replied else None
+
+
+def _topic(message: Any) -> int | None:
+    if not isinstance(message, dict) or message.get("is_topic_message") is not True:
+        return None  # in a thread of replies, perhaps
+    return _natural(message, "message_thread_id") or None
 
 
 def _said(message: dict[str, Any]) -> str:
@@ -300,8 +330,8 @@ def _words_for_the_desk(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _replied_to(message: dict[str, Any]) -> dict[str, Any]:
-    replied = message.get("reply_to_message")
-    if not isinstance(replied, dict):
+    replied = _reply(message)
+    if replied is None:
         return {}
     there = _said_there({**replied, "chat": message["chat"]})
     return {"reply_to_message": {**there, "reply_markup": _buttons_of(replied.get("reply_markup"))}}
@@ -322,14 +352,15 @@ def _press_for_the_desk(update: dict[str, Any], query: dict[str, Any]) -> dict[s
 
 def _said_there(message: dict[str, Any]) -> dict[str, Any]:
     """Which message, where, when, and its words. One that is too old to be seen has the date 0 (Bot API)."""
-    sent_at = _instant(message.get("date"))
+    sent_at, chat = _instant(message.get("date")), _object(message, "chat")
     words = {key: message.get(key) for key in ("text", "caption", "media_group_id")}
     return {
         "message_id": _id(message, "message_id"),
-        "chat": {"id": _id(_object(message, "chat")), "type": "private"},
+        "chat": {"id": _id(chat), "type": "supergroup" if chat.get("type") == "supergroup" else "private"},
         "date": int(sent_at.timestamp()) if sent_at else 0,
         **{key: said for key, said in words.items() if isinstance(said, str)},
         **{key: list(_entities(message.get(key))) for key in ("entities", "caption_entities") if message.get(key)},
+        **({"message_thread_id": topic} if (topic := _topic(message)) is not None else {}),
     }
 
 

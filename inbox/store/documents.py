@@ -22,6 +22,7 @@ from inbox.model import (
     Draft,
     Event,
     Forgotten,
+    Forum,
     Habit,
     Invitation,
     Lease,
@@ -35,6 +36,9 @@ from inbox.model import (
     Shown,
     Slip,
     Template,
+    Topic,
+    TopicChoice,
+    TopicRefusal,
     Transfer,
     Trouble,
     Worker,
@@ -55,6 +59,7 @@ KINDS: Final[dict[type[Document], str]] = {
     Draft: "draft",
     Event: "event",
     Forgotten: "forgotten",
+    Forum: "forum",
     Habit: "habit",
     Invitation: "invitation",
     Lease: "lease",
@@ -68,6 +73,9 @@ KINDS: Final[dict[type[Document], str]] = {
     Shown: "shown",
     Slip: "slip",
     Template: "template",
+    Topic: "topic",
+    TopicChoice: "topic_choice",
+    TopicRefusal: "topic_refusal",
     Transfer: "transfer",
     Trouble: "trouble",
     Worker: "worker",
@@ -131,6 +139,9 @@ DELIVERIES_BY_STATE = Index(Delivery, "by_state", ("channel_id", "kind", "state"
 SHOWN_BY_MESSAGE = Index(Shown, "by_message", ("message_key",), unique=True)
 SHOWN_CURRENT = Index(Shown, "current", ("current_key",), unique=True)
 SHOWN_OF_CONVERSATION = Index(Shown, "of_conversation", ("conversation_id", "kind"))
+TOPICS = Index(Topic, "of_conversation", ("conversation_id", "secretary_id"), unique=True)
+FORUMS = Index(Forum, "of_account", ("channel_id", "shelf"), unique=True)
+TOPIC_BY_THREAD = Index(Topic, "by_thread", ("thread_key",), unique=True)
 
 LEASES_OF_WORKER = Index(Lease, "of_worker", ("worker_id",))
 CLAIMS_OF_WORKER = Index(Claim, "of_worker", ("worker_id",))

@@ -31,9 +31,21 @@ from handlers.callbacks import (
     Speak,
     Split,
     Team,
+    WantTopics,
     check,
 )
-from inbox.model import ChannelId, DeliveryKind, DeliveryState, Forgotten, Message, Receipt, ReceiptState
+from inbox.model import (
+    ChannelId,
+    DeliveryKind,
+    DeliveryState,
+    Forgotten,
+    Forum,
+    Message,
+    Receipt,
+    ReceiptState,
+    Topic,
+    TopicChoice,
+)
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
@@ -652,6 +664,46 @@ async def anne_sends_before_the_file_is_here(day: Day) -> None:
     await asyncio.sleep(1)
     day.telegram.recover()
     await day.sees(day.anne, "Aperçu", "photo-", button="unfile:", absent="⏳")
+
+
+async def anne_wants_topics(day: Day) -> None:
+    day.telegram.bot().has_topics = True
+    day.anne.user.send_text("/sujets oui")
+    await day.sees(day.anne, "Un sujet par demande")
+
+
+async def anne_wants_topics_by_button(day: Day) -> None:
+    day.telegram.bot().has_topics = True
+    day.press_data(day.anne, NOTHING, WantTopics(on=True).pack())
+    await day.until(lambda store: store.scan(TopicChoice))
+
+
+async def a_mail_comes_in_a_topic(day: Day) -> None:
+    """Killed before we know what Telegram made, another is made: one stays empty, and all is in the other."""
+    await anne_wants_topics(day)
+    await a_mail_comes(day)
+    topics = await day.until(lambda store: store.scan(Topic))
+    assert len(topics) == 1
+    card = await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")
+    assert card["message_thread_id"] == topics[0].thread_id
+    day.anne.user.send_text("Oui, jeudi.", topic=topics[0].thread_id)
+    preview = await day.sees(day.anne, "Aperçu", "Oui, jeudi.", button="send")
+    assert preview["message_thread_id"] == topics[0].thread_id
+    assert len(day.anne.user.topics()) <= 2
+
+
+GROUP = -1_001_234
+
+
+async def anne_links_a_group(day: Day) -> None:
+    group = day.telegram.group(GROUP, "Cabinet", day.anne.user)
+    day.anne.user.send_to(group, "/sujets ici")
+    await day.until(lambda store: store.scan(Forum))
+
+
+async def lucas_talks_in_a_group(day: Day) -> None:
+    day.lucas.user.send_to(day.telegram.group(GROUP, "Cabinet", day.lucas.user), "Bonjour")
+    await _ended(day, TELEGRAM, ReceiptState.IGNORED)
 
 
 async def anne_mistypes_a_command(day: Day) -> None:

@@ -133,6 +133,7 @@ SCENES: dict[str, list[Scene]] = {
     ],
     "handlers.deliveries:Deliveries._settle": [
         Scene(scenes.a_mail_comes),
+        Scene(scenes.a_mail_comes_in_a_topic, holding="thread_key="),
         Scene(scenes.a_mail_is_answered, holding=REPLY, replies=((UNKNOWN, 1), (SENT, 1))),
         Scene(scenes.a_message_is_answered, holding=REPLY, replies=((UNKNOWN, 1), (SENT, 1))),
     ],
@@ -158,6 +159,8 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.gathering:move": [Scene(scenes.anne_moves_one)],
     "handlers.gathering:set_apart": [Scene(scenes.anne_sets_a_message_apart)],
     "handlers.gathering:speak": [Scene(scenes.anne_says_how_to_write_to_her)],
+    "handlers.forums:admitted": [Scene(scenes.lucas_talks_in_a_group)],
+    "handlers.forums:link": [Scene(scenes.anne_links_a_group)],
     "handlers.handover:Handover._keep_one": [Scene(scenes.anne_adds_a_photo)],
     "handlers.handover:Handover._tell_owners": [
         Scene(scenes.the_mail_server_wants_a_password, replies=((UNKNOWN, 0), (UNKNOWN, 0)))
@@ -216,6 +219,8 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.templates:list_all": [Scene(scenes.anne_reads_her_templates)],
     "handlers.templates:show": [Scene(scenes.anne_reads_her_templates)],
     "handlers.timers:wake_due": [Scene(scenes.the_moment_comes_that_anne_put_one_off_to)],
+    "handlers.topics:press": [Scene(scenes.anne_wants_topics_by_button)],
+    "handlers.topics:say_or_set": [Scene(scenes.anne_wants_topics)],
     "handlers.upkeep:Upkeep._commit": [Scene(scenes.sophie_is_forgotten)],
     "handlers.watchkeeping:Pulses._write": [Scene(scenes.a_mail_comes)],
     "handlers.watchkeeping:_Watch._habits": [Scene(scenes.a_mail_comes, plants=("watchful",))],

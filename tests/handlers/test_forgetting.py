@@ -44,6 +44,7 @@ from inbox.model import (
     Shown,
     ShownKind,
     TextNotice,
+    Topic,
     new_id,
 )
 from inbox.outbox import card_for, notice
@@ -237,6 +238,16 @@ def everything_of(words: Words, *, channel: ChannelId = MAIL) -> Told:
             current_key=f"{lea.id}:card:{conversation.id}",
             shown_at=NOW,
         )
+        topic = Topic(
+            id=new_id(),
+            conversation_id=conversation.id,
+            secretary_id=lea.id,
+            channel_id=DESK,
+            chat_id=901,
+            thread_id=7,
+            thread_key=f"{DESK}:901:{conversation.id}",
+            name=f"#7 {words.word()}",
+        )
         # She pressed on the card of this one, and on the queue: both show words of the person.
         press = handled(arrived(DESK, "901", f"p:{by_chat}", 9, at(1)), at(1), ROUX, conversation.id)
         queue = handled(arrived(DESK, "901", f"q:{by_chat}", 9, at(1)), at(1), None, None)
@@ -267,6 +278,7 @@ def everything_of(words: Words, *, channel: ChannelId = MAIL) -> Told:
             *drafts,
             event,
             shown,
+            topic,
             press,
             queue,
             start,

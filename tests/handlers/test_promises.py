@@ -256,6 +256,19 @@ class Screen:
     async def fetch_file(self, file_id: str) -> bytes:
         return b""
 
+    async def open_topic(self, chat_id: int, name: str, colour: int) -> int:
+        return next(self.process.server.ids)
+
+    async def name_topic(self, chat_id: int, topic: int, name: str) -> None: ...
+
+    async def shut_topic(self, chat_id: int, topic: int, *, shut: bool) -> None: ...
+
+    async def is_member(self, chat_id: int, user_id: int) -> bool:
+        return True
+
+    async def keeps_topics(self) -> bool:
+        return True
+
     async def answer_press(self, callback_query_id: str, text: str = "", *, alert: bool = False) -> None: ...
 
     async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None: ...

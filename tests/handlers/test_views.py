@@ -37,7 +37,9 @@ from inbox.model import (
     Revision,
     Role,
     Secretary,
+    SecretaryId,
     Status,
+    Topic,
     new_id,
 )
 from inbox.particulars import Automatic, BusinessCard, Meeting, Particulars, Protection, Trust, Verdict
@@ -688,6 +690,51 @@ def test_accounts_to_choose_from_come_eight_a_page() -> None:
 def test_a_superseded_card_points_down() -> None:
     assert views.superseded_card(numbered(a_conversation()), FR).text == "#7 · la fiche à jour est plus bas ↓"
     assert views.superseded_preview(numbered(a_conversation()), EN).text == "#7 · the current preview is further down ↓"
+
+
+def a_topic(conversation: Conversation, secretary: Secretary, *, told: int, card: int) -> Topic:
+    return Topic(
+        id=new_id(),
+        conversation_id=conversation.id,
+        secretary_id=secretary.id,
+        channel_id=secretary.channel_id,
+        chat_id=901,
+        thread_id=7,
+        thread_key="telegram:desk:901:7",
+        name="#7",
+        told_position=told,
+        card_position=card,
+    )
+
+
+def test_where_a_card_stood_in_a_topic_stays_what_it_had_told_and_what_she_wrote_herself_stands_elsewhere() -> None:
+    lea = a_secretary()
+    conversation = numbered(a_conversation(holder=lea))
+    said = [a_message(conversation, f"mot {position}", position=position) for position in (1, 2, 3)]
+    hers = msgspec.structs.replace(said[1], direction=Direction.OUTBOUND, author_id=lea.id)
+    facts = a_card(conversation, said[0], hers, said[2], viewer=lea, holder=lea)
+    left = views.left_of_card(facts, FR, a_topic(conversation, lea, told=0, card=2))
+    assert left is not None
+    assert left.text.startswith("#7")
+    assert "mot 1" in left.text
+    assert "mot 2" not in left.text
+    assert "mot 3" not in left.text
+    assert left.keyboard == ()
+    assert views.left_of_card(facts, EN, a_topic(conversation, lea, told=1, card=2)) is None
+    theirs = msgspec.structs.replace(hers, author_id=SecretaryId("another"))
+    left = views.left_of_card(a_card(conversation, theirs, viewer=lea), EN, a_topic(conversation, lea, told=1, card=2))
+    assert left is not None
+    assert "mot 2" in left.text
+
+
+@pytest.mark.parametrize("word", ["x", "👨‍👩‍👧‍👦", "שלום ", "\ud83d", "\n"])
+def test_what_stays_of_a_card_is_as_long_as_telegram_takes(word: str) -> None:
+    lea = a_secretary()
+    conversation = numbered(a_conversation(holder=lea))
+    said = [a_message(conversation, word * 5000, position=position) for position in range(1, 13)]
+    left = views.left_of_card(a_card(conversation, *said, viewer=lea), FR, a_topic(conversation, lea, told=0, card=12))
+    assert left is not None
+    assert_telegram_takes(left)
 
 
 # ---------------------------------------------------------------- what Telegram takes

@@ -16,7 +16,8 @@ export const sendMail = (address, form) =>
   call(`api/mail/${encodeURIComponent(address)}`, { method: "POST", body: form });
 
 export const getChat = (person) => call(`api/chat/${person}`);
-export const sendText = (person, text, replyTo) => post(`api/chat/${person}/text`, { text, reply_to: replyTo });
+export const sendText = (person, text, replyTo, topic) =>
+  post(`api/chat/${person}/text`, { text, reply_to: replyTo, topic });
 export const editText = (person, messageId, text) => post(`api/chat/${person}/edit`, { message_id: messageId, text });
 export const press = (person, messageId, data) => post(`api/chat/${person}/press`, { message_id: messageId, data });
 export const sendFile = (person, form) => call(`api/chat/${person}/file`, { method: "POST", body: form });

@@ -13,6 +13,8 @@ export class Telegram {
     this.scene = scene;
     this.chosen = people[0].id;
     this.messages = [];
+    this.topics = [];
+    this.topic = null; // the topic that is looked at; null is the whole chat
     this.seen = new Map();
     this.badges = new Map();
     this.drafts = new Map();
@@ -27,6 +29,7 @@ export class Telegram {
     this.input = element("textarea", { rows: 1, name: "text", autocomplete: "off" });
     this.picker = element("input", { type: "file", hidden: true, onchange: () => this.fileChosen() });
     this.kind = element("div", { class: "kind", hidden: true });
+    this.topicBar = element("div", { class: "topics", role: "group", hidden: true });
     this.toasts = element("div", { class: "toasts", role: "status" });
     this.head = element("header", { class: "panel-head" });
     this.attach = element("button", { type: "button", class: "round", onclick: () => this.picker.click() }, "📎");
@@ -41,7 +44,7 @@ export class Telegram {
       if (event.key === "Escape") this.forgetContext();
     });
     this.input.addEventListener("input", () => this.grow());
-    this.panel.replaceChildren(this.head, this.scroll, this.kind, this.context, form, this.toasts);
+    this.panel.replaceChildren(this.head, this.topicBar, this.scroll, this.kind, this.context, form, this.toasts);
     this.words();
   }
 
@@ -53,7 +56,9 @@ export class Telegram {
     this.attach.setAttribute("aria-label", word("attach"));
     this.sendButton.title = word("send");
     this.sendButton.setAttribute("aria-label", word("send"));
+    this.topicBar.setAttribute("aria-label", word("topics"));
     this.showHead();
+    this.showTopics();
     this.showContext();
     this.render(true);
   }
@@ -71,11 +76,35 @@ export class Telegram {
     );
   }
 
+  // A chat with topics: all of it, or what stands in one of them, where words are written too.
+  showTopics() {
+    this.topicBar.hidden = this.topics.length === 0;
+    const chip = (topic, name) => element(
+      "button",
+      { type: "button", class: "chip", "aria-pressed": String(this.topic === topic), "data-topic": String(topic ?? ""), onclick: () => this.openTopic(topic) },
+      name,
+    );
+    this.topicBar.replaceChildren(
+      chip(null, word("allTopics")),
+      ...this.topics.map((topic) => chip(topic.message_thread_id, topic.name)),
+    );
+  }
+
+  openTopic(topic) {
+    this.topic = topic;
+    this.forgetContext();
+    this.showTopics();
+    this.scroll.replaceChildren();
+    this.render(false);
+  }
+
   async choose(id) {
     this.drafts.set(this.chosen, this.input.value);
     this.chosen = id;
     this.badges.delete(id);
     this.messages = [];
+    this.topics = [];
+    this.topic = null;
     this.forgetContext();
     this.input.value = this.drafts.get(id) ?? "";
     this.grow();
@@ -95,6 +124,9 @@ export class Telegram {
     }
     this.seen.set(id, Math.max(0, ...newest));
     this.messages = chat.messages;
+    this.topics = chat.topics;
+    if (!this.topics.some((topic) => topic.message_thread_id === this.topic)) this.topic = null;
+    this.showTopics();
     this.render(false);
   }
 
@@ -114,7 +146,8 @@ export class Telegram {
     const atEnd = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight < 60;
     const before = new Map([...this.scroll.children].map((node) => [node.dataset.key, node]));
     const first = before.size === 0;
-    const wanted = this.messages.map((message) => {
+    const shown = this.messages.filter((message) => this.topic === null || message.message_thread_id === this.topic);
+    const wanted = shown.map((message) => {
       const key = `${this.chosen}:${message.message_id}`;
       const fingerprint = JSON.stringify(message);
       const old = before.get(key);
@@ -127,7 +160,7 @@ export class Telegram {
     });
     if (wanted.length === 0) wanted.push(this.empty());
     this.scroll.replaceChildren(...wanted);
-    const last = this.messages.at(-1);
+    const last = shown.at(-1);
     const mine = last && !last.from.is_bot;
     if (atEnd || first || mine) this.scroll.scrollTop = this.scroll.scrollHeight;
   }
@@ -141,9 +174,12 @@ export class Telegram {
 
   bubble(message) {
     const mine = !message.from.is_bot;
+    if (message.forum_topic_created) {
+      return element("div", { class: "service" }, `${word("topicCreated")} ${message.forum_topic_created.name}`);
+    }
     const text = message.text ?? message.caption ?? "";
     const entities = message.entities ?? message.caption_entities;
-    const original = message.reply_to_message;
+    const original = message.reply_to_message?.forum_topic_created ? null : message.reply_to_message;
     const body = element(
       "div",
       { class: "bubble", onclick: (event) => this.clicked(event, message) },
@@ -290,7 +326,7 @@ export class Telegram {
   }
 
   say(text, replyTo = null) {
-    return this.attempt(() => api.sendText(this.chosen, text, replyTo));
+    return this.attempt(() => api.sendText(this.chosen, text, replyTo, this.topic));
   }
 
   async attempt(action) {
@@ -324,6 +360,7 @@ export class Telegram {
     form.set("kind", kind);
     form.set("caption", this.input.value.trim());
     if (this.replyingTo) form.set("reply_to", String(this.replyingTo.message_id));
+    if (this.topic !== null) form.set("topic", String(this.topic));
     form.set("file", file, file.name);
     this.picker.value = "";
     this.input.value = "";

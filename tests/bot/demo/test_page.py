@@ -170,6 +170,35 @@ async def test_a_photo_sent_in_telegram_is_seen_by_the_secretary_who_takes_it(
     assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320
 
 
+@pytest.mark.usefixtures("scene")
+async def test_what_she_writes_in_a_topic_is_the_answer_to_what_stands_there(page: Page, desk: DemoDesk) -> None:
+    right = page.locator("#desk-chat")
+    words = right.get_by_label("Écrire un message")
+    for name in ("Anne", "Lise"):
+        await right.get_by_role("tab", name=name).click()
+        await words.fill("/sujets oui")
+        await words.press("Enter")
+        await expect(right.locator(".message.theirs").last).to_contain_text("Un sujet par demande")
+    left = page.locator("#mail")
+    await left.get_by_role("button", name="Écrire").click()
+    await left.get_by_label("À", exact=True).fill(VASSEUR.address)
+    await left.get_by_label("Objet").fill("Certificat de sport")
+    await left.get_by_label("Message").fill("Faut-il un rendez-vous ?")
+    await left.get_by_role("button", name="Envoyer").click()
+    await choose_holder(page, desk, "Certificat de sport")
+    topic = right.locator(".topics .chip", has_text="Certificat de sport")
+    await topic.click()
+    await expect(right.locator(".service")).to_contain_text("Sujet créé : #")
+    card = right.locator(".message.theirs", has=page.locator('[data-press^="rel:"]'))
+    await expect(card).to_contain_text("Faut-il un rendez-vous ?")
+    await words.fill("Oui, dix minutes suffisent.")
+    await words.press("Enter")
+    preview = right.locator(".message.theirs", has=page.locator('[data-press^="send:"]'))
+    await expect(preview).to_contain_text("Oui, dix minutes suffisent.")
+    PICTURE.parent.mkdir(exist_ok=True)
+    await page.screenshot(path=PICTURE.with_name("topics.png"))
+
+
 async def test_a_click_on_en_says_the_page_in_english(page: Page) -> None:
     await page.get_by_role("button", name="EN", exact=True).click()
     await expect(page.locator("#clients-title")).to_have_text("The clients’ side")

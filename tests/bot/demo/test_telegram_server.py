@@ -457,3 +457,35 @@ async def test_people_see_wait_edit_and_delete(telegram: Telegram, bot: Bot) -> 
         telegram.lucie.edit_text(seen["message_id"], "x")
     telegram.lucie.delete(seen["message_id"])
     assert [m["text"] for m in telegram.lucie.messages()] == ["/start", "Merci bien"]
+
+
+# ---------------------------------------------------------------- topics
+
+
+async def test_topics_are_made_named_written_in_and_deleted_and_refused_in_telegrams_words(
+    telegram: Telegram, bot: Bot
+) -> None:
+    telegram.lucie.start()
+    lucie = telegram.lucie.id
+    assert "not a forum" in await bot.refused("createForumTopic", chat_id=lucie, name="#1")
+    telegram.bot().has_topics = True
+    assert (await bot.call("getMe"))[1]["has_topics_enabled"] is True
+    assert "too long" in await bot.refused("createForumTopic", chat_id=lucie, name="x" * 129)
+    _, topic = await bot.call("createForumTopic", chat_id=lucie, name="#1", icon_color=0xFB6F5F)
+    number = topic["message_thread_id"]
+    _, said = await bot.call("sendMessage", chat_id=lucie, text="Bonjour", message_thread_id=number)
+    assert (said["message_thread_id"], said["is_topic_message"]) == (number, True)
+    answer = telegram.lucie.send_text("Oui", topic=number)
+    # Bot API, Message: what stands in a topic seems to reply to the message that began it.
+    assert answer["reply_to_message"]["forum_topic_created"]["name"] == "#1"
+    assert await bot.call("editForumTopic", chat_id=lucie, message_thread_id=number, name="#1 clos") == (200, True)
+    assert "NOT_MODIFIED" in await bot.refused(
+        "editForumTopic", chat_id=lucie, message_thread_id=number, name="#1 clos"
+    )
+    telegram.lucie.close_topic(number)
+    assert "TOPIC_CLOSED" in await bot.refused("sendMessage", chat_id=lucie, text="x", message_thread_id=number)
+    assert await bot.call("deleteForumTopic", chat_id=lucie, message_thread_id=number) == (200, True)
+    assert "thread not found" in await bot.refused("sendMessage", chat_id=lucie, text="x", message_thread_id=number)
+    telegram.bot().swallows_lost_topics = True
+    _, elsewhere = await bot.call("sendMessage", chat_id=lucie, text="x", message_thread_id=number)
+    assert "message_thread_id" not in elsewhere

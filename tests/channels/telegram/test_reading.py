@@ -33,6 +33,23 @@ def envelope_of(message: dict[str, Any], kind: str = "message") -> Envelope:
     return reading.envelope
 
 
+def test_what_stands_in_a_topic_says_in_which_and_replies_to_nothing_by_that() -> None:
+    begun = a_message(message_id=5, forum_topic_created={"name": "#1", "icon_color": 0})
+    topic = {"message_thread_id": 5, "is_topic_message": True}
+    reading = read(message=a_message(text="Oui", reply_to_message=begun, **topic))
+    assert reading.topic == 5
+    assert reading.envelope.replies_to is None
+    assert "reply_to_message" not in reading.update["message"]
+    assert reading.update["message"]["message_thread_id"] == 5
+    answer = read(message=a_message(text="Oui", reply_to_message=a_message(message_id=6, text="?"), **topic))
+    assert answer.envelope.replies_to.endswith(":6")
+    # A thread of replies is no topic; nor is a number that cannot be one.
+    for other in ({"message_thread_id": 5}, {"message_thread_id": "5", "is_topic_message": True}):
+        reading = read(message=a_message(text="Oui", **other))
+        assert reading.topic is None
+        assert "message_thread_id" not in reading.update["message"]
+
+
 def test_a_message_is_its_words_its_writer_and_its_moment() -> None:
     reading = read(message=a_message(text="Bonjour"))
     assert reading.telegram_user_id == reading.chat_id == 1001
