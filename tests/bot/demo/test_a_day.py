@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from playwright.async_api import Locator, Page, expect
 from bot.demo.desk import DemoDesk
 from bot.demo.letters import Person, read, write
 from bot.demo.scene import CLAIRE, SOPHIE, VASSEUR
+from bot.wiring import open_store
+from inbox.model import ChannelId, DeliveryKind, DeliveryState
+from inbox.store.documents import DELIVERIES_BY_STATE
 from tests.bot.demo.test_page import choose_holder
 from tests.bot.demo.test_page import desk as desk
 from tests.bot.demo.test_page import page as page
@@ -24,11 +28,26 @@ async def arrives(desk: DemoDesk, person: Person, words: str) -> None:
     await desk.mail.wait_for(person.address, lambda mail: words in read(mail).text, seconds=20)
 
 
+async def all_is_noted(desk: DemoDesk) -> None:
+    """Nothing is being shown to anybody at this moment."""
+    async with open_store(desk.settings, exclusive=False) as store:
+        bot = ChannelId("telegram:demo")
+        while True:
+            busy = [
+                await store.list(DELIVERIES_BY_STATE, bot, DeliveryKind.NOTICE, state, limit=1)
+                for state in (DeliveryState.DUE, DeliveryState.LEASED)
+            ]
+            if not any(busy):
+                return
+            await asyncio.sleep(0.05)
+
+
 class Chair:
     """Somebody's Telegram on the right of the page."""
 
-    def __init__(self, page: Page, name: str) -> None:
+    def __init__(self, page: Page, desk: DemoDesk, name: str) -> None:
         self._page = page
+        self._desk = desk
         self._name = name
         self.panel = page.locator("#desk-chat")
 
@@ -53,7 +72,7 @@ class Chair:
     async def says(self, words: str, *, to: Locator | None = None) -> None:
         if to is not None:
             # Nobody answers a card in the hundredth of a second in which the desk notes that it was shown.
-            await self._page.wait_for_timeout(500)
+            await all_is_noted(self._desk)
             await to.locator(".bubble").click()
         field = self.panel.get_by_label("Écrire un message")
         await field.fill(words)
@@ -70,8 +89,8 @@ async def test_a_secretarys_day(page: Page, desk: DemoDesk) -> None:
     await page.set_viewport_size({"width": 1280, "height": 900})
     card = await choose_holder(page, desk, "Renouvellement d’ordonnance", "Pour vous")
     name = "Anne" if "Anne" in (await page.locator("#desk-chat [aria-selected=true]").inner_text()) else "Lise"
-    her, marc = Chair(page, name), Chair(page, "Marc")
-    other = Chair(page, "Lise" if name == "Anne" else "Anne")
+    her, marc = Chair(page, desk, name), Chair(page, desk, "Marc")
+    other = Chair(page, desk, "Lise" if name == "Anne" else "Anne")
     await other.sit()
     await other.says("/fin")
     await other.sees("Au revoir")
