@@ -13,18 +13,29 @@ import stat
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.toml_lines import Place
 from channels.mail.afterwards import Afterwards
 from channels.mail.doors import AT_ONCE
 from inbox.accounts import ANY_AT
+from inbox.hours import read_week, require_holidays
 from inbox.invitations import INVITATION_PREFIX
 from inbox.model import UNSORTED
 
@@ -193,6 +204,65 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _week(value: str) -> str:
+    try:
+        read_week(value)
+    except ValueError as wrong:
+        raise Wrong(str(wrong), 'Write it like "mon-fri 8:30-12:30 14:00-18:30, sat 9:00-12:00"') from None
+    return value
+
+
+def _holidays_of(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{2}(-[A-Za-z0-9]{1,3})?", value):
+        raise Wrong(f"{value!r} is no country", 'Write its two letters, like "FR", or with a region, like "FR-57"')
+    try:
+        require_holidays(value)
+    except ValueError as wrong:
+        raise Wrong(str(wrong), "Leave it out, and name the days under closed") from None
+    return value
+
+
+def _as_written(value: object) -> object:
+    # TOML has dates of its own, which need no quotes
+    return value.isoformat() if type(value) is date else value
+
+
+def closure(value: str) -> tuple[date, date]:
+    """The first and the last day of a closure as it is written: a date, or two with a slash between them."""
+    first, _, last = value.partition("/")
+    try:
+        days = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
+    except ValueError:
+        raise Wrong(
+            f"{value!r} is no date", 'Write "2026-12-24", or "2026-08-03/2026-08-21" for all from … to'
+        ) from None
+    if days[1] < days[0]:
+        raise Wrong(f"{value!r} ends before it begins", "Write the first day first")
+    return days
+
+
+def _closure(value: str) -> str:
+    closure(value)
+    return value
+
+
+_DURATION = re.compile(r"(?:(\d{1,3}) ?h)? ?(?:(\d{1,4}) ?min)?")
+
+
+def minutes_in(value: str) -> int:
+    """How many minutes a duration has, as it is written: `4 h`, `90 min`, `1 h 30 min`."""
+    found = _DURATION.fullmatch(value.strip())
+    minutes = int(found[1] or 0) * 60 + int(found[2] or 0) if found else 0
+    if not 0 < minutes <= 60 * 24 * 31:
+        raise Wrong(f"{value!r} is no duration", 'Write it like "4 h", "90 min" or "1 h 30 min"')
+    return minutes
+
+
+def _duration(value: str) -> str:
+    minutes_in(value)
+    return value
+
+
 def _token(value: SecretStr) -> SecretStr:
     if not _TOKEN.match(value.get_secret_value()):
         raise Wrong(
@@ -275,6 +345,10 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
 AuthservId = Annotated[str, AfterValidator(_authserv_id)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Week = Annotated[str, AfterValidator(_week)]
+HolidaysOf = Annotated[str, AfterValidator(_holidays_of)]
+ClosedDays = Annotated[str, BeforeValidator(_as_written), AfterValidator(_closure)]
+Duration = Annotated[str, AfterValidator(_duration)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LocalPort = Annotated[int, Field(ge=0, le=65535)]
 """0: any free port."""
@@ -351,11 +425,21 @@ class IdentitySettings(_Section):
 
 
 class AcknowledgementSettings(_Section):
-    """What whoever opens a conversation by mail is told at once."""
+    """What whoever opens a conversation is told at once."""
 
     enabled: bool = False
+    """By mail, each time."""
     text: str = ""
-    """Empty: a sentence of the desk's own, in the account's language."""
+    """Empty: a sentence of the desk's own, in the account's language. `{hours}` and `{answer}` are filled in."""
+    telegram: bool = True
+    """In Telegram, one line, and only where it helps."""
+
+    @model_validator(mode="after")
+    def _says_what_is_known(self) -> Self:
+        unknown = [word for word in re.findall(r"\{(\w+)\}", self.text) if word not in ("hours", "answer")]
+        if unknown:
+            raise Wrong(f"says {{{unknown[0]}}}, which nothing fills in", "There are {hours} and {answer}")
+        return self
 
 
 def tagged_addresses(own: object, user: object, words: Iterable[str]) -> Iterator[str]:
@@ -384,9 +468,26 @@ class AccountSettings(_Section):
     approval: bool = False
     """A supervisor reads every secretary's reply before it leaves."""
     acknowledgement: AcknowledgementSettings = AcknowledgementSettings()
+    hours: Week | None = None
+    """When it is open; None: always."""
+    holidays: HolidaysOf | None = None
+    """Whose public holidays it is closed on."""
+    closed: tuple[ClosedDays, ...] = ()
+    answer_within: Duration | None = None
+    """Of opening time; None: nothing is said about it."""
+    show_names: bool = False
     reopen_days: Annotated[int, Field(ge=0, le=3650)] = 14
     retention_days: Annotated[int, Field(ge=0, le=36500)] | None = None
     """None: the desk's. 0: what was closed is kept."""
+
+    @model_validator(mode="after")
+    def _closes_what_is_open(self) -> Self:
+        if self.hours is None and (self.holidays or self.closed):
+            raise Wrong(
+                "is open at all hours, and names days on which it is closed",
+                'Say when it is open: hours = "mon-fri 8:30-12:30 14:00-18:30"',
+            )
+        return self
 
 
 class ServerSettings(_Section):

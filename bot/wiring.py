@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bot.settings import BotSettings, MailboxSettings, OAuthSettings, Settings, store_url, tagged_addresses
+from bot.settings import (
+    AccountSettings,
+    BotSettings,
+    MailboxSettings,
+    OAuthSettings,
+    Settings,
+    closure,
+    minutes_in,
+    store_url,
+    tagged_addresses,
+)
 from channels.base import Channel, Observer
 from channels.mail.afterwards import Afterwards
 from channels.mail.doors import Doors
@@ -20,6 +30,7 @@ from channels.mail.mailbox import Mailbox
 from channels.mail.routing import RouteHeader
 from channels.mail.smtp import SmtpServer
 from channels.mail.trust import Judge
+from inbox.hours import Closure, Hours, read_week
 from inbox.invitations import DeclaredOwner
 from inbox.model import Account, AccountId, AssignmentMode, ChannelId, Identity
 from inbox.store.base import Store
@@ -251,6 +262,18 @@ def desk_bots(settings: Settings) -> list[ChannelId]:
     return [telegram_channel(name) for name, bot in settings.bots.items() if bot.desk]
 
 
+def opening_hours(account: AccountSettings) -> Hours | None:
+    """When an account is open, as the config declares it; None: always."""
+    if account.hours is None:
+        return None
+    closures = [closure(days) for days in account.closed]
+    return Hours(
+        week=read_week(account.hours),
+        holidays=account.holidays or "",
+        closed=tuple(Closure(first=first, last=last) for first, last in closures),
+    )
+
+
 def declared_accounts(settings: Settings) -> list[Account]:
     """The accounts as the config declares them; the unsorted lane is not among them."""
     served = {mailbox.account: name for name, mailbox in settings.mailboxes.items() if mailbox.account is not None}
@@ -280,6 +303,10 @@ def declared_accounts(settings: Settings) -> list[Account]:
                 acknowledgement=account.acknowledgement.text.strip() if account.acknowledgement.enabled else None,
                 approval=account.approval,
                 messages_to=account.messages_to,
+                hours=opening_hours(account),
+                answer_minutes=minutes_in(account.answer_within) if account.answer_within else None,
+                tells_in_chats=account.acknowledgement.telegram,
+                show_names=account.show_names,
                 reopen_days=account.reopen_days,
                 retention_days=(
                     settings.desk.retention_days if account.retention_days is None else account.retention_days

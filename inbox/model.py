@@ -15,6 +15,7 @@ from typing import NewType
 import msgspec
 import uuid_utils
 
+from inbox.hours import Hours
 from inbox.particulars import PLAIN, Failure, Particulars
 from inbox.parts import Part as Part
 
@@ -158,6 +159,14 @@ class Account(Document, frozen=True, kw_only=True):
     """The mail address telephone messages for it are passed on to."""
     approval: bool = False
     """Replies of secretaries leave in its name only once a supervisor approved them."""
+    hours: Hours | None = None
+    """When it is open, by its own clocks; None: always."""
+    answer_minutes: int | None = None
+    """Within how many minutes of opening time its clients are told to expect an answer; None: they are told nothing."""
+    tells_in_chats: bool = False
+    """Whoever begins a matter in Telegram is told one line where it helps: that it is closed, or when to expect us."""
+    show_names: bool = False
+    """What leaves in its name may say which secretary wrote it."""
     retired: bool = False
     """No longer in the config; its history stays."""
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from inbox import model, particulars
+from inbox import hours, model, particulars
 
 
 class Holds(StrEnum):
@@ -47,8 +47,13 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     # ------------------------------------------------------------ whom we work for
     model.Account: _fields(
         desk="name identity addresses tags acknowledgement messages_to",
-        nothing="id version language time_zone mailbox assignment reopen_days retention_days approval retired",
+        nothing="id version language time_zone mailbox assignment reopen_days retention_days approval retired "
+        "answer_minutes tells_in_chats show_names",
+        parts="hours",
     ),
+    hours.Hours: _fields(parts="week closed", nothing="holidays"),
+    hours.Span: _fields(nothing="opens closes"),
+    hours.Closure: _fields(nothing="first last"),
     model.Identity: _fields(desk="display_name from_address signature"),
     model.Contact: _fields(client="name language note barred_at", nothing="id version account_id created_at"),
     model.Address: _fields(

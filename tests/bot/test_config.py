@@ -1,5 +1,6 @@
 import typing
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from pydantic import BaseModel
 from bot.config import ConfigError, load
 from bot.settings import Settings, of_the_process
 from bot.toml_lines import line_index
+from bot.wiring import declared_accounts
+from inbox.hours import Closure, Hours, read_week
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -747,3 +750,52 @@ def test_several_folders_are_received_and_no_other_mailbox_may_read_one_of_them(
     second = '[mailboxes.b]\nimap = { host = "localhost", user = "accueil", password = "x" }\nsmtp = { host = "b" }\n'
     (mistake,) = mistakes(written(tmp_path, text.replace("[bots.desk]", second + "[bots.desk]")))
     assert "another mailbox reads the same folder" in mistake
+
+
+# ---------------------------------------------------------------- when an account is open
+
+
+OPEN = SMALL.replace('mailbox = "accueil"\n', 'mailbox = "accueil"\n{more}\n')
+
+
+def test_hours_holidays_and_closed_days_become_what_the_account_keeps(tmp_path: Path) -> None:
+    more = """hours = "lun-ven 8h30-12h30 14h-18h"
+holidays = "FR-57"
+closed = [2026-12-24, "2026-08-03/2026-08-21"]
+answer_within = "1 h 30 min"
+"""
+    (account,) = declared_accounts(load(written(tmp_path, OPEN.replace("{more}", more)), {}))
+    assert account.hours == Hours(
+        week=read_week("mon-fri 8:30-12:30 14:00-18:00"),
+        holidays="FR-57",
+        closed=(
+            Closure(first=date(2026, 12, 24), last=date(2026, 12, 24)),
+            Closure(first=date(2026, 8, 3), last=date(2026, 8, 21)),
+        ),
+    )
+    assert account.answer_minutes == 90
+    assert account.tells_in_chats
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ('hours = "mon-fry 8:00-12:00"', "4: accounts.plombier.hours: 'fry' is no day. Write it like"),
+        ('hours = "mon 12:00-8:00"', "4: accounts.plombier.hours: '12:00-8:00' is not from one time of a day"),
+        ('hours = "mon 8:00-9:00"\nholidays = "Elsass"', "5: accounts.plombier.holidays: 'Elsass' is no country"),
+        ('hours = "mon 8:00-9:00"\nholidays = "FR-ZZ"', "5: accounts.plombier.holidays: no public holidays are known"),
+        ('hours = "mon 8:00-9:00"\nclosed = ["24/12"]', "5: accounts.plombier.closed[1]: '24/12' is no date"),
+        ('hours = "mon 8:00-9:00"\nclosed = ["2026-08-21/2026-08-03"]', "5: accounts.plombier.closed[1]: "),
+        ('answer_within = "soon"', "4: accounts.plombier.answer_within: 'soon' is no duration. Write it like"),
+        ("closed = [2026-12-24]", "1: accounts.plombier: is open at all hours, and names days"),
+    ],
+)
+def test_a_mistake_about_hours_is_told_with_its_place(more: str, says: str, tmp_path: Path) -> None:
+    (mistake,) = mistakes(written(tmp_path, OPEN.replace("{more}", more)))
+    assert mistake.startswith(says)
+
+
+def test_an_acknowledgement_that_nothing_can_fill_in_is_refused(tmp_path: Path) -> None:
+    text = SMALL + '[accounts.plombier.acknowledgement]\nenabled = true\ntext = "Bonjour. {horaires}"\n'
+    (mistake,) = mistakes(written(tmp_path, text))
+    assert "says {horaires}, which nothing fills in. There are {hours} and {answer}" in mistake
