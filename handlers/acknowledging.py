@@ -1,4 +1,4 @@
-"""Telling a client by itself that his mail arrived, in the commit that takes it in."""
+"""Telling a client by itself that his message arrived, in the commit that takes it in."""
 
 from __future__ import annotations
 
@@ -7,10 +7,23 @@ from datetime import datetime
 
 from channels.base import Reply
 from handlers.desk import Desk
+from handlers.expecting import fill, line_for
 from inbox.acknowledgements import acknowledgement
+from inbox.assignment import list_present
+from inbox.contacts import spoken
 from inbox.conversations import event
 from inbox.matching import sign_message_id
-from inbox.model import Conversation, Letter, Message, MessageId
+from inbox.model import (
+    AssignmentMode,
+    Contact,
+    Conversation,
+    DeliveryKind,
+    Letter,
+    Message,
+    MessageId,
+    TextNotice,
+)
+from inbox.outbox import notice
 from inbox.store.base import Changes
 
 
@@ -24,7 +37,12 @@ async def acknowledged(desk: Desk, conversation: Conversation, message: Message,
     if channel is None:
         return Changes()
     account = desk.accounts[conversation.account_id]
-    text = account.acknowledgement or desk.texts.say(account.language, "acknowledgement.text")
+    language, text = account.language, account.acknowledgement or ""
+    if not text:
+        contact = await desk.store.find(Contact, conversation.contact_id)
+        language = spoken(contact.language if contact is not None else None, account.language)
+        text = desk.texts.say(language, "acknowledgement.text") + "\n\n{hours} {answer}"
+    text = fill(text, account, desk.texts, language, now)
     domain = (account.identity.from_address or "").rpartition("@")[2]
     reply = Reply(
         account=account,
@@ -45,3 +63,32 @@ async def acknowledged(desk: Desk, conversation: Conversation, message: Message,
                 inserts=[acknowledgement(conversation, message, parcel.payload, now)], blobs=list(parcel.blobs)
             )
     return changes
+
+
+async def told_what_to_expect(desk: Desk, conversation: Conversation, language: str | None, now: datetime) -> Changes:
+    """One line for whoever begins a matter in Telegram, where it helps, and a line of history; else nothing.
+
+    Args:
+        conversation: as it is to be committed, with who holds it.
+        language: their Telegram's.
+    """
+    if conversation.chat_id is None:
+        return Changes()
+    account = desk.accounts[conversation.account_id]
+    spoken_in = spoken(language, account.language)
+    has_holder = conversation.assignee_id is not None
+    if not has_holder and account.assignment is AssignmentMode.MANUAL:
+        has_holder = bool(await list_present(desk.store, account.id))  # one of them takes it
+    because = line_for(account, desk.texts, spoken_in, now, has_holder=has_holder)
+    if because is None:
+        return Changes()
+    told = notice(
+        TextNotice(chat_id=conversation.chat_id, language=spoken_in, because=because),
+        conversation.channel_id,
+        conversation.chat_id,
+        now,
+        account_id=account.id,
+        conversation_id=conversation.id,
+        kind=DeliveryKind.ACKNOWLEDGEMENT,
+    )
+    return Changes(inserts=[told, event("told", conversation, now)])

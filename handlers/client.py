@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from handlers.acknowledging import told_what_to_expect
 from handlers.callbacks import Duty
 from handlers.desk import Unit
-from inbox.contacts import account_last_chosen, account_spoken_to, know, set_blocked
+from handlers.expecting import greeting
+from inbox.contacts import account_last_chosen, account_spoken_to, know, set_blocked, spoken
 from inbox.conversations import event
 from inbox.envelope import Blocked, Envelope, Update
 from inbox.errors import InboxError
@@ -25,8 +27,6 @@ from inbox.outbox import card_for, notice
 from inbox.presence import handed_back
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_IN_CHAT, INVITATION_BY_TOKEN, SECRETARY_BY_TELEGRAM
-
-LANGUAGES = ("fr", "en")
 
 
 async def take_update(unit: Unit, update: Update) -> None:
@@ -58,22 +58,34 @@ async def _write(unit: Unit, update: Update, envelope: Envelope) -> None:
     taken = await desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
     if taken.ignored is not None:
         await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id)
-    else:
-        await unit.commit(taken.changes, account_id=taken.account_id, conversation_id=taken.conversation_id)
+        return
+    changes = taken.changes
+    if taken.acknowledge is not None and taken.conversation is not None:
+        changes += await told_what_to_expect(desk, taken.conversation, envelope.sender.language, unit.now)
+    await unit.commit(changes, account_id=taken.account_id, conversation_id=taken.conversation_id)
 
 
 async def _arrive(unit: Unit, envelope: Envelope, payload: str) -> None:
     """A bare /start, or one through an account's link: greeted, and remembered for whom they came."""
     desk = unit.desk
-    own = desk.own_account.get(unit.receipt.channel_id)
-    account_id = own or (AccountId(payload) if payload != UNSORTED else None)
-    account = desk.accounts.get(account_id) if account_id else None
-    if account is None or account.retired:
+    channel_id = unit.receipt.channel_id
+    chosen = await account_last_chosen(desk.store, channel_id, int(envelope.sender.value))
+    named = desk.own_account.get(channel_id) or AccountId(payload)
+    # A link that names nobody any more changes nothing for who came before: they are told to whom they write.
+    for account_id in filter(None, (named, chosen)):
+        account = desk.accounts.get(account_id)
+        if account is not None and not account.retired and account.id != UNSORTED:
+            break
+    else:
+        account = None
+    if account is None:
         welcome = Because(key="client.welcome")
         await unit.commit(Changes(inserts=[_told(unit, envelope, welcome, desk.language)]))
         return
-    known = await know(desk.store, account.id, unit.receipt.channel_id, envelope.sender, unit.now, chosen=True)
-    welcome = Because(key="client.welcome_to", args={"account": account.identity.display_name or account.name})
+    known = await know(desk.store, account.id, channel_id, envelope.sender, unit.now, chosen=True)
+    language = spoken(envelope.sender.language, account.language)
+    switched = chosen is not None and chosen != account.id and channel_id not in desk.own_account
+    welcome = greeting(account, desk.texts, language, unit.now, switched=switched)
     told = _told(unit, envelope, welcome, account.language)
     await unit.commit(known.changes + Changes(inserts=[told]), account_id=account.id)
 
@@ -82,10 +94,9 @@ def _told(
     unit: Unit, envelope: Envelope, because: Because, language: str, buttons: tuple[tuple[Button, ...], ...] = ()
 ) -> Delivery:
     """One sentence to whoever wrote, in their language where we speak it."""
-    theirs = (envelope.sender.language or "").partition("-")[0]
     chat_id = envelope.sender.chat_id or 0
     payload = TextNotice(
-        chat_id=chat_id, language=theirs if theirs in LANGUAGES else language, because=because, buttons=buttons
+        chat_id=chat_id, language=spoken(envelope.sender.language, language), because=because, buttons=buttons
     )
     return notice(payload, unit.receipt.channel_id, chat_id, unit.now, kind=DeliveryKind.ACKNOWLEDGEMENT)
 
@@ -98,8 +109,7 @@ async def _join(unit: Unit, update: Update, envelope: Envelope, token: str) -> N
         refusal = Because(key="error.invitation_unknown")
         await unit.commit(Changes(inserts=[_told(unit, envelope, refusal, desk.language)]))
         return
-    theirs = (envelope.sender.language or desk.language).partition("-")[0]
-    language = theirs if theirs in LANGUAGES else desk.language
+    language = spoken(envelope.sender.language, desk.language)
     try:
         changes = accept_invitation(
             invitation,

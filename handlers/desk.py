@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Protocol, TypeVar
 
 import structlog
@@ -46,6 +46,18 @@ class Texts(Protocol):
 
     def tongue(self, language: str, tongue: str) -> str:
         """What a language is called in another."""
+        ...
+
+    def weekday(self, language: str, day: date) -> str:
+        """A day of the coming year in words: the week's, and the month's."""
+        ...
+
+    def hour(self, language: str, at: time) -> str:
+        """A time of the day as people write it."""
+        ...
+
+    def day_of_week(self, language: str, number: int) -> str:
+        """The short name of a day of the week, Monday being 0."""
         ...
 
     def size(self, language: str, octets: int) -> str:

@@ -1,12 +1,14 @@
-"""Telling by itself that a mail arrived (RFC 3834): to whom, how often, and when rather not."""
+"""Telling by itself that a message arrived: to whom, how often, when rather not (RFC 3834), and what to expect."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from inbox.accounts import is_own_address, is_written_to
 from inbox.envelope import Envelope
+from inbox.hours import after_open, closing, next_opening
 from inbox.model import (
     Account,
     AddressKind,
@@ -18,6 +20,7 @@ from inbox.model import (
     DeliveryState,
     Letter,
     Message,
+    Status,
     new_id,
 )
 from inbox.particulars import Verdict
@@ -31,8 +34,54 @@ MOST_FROM_ONE = 60
 """An hour, out of one mailbox. One new matter a minute is more than any account of the desk gets by mail; a hundred
 machines that answer us, each under its own address, would get a hundred for every one they send. Providers, too,
 take a mailbox that sends more for a spammer's."""
+MOST_TOLD = 1000
+"""Acknowledgements of one conversation that are looked at; ended ones go after some days."""
 LOOKED_BACK = 20
 """Conversations of a contact that are counted: more of them in a day are more than enough."""
+
+
+SILENCE = timedelta(hours=12)
+"""After so long without a word somebody begins anew in Telegram; and so long nobody is told twice in one matter."""
+
+
+class Outlook(NamedTuple):
+    """What whoever writes to an account at a moment may expect."""
+
+    is_closed: bool
+    opens_at: datetime | None = None
+    """Closed: when it opens again, where that is within a year."""
+    closes_at: datetime | None = None
+    """Open by its hours: until when."""
+    answer_at: datetime | None = None
+    """By when an answer is promised."""
+
+
+def outlook(account: Account, now: datetime) -> Outlook:
+    """What whoever writes to this account now may expect."""
+    within = timedelta(minutes=account.answer_minutes or 0)
+    if account.hours is None:
+        return Outlook(False, answer_at=now + within if within else None)
+    closes_at = closing(account.hours, account.time_zone, now)
+    answer_at = after_open(account.hours, account.time_zone, now, within) if within else None
+    if closes_at is not None:
+        return Outlook(False, closes_at=closes_at, answer_at=answer_at)
+    return Outlook(True, next_opening(account.hours, account.time_zone, now), answer_at=answer_at)
+
+
+async def may_tell(store: Store, account: Account, before: Conversation | None, now: datetime) -> bool:
+    """Whether who just wrote in Telegram begins something, and was not told what to expect a short while ago.
+
+    Args:
+        before: the conversation as it was before they wrote; None: it is new.
+    """
+    if not account.tells_in_chats:
+        return False
+    if before is None:
+        return True
+    if before.status is not Status.CLOSED and now - before.last_message_at < SILENCE:
+        return False
+    told = await store.list(DELIVERIES_OF_CONVERSATION, before.id, DeliveryKind.ACKNOWLEDGEMENT, limit=MOST_TOLD)
+    return all(now - delivery.created_at >= SILENCE for delivery in told)
 
 
 def may_acknowledge(account: Account, accounts: Iterable[Account], envelope: Envelope) -> bool:

@@ -31,6 +31,14 @@ from inbox.store.documents import (
 )
 
 REFRESH_AFTER = timedelta(days=1)
+LANGUAGES = ("fr", "en")
+"""Those the desk speaks by itself."""
+
+
+def spoken(language: str | None, otherwise: str) -> str:
+    """The language to speak by itself to somebody: theirs (`fr`, `en-GB`) where the desk speaks it."""
+    theirs = (language or "").partition("-")[0].lower()
+    return theirs if theirs in LANGUAGES else otherwise
 
 
 class Known(NamedTuple):
@@ -77,12 +85,17 @@ async def know(
         )
         return Known(contact, True, Changes(inserts=[contact, address]))
     contact = await store.get(Contact, address.contact_id)
+    told = Changes(expectations=[contact])
+    if sender.kind is AddressKind.TELEGRAM and sender.language and sender.language != contact.language:
+        # Of their Telegram, as they set it since.
+        contact = msgspec.structs.replace(contact, language=sender.language)
+        told = Changes(replacements=[contact])
     fresh = msgspec.structs.replace(address, channel_id=channel_id, chat_id=sender.chat_id, blocked_at=None)
     if chosen or fresh != address or now - address.last_used_at > REFRESH_AFTER:
         fresh = msgspec.structs.replace(fresh, last_used_at=now)
-        return Known(contact, False, Changes(replacements=[fresh], expectations=[contact]))
+        return Known(contact, False, told + Changes(replacements=[fresh]))
     # Whoever is forgotten at this moment is decided anew, as somebody we do not know.
-    return Known(contact, False, Changes(expectations=[contact]))
+    return Known(contact, False, told)
 
 
 LONGEST_NAME = 100

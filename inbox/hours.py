@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from inbox.parts import Part
@@ -76,7 +77,7 @@ def read_week(words: str) -> tuple[tuple[Span, ...], ...]:
         if not spans:
             raise ValueError(f"{part!r} names no hours")
         read = tuple(sorted((_span(span) for span in spans), key=lambda span: span.opens))
-        if any(later.opens < earlier.closes for earlier, later in zip(read, read[1:], strict=False)):
+        if any(later.opens < earlier.closes for earlier, later in pairwise(read)):
             raise ValueError(f"{part!r} has hours that overlap")
         for day in range(first, last + 1):
             if week[day] is not None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from inbox.accounts import is_own_address
-from inbox.acknowledgements import may_acknowledge, too_many
+from inbox.acknowledgements import may_acknowledge, may_tell, too_many
 from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
 from inbox.conversations import Numbers, bare_subject, edited, event, is_quiet, opened, received, undelivered
@@ -71,9 +71,9 @@ class Taken(NamedTuple):
     erased: bool = False
     """We had it and erased it: its raw form is not to stay either."""
     acknowledge: Message | None = None
-    """The mail that opened the conversation, where its writer is to be told that it arrived."""
+    """The message that began something, where its writer is to be told that it arrived, or what to expect."""
     conversation: Conversation | None = None
-    """The one it opened, set with `acknowledge`."""
+    """The one it stands in, as it is to be committed; set with `acknowledge`."""
 
 
 class Triage:
@@ -146,6 +146,10 @@ class Triage:
         if is_quiet(known.contact, envelope):
             return await self._shown_quietly(changes, before, conversation, now)
         taken = await self._placed(changes, before, conversation, now)
+        if envelope.sender.kind is AddressKind.TELEGRAM:
+            if await may_tell(store, account, before, now):
+                taken = taken._replace(acknowledge=message, conversation=taken.changes.newest(conversation))
+            return taken
         if before is not None or not may_acknowledge(account, self._accounts.values(), envelope):
             return taken
         held_back = await too_many(store, account, None if known.is_new else known.contact.id, now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from datetime import date, datetime, time
 from importlib import resources
 from io import BytesIO
 from typing import Final
@@ -58,6 +59,21 @@ class Catalogue:
             return Locale.parse(tongue).get_display_name(language) or tongue
         except (UnknownLocaleError, ValueError):
             return tongue
+
+    def weekday(self, language: str, day: date) -> str:
+        """A day of the coming year in words: the week's, and the month's."""
+        said = format_date(day, "EEEE d MMMM", locale=language)
+        return re.sub(r"\b1 ", "1er ", said) if language == "fr" else said
+
+    def hour(self, language: str, at: time) -> str:
+        """A time of the day as people write it."""
+        if language != "fr":
+            return format_time(at, "H:mm", locale=language)
+        return f"{at.hour} h {at.minute:02}" if at.minute else f"{at.hour} h"
+
+    def day_of_week(self, language: str, number: int) -> str:
+        """The short name of a day of the week, Monday being 0."""
+        return format_date(date(2024, 1, 1 + number), "EEE", locale=language)
 
     def size(self, language: str, octets: int) -> str:
         """A file's size, as people say it."""

@@ -42,7 +42,7 @@ FAMILIES = {
         *("held", "imported", "not_acknowledged", "noted", "opened", "placed", "prioritised", "queued", "received"),
         *("released", "reopened", "send_pressed", "sent", "sent_again", "snoozed", "tagged", "taken", "undelivered"),
         *("undone", "woken", "barred", "unbarred", "renamed", "annotated"),
-        *("scheduled", "approval_asked", "approved", "returned", "corrected", "called_off", "called"),
+        *("scheduled", "approval_asked", "approved", "returned", "corrected", "called_off", "called", "told"),
         *("merged", "merged_into", "split", "moved", "contacts_joined"),
     ),
     "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),

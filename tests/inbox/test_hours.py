@@ -26,8 +26,8 @@ PARIS = "Europe/Paris"
 USUAL = Hours(week=read_week("mon-fri 8:30-12:30 14:00-18:30, sat 9:00-12:00"), holidays="FR")
 
 
-def paris(*at: int) -> datetime:
-    return datetime(*at, tzinfo=ZoneInfo(PARIS))  # type: ignore[arg-type, misc]  # mypy counts no starred ints
+def paris(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=ZoneInfo(PARIS))
 
 
 def test_a_lunch_break_is_closed_and_the_minute_it_ends_is_open() -> None:
@@ -124,7 +124,7 @@ def around_a_change() -> st.SearchStrategy[datetime]:
     """Instants near the nights on which clocks change somewhere, to the minute."""
     changes = [(3, 29), (10, 25), (3, 8), (11, 1), (4, 5), (10, 4), (9, 6), (4, 24), (10, 29)]
     return st.builds(
-        lambda day, minutes: datetime(2026, *day, tzinfo=UTC) + timedelta(minutes=minutes),
+        lambda day, minutes: datetime(2026, day[0], day[1], tzinfo=UTC) + timedelta(minutes=minutes),
         st.sampled_from(changes),
         st.integers(-2 * 1440, 3 * 1440),
     )
