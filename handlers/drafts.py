@@ -58,6 +58,7 @@ from inbox.model import (
     new_id,
 )
 from inbox.outbox import card_for, keep_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
+from inbox.reachable import require_reachable
 from inbox.set_aside import set_back, told_approvers
 from inbox.store.base import Changes
 from inbox.store.documents import (
@@ -444,6 +445,7 @@ async def leaving(
     channel = desk.channels.get(conversation.channel_id)
     if account is None or channel is None:
         raise InvalidTransition("error.channel_gone")
+    await require_reachable(store, conversation)
     answers = await last_inbound(store, conversation.id)
     out = outgoing(
         draft,

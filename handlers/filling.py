@@ -20,7 +20,7 @@ async def fill(template: Template, conversation: Conversation, unit: Unit, desk:
         "contact": "" if "@" in contact.name else contact.name,
         "account": account.identity.display_name or account.name,
         "date": desk.texts.day(account.language, unit.now.astimezone(ZoneInfo(account.time_zone)).date()),
-        "secretary": secretary.name,
+        "secretary": secretary.name if account.show_names else account.identity.display_name or account.name,
     }
     return filled(template, values)
 

@@ -90,6 +90,7 @@ from inbox.model import (
     new_id,
 )
 from inbox.moving import destinations
+from inbox.reachable import is_blocked, other_ways
 from inbox.set_aside import list_asked, list_set_aside
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
@@ -340,7 +341,8 @@ class Handover:
                 (draft, await store.get(Secretary, draft.author_id))
                 for draft in await list_set_aside(store, conversation)
             ],
-            blocked=conversation.chat_id is not None and any(a.blocked_at is not None for a in addresses),
+            blocked=is_blocked(addresses, conversation),
+            other_ways=other_ways(addresses, conversation),
         )
 
     async def _took_part_before(self, conversation: Conversation) -> tuple[str, ...]:
@@ -369,6 +371,7 @@ class Handover:
             return "", Changes()
         account = await self._account(conversation)
         answers = await last_inbound(store, conversation.id)
+        addresses = await store.list(ADDRESSES_OF_CONTACT, conversation.contact_id, limit=10)
         sent = await store.find(Message, draft.message_id) if draft.message_id else None
         deliveries = await outbox.list_replies(store, draft.message_id) if draft.message_id else []
         is_open = draft.state is DraftState.OPEN
@@ -430,6 +433,8 @@ class Handover:
             if draft.approved_by != draft.author_id
             else None,
             menu=payload.menu,
+            blocked=is_open and is_blocked(addresses, conversation),
+            other_ways=other_ways(addresses, conversation),
         )
         voice = self._voice(secretary)
         screen = views.preview(facts, voice)

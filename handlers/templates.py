@@ -21,7 +21,7 @@ from inbox.model import AccountId, Conversation, Secretary, Template, TemplatesN
 from inbox.notes import plain
 from inbox.store.base import Changes
 from inbox.store.documents import SHOWN_BY_MESSAGE, TEMPLATES
-from inbox.templates import MOST_ON_A_SHELF, kept, list_shelf, list_templates, matching
+from inbox.templates import MOST_ON_A_SHELF, kept, list_shelf, list_templates, matching, names_author
 
 MOST_FOUND = 50
 """Source: Bot API answerInlineQuery."""
@@ -131,4 +131,6 @@ async def use(
     # The card she pressed showed her this much; nothing newer can be claimed seen.
     seen = card.shown_inbound if card is not None else await last_seen(desk, conversation, secretary)
     await put(conversation, Words(text, (), f"{pressed}:{template.id}"), seen, unit, desk, secretary, replaces=False)
-    unit.say(voice.say("toast.draft", number=str(conversation.number)))
+    is_withheld = names_author(template) and not desk.accounts[conversation.account_id].show_names
+    key = "toast.name_withheld" if is_withheld else "toast.draft"
+    unit.say(voice.say(key, number=str(conversation.number)))

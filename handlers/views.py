@@ -131,6 +131,8 @@ class CardFacts:
     shared: bool = False
     """It stands in a group, where others read it too."""
     """The contact refuses our messages."""
+    other_ways: Sequence[str] = ()
+    """Where else the contact may be reached."""
     known: Sequence[str] = ()
     """Addresses of people who took part in what it refers to: whom a stranger may pretend to be."""
     before: Sequence[Conversation] = ()
@@ -173,10 +175,18 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         head += ["\n", marked]
     head += ["\n", _standing(facts, voice), *_set_aside(facts, voice)]
     if facts.blocked:
-        head += ["\n", Bold(say("card.blocked"))]
+        head += _blocked(facts.other_ways, voice)
     tail = trouble(facts.messages, facts.replies, voice)
     budget = LONGEST - 200 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
     return screen_of(Text(*head, *_talk(facts, voice, budget), *tail), _card_buttons(facts, voice))
+
+
+def _blocked(other_ways: Sequence[str], voice: Voice) -> list[Text | str]:
+    """That nothing arrives any more, and where else the contact may be reached."""
+    lines: list[Text | str] = ["\n", Bold(voice.say("card.blocked"))]
+    if other_ways:
+        lines += ["\n", voice.say("card.other_ways", addresses=", ".join(other_ways[:3]))]
+    return lines
 
 
 def _background(facts: CardFacts, voice: Voice) -> list[Text | str]:
@@ -594,6 +604,10 @@ class PreviewFacts:
     """Who approved it."""
     menu: str = ""
     """Which menu is open under it; "" for its own buttons."""
+    blocked: bool = False
+    """The contact refuses our messages: it cannot leave."""
+    other_ways: Sequence[str] = ()
+    """Where else the contact may be reached."""
 
 
 def preview(facts: PreviewFacts, voice: Voice) -> Screen:
@@ -602,6 +616,8 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
     head: list[Text | str] = [Bold(_preview_title(facts, voice))]
     if draft.returned is not None:
         head += ["\n", Bold(f"↩️ {say(draft.returned.key, **draft.returned.args)}")]
+    if facts.blocked:
+        head += _blocked(facts.other_ways, voice)
     if facts.author is not None and draft.asked_at is not None:
         head += ["\n", Italic(say("preview.to_approve"))]
         for message in facts.received[-2:]:

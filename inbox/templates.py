@@ -75,6 +75,11 @@ def filled(template: Template, values: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, template.text)
 
 
+def names_author(template: Template) -> bool:
+    """Whether it says who answers: what only an account that shows names lets out."""
+    return any(VARIABLES.get(plain(word.strip())) == "secretary" for word in _VARIABLE.findall(template.text))
+
+
 def matching(templates: Sequence[Template], words: str) -> list[Template]:
     """Those that have all the words, capitals and accents aside: in their names first."""
     wanted = plain(words).split()

@@ -8,6 +8,7 @@ import msgspec
 
 from inbox import outbox
 from inbox.assignment import balance, is_supervisor, may_serve, queued
+from inbox.contacts import set_blocked
 from inbox.model import (
     Because,
     CardNotice,
@@ -39,6 +40,10 @@ async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> C
     the queue, not to her again, and the supervisors are told. Whatever else she asked for, she is told.
     """
     changes = await outbox.died(store, delivery, error, now)
+    if error in UNREACHABLE and isinstance(delivery.payload, Post):
+        # Until they write again, or let the bot in again: the card says so before anybody writes the next reply.
+        blocked, _ = await set_blocked(store, delivery.channel_id, delivery.payload.chat_id, now, blocked=True)
+        return changes + blocked
     secretary = await _for_whom(store, delivery)
     if secretary is None or not outbox.is_repeatable(delivery):
         return changes

@@ -5,18 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
 
-from handlers.callbacks import Close
+from handlers.callbacks import Ask, Close, Menu, Send, UseTemplate
 from inbox.acknowledgements import SILENCE
 from inbox.hours import Hours, read_week
-from inbox.model import Account, AccountId, Contact, DeliveryKind
+from inbox.model import Address, AddressKind, Contact, DeliveryKind, Post, Role, new_id
 from inbox.store.documents import DELIVERIES_OF_CONVERSATION
-from tests.builders import BERNARD, ROUX
+from tests.builders import BERNARD, MAIL, ROUX, put
+from tests.handlers.declaring import declare
 from tests.handlers.stage import CABINET_TOKEN, Stage
 
 pytestmark = pytest.mark.asyncio
@@ -37,15 +36,6 @@ class Clock:
 
 SUNDAY = datetime(2026, 6, 7, 10, tzinfo=ZoneInfo("Europe/Paris"))
 TUESDAY = datetime(2026, 6, 9, 9, tzinfo=ZoneInfo("Europe/Paris"))
-
-
-def declare(stage: Stage, account_id: AccountId = ROUX, **changes: Any) -> Account:
-    """The account as its config would declare it."""
-    accounts = stage.desk.accounts
-    assert isinstance(accounts, dict)
-    declared: Account = msgspec.structs.replace(accounts[account_id], **{"tells_in_chats": True, **changes})
-    accounts[account_id] = declared
-    return declared
 
 
 # ---------------------------------------------------------------- what to expect
@@ -233,3 +223,88 @@ async def test_a_reopened_matter_is_the_same_one(tmp_path: Path) -> None:
         nora.writes("Encore moi")
         await stage.quiet()
         assert await stage.said() == ["Une question", "Encore moi"]
+
+
+# ---------------------------------------------------------------- who blocked us
+
+
+async def test_a_reply_to_who_blocked_the_bot_comes_back_at_once_and_no_other_leaves(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "desk.db") as stage:
+        lea = await stage.join("Léa")
+        nora = stage.client()
+        nora.user.start(ROUX)
+        nora.writes("Une question")
+        card = await lea.sees("Une question", kind=Close)
+        contact_id = (await stage.conversation()).contact_id
+        mail = Address(
+            id=new_id(),
+            account_id=ROUX,
+            contact_id=contact_id,
+            kind=AddressKind.MAIL,
+            value="nora@example.net",
+            channel_id=MAIL,
+            last_used_at=datetime.now(UTC),
+        )
+        await put(stage.store, mail)
+        lea.writes("Oui, venez jeudi.", to=card)
+        preview = await lea.sees("Aperçu", kind=Send)
+        # Telegram tells the bot only in answer to what it sends: the update about it is lost.
+        stage.telegram.bot().chats[501].blocked = True
+        await lea.presses(preview, Send)
+        card = await lea.sees("⛔ Le client a bloqué nos messages", "nora@example.net", kind=Close)
+        lea.writes("Et vendredi ?", to=card)
+        preview = await lea.sees("Et vendredi ?", "⛔ Le client a bloqué nos messages", "nora@example.net", kind=Send)
+        assert "rien ne lui arrive" in await lea.presses(preview, Send)
+        assert len(await stage.replies("dead")) == 1
+        # They come back by themselves, and it can leave.
+        stage.telegram.bot().chats[501].blocked = False
+        nora.writes("Me revoilà")
+        await lea.sees("Me revoilà", kind=Close)
+        assert "⛔" not in (await lea.sees("Me revoilà", kind=Close))["text"]
+
+
+async def test_whoever_blocks_and_lets_us_in_again_is_seen_on_the_card(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "desk.db") as stage:
+        lea = await stage.join("Léa")
+        nora = stage.client()
+        nora.user.start(ROUX)
+        nora.writes("Une question")
+        await lea.sees("Une question", kind=Close)
+        nora.user.block()
+        await lea.sees("⛔ Le client a bloqué nos messages", "Une question")
+        nora.user.unblock()
+        await stage.quiet()
+        assert "⛔" not in (await lea.sees("Une question", kind=Close))["text"]
+
+
+# ---------------------------------------------------------------- whose name is seen
+
+
+async def test_no_name_of_a_secretary_leaves_unless_the_account_wants_it(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "desk.db", clock=Clock(TUESDAY)) as stage:
+        marc = await stage.join("Marc", role=Role.SUPERVISOR, on_duty=False)
+        lea = await stage.join("Léandre")
+        marc.writes("/modele Accord\nC'est d'accord.\n{secretaire}")
+        await stage.quiet()
+        declare(stage, acknowledgement="", answer_minutes=60)
+        nora = stage.client()
+        nora.user.start(ROUX)
+        nora.writes("Par Telegram")
+        await stage.mail("Par mail", subject="Question")
+        for words in ("Par Telegram", "Par mail"):
+            await lea.presses(await lea.sees(words, kind=Menu), Menu, "⋯")
+            await lea.presses(await lea.sees(words, kind=Ask), Menu, "Modèles")
+            toast = await lea.presses(await lea.sees(words, kind=UseTemplate), UseTemplate, "Accord")
+            assert "ne montre pas les noms" in toast
+            await lea.presses(await lea.sees("Aperçu", "C'est d'accord.\nDr Hélène Roux", kind=Send), Send)
+        await stage.quiet()
+        assert [p.text for d in await stage.replies("sent") if isinstance(p := d.payload, Post)] == [
+            "C'est d'accord.\nDr Hélène Roux"
+        ]
+        for secret in ("Léandre", lea.secretary.id, str(lea.secretary.telegram_user_id)):
+            assert nora.sees_nothing_of(secret)
+            for _, raw in stage.letters.sent:
+                letter = message_from_bytes(raw, policy=policy.SMTP)
+                parts = [part.get_content() for part in letter.walk() if part.get_content_maintype() == "text"]
+                assert secret not in "\n".join([*map(str, letter.items()), *parts])
+        assert len(stage.letters.sent) == 2

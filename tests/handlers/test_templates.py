@@ -10,6 +10,7 @@ import pytest
 from handlers.callbacks import Ask, DropTemplate, Menu, Release, Send, ShowTemplate, UseTemplate
 from inbox.model import Role
 from tests.builders import BERNARD, ROUX
+from tests.handlers.declaring import declare
 from tests.handlers.stage import Seat, Seen, Stage, labels
 
 
@@ -33,6 +34,7 @@ async def ready(lea: Seat) -> Seen:
 async def test_one_press_makes_a_draft_with_everything_filled_in(stage: Stage) -> None:
     marc = await stage.join("Marc", role=Role.SUPERVISOR, on_duty=False)
     lea = await stage.join("Léa")
+    declare(stage, show_names=True)
     await kept(marc, "Rendez-vous noté\nBonjour {contact},\n\nc’est noté au {compte}.\n{Secrétaire}")
     await kept(marc, "roux Fermeture\nLe cabinet est fermé.")
     await kept(marc, "bernard Devis\nNous passons demain.")
