@@ -322,7 +322,7 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         head += f" · {voice.say('card.edited')}"
     if outward:
         head += f" · {delivery_state(facts.replies.get(message.id, ()), voice)}"
-    said: list[Text | str] = ["\n\n", Italic(head), *_origin(message, voice)]
+    said: list[Text | str] = ["\n\n", Italic(head), *_origin(message, voice), *_answered(message, facts, voice)]
     rest = _files(message.attachments, voice, most // 2)
     for line in reversed(carried(message, voice)):
         rest = ["\n", shortened(line, 400), *rest]
@@ -338,6 +338,16 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         rest = ["\n", Italic(voice.say("card.collapsed")), *rest]
         room = max(most - 1 - units(Text(*said, *rest).render()[0]), 1)
     return said + _set_apart(_own_words(message), room) + rest
+
+
+def _answered(message: Message, facts: CardFacts, voice: Voice) -> list[Text | str]:
+    """Which words a message answers; nothing where it answers the one that stands above it."""
+    if not message.quotes:
+        return []
+    above = [m for m in facts.messages if m.position == message.position - 1]
+    if above and above[0].text == message.quotes:
+        return []
+    return ["\n", Italic(voice.say("card.answers", words=shortened(one_line(message.quotes, 160), 120)))]
 
 
 def _noted(note: Message, voice: Voice, most: int) -> list[Text | str]:

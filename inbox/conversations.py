@@ -160,6 +160,7 @@ def received(
         receipt_id=receipt.id,
         blob_id=receipt.blob_id,
         truncated=envelope.truncated,
+        quotes=envelope.quotes,
         particulars=envelope.particulars,
     )
     if is_quiet(contact, envelope):

@@ -52,6 +52,8 @@ class Envelope(Part, frozen=True, kw_only=True):
     """The payload of the deep link the contact came through ("" for a bare /start); None when it is no start."""
     replies_to: str | None = None
     """Telegram: `external_id` of the message it replies to."""
+    quotes: str = ""
+    """Telegram: the words it answers, the part that was picked out of them where its author picked one."""
     defects: tuple[str, ...] = ()
     particulars: Particulars = PLAIN
 

@@ -424,6 +424,8 @@ class Message(Document, frozen=True, kw_only=True):
     """Outbound: the conversation's `inbound_count` its author had seen."""
     truncated: bool = False
     """The text was longer than we show; the raw form has all of it."""
+    quotes: str = ""
+    """Inbound from Telegram: the words it answers, as its author sees them above it."""
     particulars: Particulars = PLAIN
     """What else is known of a mail."""
 

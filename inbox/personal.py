@@ -81,7 +81,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.Because: _fields(desk="args", nothing="key"),
     model.Message: _fields(
-        client="author_name author_address reply_to subject text external_id references recipients copies "
+        client="author_name author_address reply_to subject text quotes external_id references recipients copies "
         "delivered_to written_at",
         pointer="conversation_id author_id receipt_id blob_id",
         parts="attachments revisions particulars",

@@ -44,9 +44,10 @@ class TelegramUser(Person):
         reply_to: int | None = None,
         entities: list[Json] | None = None,
         topic: int | None = None,
+        quote: str = "",
         token: str | None = None,
     ) -> Json:
-        """Write; `reply_to` is the message replied to, `topic` the topic written in.
+        """Write; `reply_to` is the message replied to, `quote` the part of it picked out, `topic` the topic written in.
 
         Raises:
             Refusal: too long for one message.
@@ -54,7 +55,9 @@ class TelegramUser(Person):
         kept, found = formatted(text, entities, MAX_TEXT, too_long="message is too long")
         if not kept:
             raise ValueError("Telegram sends no empty message")
-        content = {"text": kept, "entities": found or None}
+        # Bot API, TextQuote
+        picked = {"text": quote, "position": 0, "is_manual": True} if quote else None
+        content = {"text": kept, "entities": found or None, "quote": picked}
         return self.send_raw(content, reply_to=reply_to, topic=topic, token=token)
 
     def send_file(

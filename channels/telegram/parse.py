@@ -16,6 +16,8 @@ ALLOWED = (*MESSAGES, "callback_query", "inline_query", "my_chat_member")
 """The update types asked for. Source: Bot API getUpdates, allowed_updates."""
 
 LONGEST_NAME = 120
+LONGEST_QUOTE = 1000
+"""Of the words a message answers: enough to know which they are."""
 _LARGEST_ID = 2**52
 """Bot API, User: ids have at most 52 significant bits."""
 
@@ -178,6 +180,7 @@ def _message(update: dict[str, Any], message: dict[str, Any], *, edit: bool) -> 
         edit=edit,
         start=(start[1] or "").strip() if start else None,
         replies_to=f"{chat_id}:{_id(replied, 'message_id')}" if replied is not None else None,
+        quotes=_quoted(message),
     )
     kept = {**_numbered(update), MESSAGES[edit]: _words_for_the_desk(message)}
     return Update(
@@ -200,6 +203,24 @@ def _topic(message: Any) -> int | None:
     if not isinstance(message, dict) or message.get("is_topic_message") is not True:
         return None  # in a thread of replies, perhaps
     return _natural(message, "message_thread_id") or None
+
+
+def _quoted(message: dict[str, Any]) -> str:
+    """The words a message answers: the part its author picked out, or else the whole, in brackets where it has none.
+
+    What stands in another chat comes in full nowhere: of that, Telegram hands on the quote and the kind of file
+    (Bot API, ExternalReplyInfo).
+    """
+    picked = message.get("quote")
+    words = picked.get("text") if isinstance(picked, dict) else None
+    for name in ("reply_to_message", "external_reply"):
+        replied = message.get(name)
+        if words or not isinstance(replied, dict) or "forum_topic_created" in replied:
+            continue
+        words = replied.get("text") or replied.get("caption")
+        if not words and (kinds := sorted(_FILE_KEYS & replied.keys())):
+            words = f"[{kinds[0]}]"
+    return words[:LONGEST_QUOTE] if isinstance(words, str) else ""
 
 
 def _said(message: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from handlers.callbacks import Ask, Close, Menu, Send, UseTemplate
 from inbox.acknowledgements import SILENCE
 from inbox.hours import Hours, read_week
 from inbox.model import Address, AddressKind, Contact, DeliveryKind, Post, Role, new_id
-from inbox.store.documents import DELIVERIES_OF_CONVERSATION
+from inbox.store.documents import DELIVERIES_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
 from tests.builders import BERNARD, MAIL, ROUX, put
 from tests.handlers.declaring import declare
 from tests.handlers.stage import CABINET_TOKEN, Stage
@@ -308,3 +308,38 @@ async def test_no_name_of_a_secretary_leaves_unless_the_account_wants_it(tmp_pat
                 parts = [part.get_content() for part in letter.walk() if part.get_content_maintype() == "text"]
                 assert secret not in "\n".join([*map(str, letter.items()), *parts])
         assert len(stage.letters.sent) == 2
+
+
+# ---------------------------------------------------------------- what they answer, and what they change
+
+
+async def test_the_card_says_which_words_a_client_answers(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "desk.db") as stage:
+        lea = await stage.join("Léa")
+        nora = stage.client()
+        nora.user.start(ROUX)
+        first = nora.writes("Lundi à neuf heures ou mardi à dix heures ?")
+        nora.writes("Et pour le parking ?")
+        above = nora.user.send_text("Celui-là me va", reply_to=first["message_id"], quote="mardi à dix heures")
+        card = await lea.sees("Celui-là me va", "↪ répond à : « mardi à dix heures »")
+        # What answers the words right above it needs no line for that.
+        nora.writes("Vraiment", to=above)
+        card = await lea.sees("Vraiment", kind=Close)
+        assert card["text"].count("↪ répond à") == 1
+        assert await stage.count_conversations() == 1
+
+
+async def test_an_edit_after_the_answer_is_marked_and_what_it_said_before_is_kept(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "desk.db") as stage:
+        lea = await stage.join("Léa")
+        nora = stage.client()
+        nora.user.start(ROUX)
+        asked = nora.writes("Jeudi à neuf heures ?")
+        lea.writes("Oui.", to=await lea.sees("Jeudi", kind=Close))
+        await lea.presses(await lea.sees("Aperçu", kind=Send), Send)
+        await nora.sees("Oui.")
+        nora.user.edit_text(asked["message_id"], "Vendredi à neuf heures ?")
+        await lea.sees("Vendredi à neuf heures", "modifié")
+        conversation = await stage.conversation()
+        (message, *_) = await stage.store.list(MESSAGES_OF_CONVERSATION, conversation.id)
+        assert [r.text for r in message.revisions] == ["Jeudi à neuf heures ?"]

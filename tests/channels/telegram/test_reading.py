@@ -77,6 +77,23 @@ def test_an_edit_says_what_it_replaces_and_when() -> None:
 def test_a_reply_names_what_it_answers() -> None:
     envelope = envelope_of(a_message(text="Oui", reply_to_message=a_message(message_id=5, text="?")))
     assert envelope.replies_to == "1001:5"
+    assert envelope.quotes == "?"
+
+
+@pytest.mark.parametrize(
+    ("beside", "quotes"),
+    [
+        ({"reply_to_message": a_message(message_id=5, text="Lundi ou mardi"), "quote": {"text": "mardi"}}, "mardi"),
+        ({"reply_to_message": a_message(message_id=5, caption="Le plan")}, "Le plan"),
+        ({"reply_to_message": {**a_message(message_id=5), "photo": [{"file_id": "x"}]}}, "[photo]"),
+        ({"external_reply": {"origin": {"type": "user"}, "document": {"file_id": "x"}}}, "[document]"),
+        ({"external_reply": {"origin": {"type": "user"}}, "quote": {"text": "ailleurs"}}, "ailleurs"),
+        ({"quote": "?", "reply_to_message": a_message(message_id=5, text="x" * 5000)}, "x" * 1000),
+        ({}, ""),
+    ],
+)
+def test_the_words_that_are_answered_are_kept(beside: dict[str, Any], quotes: str) -> None:
+    assert envelope_of(a_message(text="Oui", **beside)).quotes == quotes
 
 
 @pytest.mark.parametrize(
