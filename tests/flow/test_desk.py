@@ -229,8 +229,9 @@ async def test_a_clients_edit_and_a_block_are_seen_on_the_card(
         lucas.user.block()
         await anne.sees("bloqué nos messages")
         anne.reply(card, "Nous arrivons.")
-        await anne.press(await anne.sees("Aperçu", "Nous arrivons.", button="send"), "send")
-        await anne.sees("La réponse n’est pas partie", "bloqué nos messages", button="del")
+        await anne.press(await anne.sees("Aperçu", "Nous arrivons.", "bloqué nos messages", button="send"), "send")
+        lucas.user.unblock()
+        await anne.sees("Je suis au 21 rue des Lilas", "modifié", button="rel:")
 
 
 async def test_a_long_reply_arrives_in_parts_in_order(
