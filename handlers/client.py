@@ -84,7 +84,7 @@ async def _arrive(unit: Unit, envelope: Envelope, payload: str) -> None:
         return
     known = await know(desk.store, account.id, channel_id, envelope.sender, unit.now, chosen=True)
     language = spoken(envelope.sender.language, account.language)
-    switched = chosen is not None and chosen != account.id and channel_id not in desk.own_account
+    switched = chosen not in (None, UNSORTED, account.id) and channel_id not in desk.own_account
     welcome = greeting(account, desk.texts, language, unit.now, switched=switched)
     told = _told(unit, envelope, welcome, account.language)
     await unit.commit(known.changes + Changes(inserts=[told]), account_id=account.id)

@@ -170,7 +170,9 @@ async def test_a_link_of_nobodys_names_no_account_to_a_stranger(tmp_path: Path) 
         assert nora.sees_nothing_of("Roux", "Bernard", "attribuer")
         await nora.sees("Écrivez-nous votre demande")
         # Who came before is told to whom they write: their words still go there.
+        nora.writes("Bonjour ?")
         nora.user.start(BERNARD)
+        await nora.sees("Bonjour, vous écrivez à Plomberie Bernard")
         nora.user.start("nobody")
         await stage.quiet()
         assert "vous écrivez à Plomberie Bernard" in nora.screen[-1]
