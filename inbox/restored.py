@@ -14,6 +14,7 @@ import msgspec
 
 from inbox import outbox
 from inbox.conversations import NUMBERS
+from inbox.drafts import changed
 from inbox.model import UNSORTED, Backup, Counter, Delivery, DeliveryKind, Draft, Event, Secretary, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import DELIVERIES_AFTER, DELIVERIES_DUE, DELIVERIES_LEASED, DRAFT_OPEN
@@ -63,8 +64,8 @@ async def list_open_drafts(store: Store) -> list[Draft]:
 
 
 def asked_about(draft: Draft, author: Secretary, now: datetime) -> Changes:
-    """The draft, shown anew to its author; no preview from before sends it."""
-    again = msgspec.structs.replace(draft, updated_at=now)
+    """The draft, shown anew to its author; no preview from before sends it, nor a moment or an approval from then."""
+    again = changed(draft, now)
     return Changes(replacements=[again], inserts=[outbox.preview_for(author, again, now, fresh=True)])
 
 

@@ -66,7 +66,9 @@ class Past:
         ]
         self.sent = a_reply(self.message, DeliveryState.SENT, ended_at=TAKEN)
         self.card = card_for(self.lea, self.about, TAKEN, fresh=True)
-        self.draft = msgspec.structs.replace(a_draft(self.about, self.lea), updated_at=TAKEN)
+        self.draft = msgspec.structs.replace(
+            a_draft(self.about, self.lea), updated_at=TAKEN, set_aside=self.about.id, send_at=TAKEN
+        )
 
     async def put(self, store: Store, backup: Backup | None) -> None:
         people = [self.lea, self.anne, a_presence(self.lea, open_count=1), a_presence(self.anne), self.contact]
@@ -125,6 +127,7 @@ async def test_everybody_is_told_and_shown_her_drafts_anew(past: Past, tmp_path:
         )
         draft = await store.get(Draft, past.draft.id)
         assert draft.updated_at == NOW, "a preview from before must not send it"
+        assert (draft.send_at, draft.set_aside) == (None, None), "its moment may have come since, and it may have left"
         previews = [d.payload for d in await store.scan(Delivery) if isinstance(d.payload, PreviewNotice)]
         assert any(p.draft_id == draft.id and p.fresh for p in previews)
 
