@@ -152,6 +152,7 @@ def received(
         text=envelope.text,
         attachments=envelope.attachments,
         external_id=external_id,
+        album_key=album_key(receipt.channel_id, envelope),
         references=envelope.thread,
         recipients=envelope.recipients,
         delivered_to=tuple(a for a in envelope.addressed_to if a not in envelope.recipients),
@@ -196,6 +197,26 @@ def received(
             else None,
         )
     return after, message
+
+
+def album_key(channel_id: ChannelId, envelope: Envelope) -> str | None:
+    """What the album is known by that a message is a part of."""
+    return f"{channel_id}:{envelope.album}" if envelope.album is not None else None
+
+
+def completed(
+    conversation: Conversation, message: Message, part: Envelope, now: datetime
+) -> tuple[Conversation, Message]:
+    """The conversation and the album in it once one more part of it came, which must be seen."""
+    after = msgspec.structs.replace(
+        message,
+        text="\n\n".join(filter(None, (message.text, part.text))),
+        attachments=(*message.attachments, *part.attachments),
+    )
+    return (
+        msgspec.structs.replace(conversation, inbound_count=conversation.inbound_count + 1, last_message_at=now),
+        after,
+    )
 
 
 def is_quiet(contact: Contact, envelope: Envelope) -> bool:

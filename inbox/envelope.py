@@ -46,6 +46,8 @@ class Envelope(Part, frozen=True, kw_only=True):
     """Whose the mailbox's own server says it is, in a header the config names: an account's key, tag or address."""
     reply_to: str | None = None
     """Where its author wants answers, when that is not the sender's address."""
+    album: str | None = None
+    """The album it is a part of, as its source names it: Telegram hands one over file by file."""
     edit: bool = False
     """It replaces the text of the message with the same `external_id`."""
     start: str | None = None

@@ -392,6 +392,8 @@ class Message(Document, frozen=True, kw_only=True):
     """1, 2, 3 … within its conversation."""
     opens: bool = False
     """It opened a conversation that was merged into this one."""
+    album_key: str | None = None
+    """`channel:chat:album` of the album it is: whatever comes of that later is a part of it."""
     direction: Direction
     channel_id: ChannelId
     author_id: ContactId | SecretaryId

@@ -12,7 +12,18 @@ from inbox.accounts import is_own_address
 from inbox.acknowledgements import may_acknowledge, may_tell, too_many
 from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
-from inbox.conversations import Numbers, bare_subject, edited, event, is_quiet, opened, received, undelivered
+from inbox.conversations import (
+    Numbers,
+    album_key,
+    bare_subject,
+    completed,
+    edited,
+    event,
+    is_quiet,
+    opened,
+    received,
+    undelivered,
+)
 from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
 from inbox.erasure import erased_key
@@ -54,7 +65,7 @@ from inbox.particulars import Bounce, FailureKind
 from inbox.reports import FAILED, find_reported, is_for_first, marked
 from inbox.set_aside import hold_set_aside
 from inbox.store.base import Blob, Changes, Store
-from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID, RECEIPT_ERASED
+from inbox.store.documents import MESSAGE_BY_ALBUM, MESSAGE_BY_EXTERNAL_ID, RECEIPT_ERASED
 from inbox.voicemail import as_call
 
 MOST_COPIED = 64 * 2**20
@@ -107,6 +118,11 @@ class Triage:
         if existing is not None and envelope.edit:
             return await self._take_edit(existing, envelope, account_id, now)
         account = self._accounts[account_id]
+        album = album_key(receipt.channel_id, envelope)
+        if existing is None and album is not None:
+            whole = await store.find_by(MESSAGE_BY_ALBUM, account_id, album)
+            if whole is not None:
+                return await self._take_album_part(whole, envelope, account_id, now)
         ours = await self._sent_by_us(account, envelope, existing)
         if ours is not None:
             return Taken(Changes(), account_id, ours.conversation_id, ignored="our own message, come back")
@@ -329,6 +345,18 @@ class Triage:
         if author is not None and author.barred_at is not None:
             return await self._shown_quietly(changes, before, before, now)
         return await self._placed(changes, before, conversation, now)
+
+    async def _take_album_part(self, album: Message, part: Envelope, account_id: AccountId, now: datetime) -> Taken:
+        """One more file of an album: the same message, on the same card, which does not ring again."""
+        known = {file.path for file in album.attachments}
+        if part.edit or all(file.path in known for file in part.attachments):
+            return Taken(Changes(), account_id, album.conversation_id, ignored="a part of an album, known already")
+        before = await self._store.get(Conversation, album.conversation_id)
+        conversation, whole = completed(before, album, part, now)
+        changes = Changes(replacements=[whole])
+        changes += await hold_stale_replies(self._store, conversation, now)
+        changes += await hold_set_aside(self._store, conversation, changes, now)
+        return await self._shown_quietly(changes, before, conversation, now)
 
     async def _placed(
         self, changes: Changes, before: Conversation | None, conversation: Conversation, now: datetime

@@ -167,6 +167,7 @@ def _message(update: dict[str, Any], message: dict[str, Any], *, edit: bool) -> 
     replied = _reply(message)
     envelope = Envelope(
         external_id=f"{chat_id}:{message_id}",
+        album=f"{chat_id}:{group}" if isinstance(group := message.get("media_group_id"), str) else None,
         sender=Sender(
             kind=AddressKind.TELEGRAM,
             value=str(user_id),

@@ -113,6 +113,7 @@ CONVERSATIONS_CLOSED = Index(Conversation, "closed", ("account_id", "closed_at")
 CONVERSATIONS_OF_CONTACT = Index(Conversation, "of_contact", ("contact_id", "last_message_at"))
 
 MESSAGE_BY_EXTERNAL_ID = Index(Message, "by_external_id", ("account_id", "external_id"), unique=True)
+MESSAGE_BY_ALBUM = Index(Message, "by_album", ("account_id", "album_key"))
 MESSAGES_OF_CONVERSATION = Index(Message, "of_conversation", ("conversation_id", "position"), unique=True)
 
 DRAFT_OPEN = Index(Draft, "open", ("open_key",), unique=True)

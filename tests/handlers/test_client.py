@@ -9,14 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from handlers.callbacks import Ask, Close, Menu, Send, UseTemplate
+from bot.demo.scene import drawing
+from handlers.callbacks import Ask, Close, Files, Menu, Send, UseTemplate
 from inbox.acknowledgements import SILENCE
 from inbox.hours import Hours, read_week
 from inbox.model import Address, AddressKind, Contact, DeliveryKind, Post, Role, new_id
 from inbox.store.documents import DELIVERIES_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
 from tests.builders import BERNARD, MAIL, ROUX, put
 from tests.handlers.declaring import declare
-from tests.handlers.stage import CABINET_TOKEN, Stage
+from tests.handlers.stage import CABINET_TOKEN, Stage, labels
 
 pytestmark = pytest.mark.asyncio
 
@@ -345,3 +346,21 @@ async def test_an_edit_after_the_answer_is_marked_and_what_it_said_before_is_kep
         conversation = await stage.conversation()
         (message, *_) = await stage.store.list(MESSAGES_OF_CONVERSATION, conversation.id)
         assert [r.text for r in message.revisions] == ["Jeudi à neuf heures ?"]
+
+
+async def test_an_album_is_one_message_on_one_card_that_rings_once(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "desk.db") as stage:
+        lea, nora = await stage.join("Léa"), stage.client()
+        nora.user.start("roux")
+        nora.user.send_album([("photo", f"{n}.png", "image/png", drawing()) for n in range(3)], caption="Ma fuite")
+        card = await lea.sees("Pour vous", "Ma fuite", kind=Files)
+        await stage.quiet()
+        card = await lea.sees("Pour vous", "Ma fuite", kind=Files)
+        assert any("3" in label for label in labels(card) if "📎" in label)
+        assert await stage.said() == ["Ma fuite"]
+        assert sum("Pour vous" in text for text in lea.screen) == 1
+        lea.writes("Bien reçu", to=card)
+        preview = await lea.sees("Aperçu", "Bien reçu", kind=Send)
+        assert "J’ai lu" not in " ".join(labels(preview))
+        await lea.presses(card, Files)
+        assert sum("photo" in m for m in lea.user.messages()) == 3
