@@ -43,7 +43,7 @@ from handlers.incoming import Incoming, accepting, spare_the_waiting
 from handlers.reconciling import keep_reconciling
 from handlers.restored import settle_the_past
 from handlers.start import build_dispatcher
-from handlers.timers import keep_dealing, keep_sending, keep_waking
+from handlers.timers import keep_dealing, keep_instructed, keep_sending, keep_waking
 from handlers.upkeep import keep_tidy
 from handlers.watchkeeping import Pulses, keep_watch, tell_login_rejected
 from inbox.accounts import bring_in_line, list_accounts, unsorted_account
@@ -235,6 +235,7 @@ def _duties(desk: Desk, observer: _Observer, patience: Patience) -> dict[str, Du
         "deal": partial(keep_dealing, desk),
         "wake": partial(keep_waking, desk),
         "send": partial(keep_sending, desk),
+        "instruct": partial(keep_instructed, desk),
         "tidy": partial(keep_tidy, desk),
         "watch": partial(keep_watch, desk, patience),
         "reconcile": partial(keep_reconciling, desk, patience),

@@ -401,3 +401,55 @@ class WantTopics(CallbackData, prefix="topics"):
     """Have one topic a conversation, or no longer."""
 
     on: bool
+
+
+class Instructions(CallbackData, prefix="insl"):
+    """What the account at this position of the list wants; -1 is the list itself, a page of it."""
+
+    position: int
+    check: str
+    page: int
+
+
+class InstructionsOf(CallbackData, prefix="insc"):
+    """What the account of a conversation wants."""
+
+    conversation: str
+
+
+class NewInstruction(CallbackData, prefix="insn"):
+    """Ask for the words of an instruction of that account."""
+
+    position: int
+    check: str
+
+
+class Instruct(CallbackData, prefix="ins"):
+    """Do something with an instruction: `show`, `ok`, `lift`, or make it one of a kind; `seen` is its version."""
+
+    instruction: str
+    act: str
+    seen: int
+
+
+class Principals(CallbackData, prefix="pril"):
+    """Who speaks for the account at this position of the list; -1 is the list itself, a page of it."""
+
+    position: int
+    check: str
+    page: int
+
+
+class InvitePrincipal(CallbackData, prefix="prii"):
+    """Make a link by which somebody comes to speak for that account."""
+
+    position: int
+    check: str
+
+
+class Dismiss(CallbackData, prefix="prid"):
+    """They speak for it no longer."""
+
+    principal: str
+    position: int
+    check: str

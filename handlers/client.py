@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers import principals
 from handlers.acknowledging import told_what_to_expect
 from handlers.callbacks import Duty
 from handlers.desk import Unit
@@ -104,12 +105,14 @@ def _told(
 async def _join(unit: Unit, update: Update, envelope: Envelope, token: str) -> None:
     """Somebody follows an invitation: from here on they are a secretary."""
     desk = unit.desk
+    language = spoken(envelope.sender.language, desk.language)
+    if await principals.join(unit, update, envelope, token, language):
+        return
     invitation = await desk.store.find_by(INVITATION_BY_TOKEN, token_hash(token))
     if invitation is None or unit.receipt.channel_id not in desk.desk_bots:
         refusal = Because(key="error.invitation_unknown")
         await unit.commit(Changes(inserts=[_told(unit, envelope, refusal, desk.language)]))
         return
-    language = spoken(envelope.sender.language, desk.language)
     try:
         changes = accept_invitation(
             invitation,

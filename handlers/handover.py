@@ -23,11 +23,13 @@ from channels.errors import (
 )
 from handlers import colleagues as team
 from handlers import views
-from handlers.callbacks import check
+from handlers.callbacks import Instructions, Principals, check
 from handlers.calls import answered_accounts, has_way
 from handlers.colleagues import Member, TeamFacts
 from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
+from handlers.instructed import Place, instruction_screen, instructions_screen, principals_screen, which_account
+from handlers.instructions import spoken_for
 from handlers.listing import ON_A_PAGE, ListFacts, listing
 from handlers.portraits import PortraitFacts, portrait
 from handlers.queue import count_queued, list_queued
@@ -42,6 +44,8 @@ from inbox.assignment import is_supervisor, list_present, may_serve, receivers
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
 from inbox.errors import Conflict, StoreUnavailable
+from inbox.instructions import Giver, list_standing, on_cards
+from inbox.invitations import deep_link_payload
 from inbox.merging import candidates
 from inbox.model import (
     PHONE,
@@ -64,6 +68,9 @@ from inbox.model import (
     FileForm,
     FileNotice,
     HistoryNotice,
+    Instruction,
+    InstructionNotice,
+    InstructionsNotice,
     KeepNotice,
     Letter,
     Message,
@@ -71,11 +78,15 @@ from inbox.model import (
     Post,
     Presence,
     PreviewNotice,
+    Principal,
+    PrincipalInvitation,
+    PrincipalsNotice,
     QuestionNotice,
     QueueNotice,
     QueueView,
     Role,
     Secretary,
+    SecretaryId,
     Shown,
     ShownKind,
     Slip,
@@ -90,6 +101,7 @@ from inbox.model import (
     new_id,
 )
 from inbox.moving import destinations
+from inbox.principals import list_principals, token_of
 from inbox.reachable import is_blocked, other_ways
 from inbox.set_aside import list_asked, list_set_aside
 from inbox.store.base import Blob, Changes
@@ -182,6 +194,12 @@ class Handover:
                 return await self._slip(delivery, payload)
             case CallsNotice():
                 return await self._calls(delivery, payload)
+            case InstructionsNotice():
+                return await self._instructions(delivery, payload)
+            case InstructionNotice():
+                return await self._instruction(delivery, payload)
+            case PrincipalsNotice():
+                return await self._principals(delivery, payload)
             case TeamNotice():
                 return await self._team(delivery, payload)
             case FileNotice():
@@ -227,7 +245,7 @@ class Handover:
                 delivery.channel_id, "slept through its lease", reason="failure.slept", retry_after=timedelta(0)
             )
 
-    def _voice(self, secretary: Secretary) -> Voice:
+    def _voice(self, secretary: Giver) -> Voice:
         return Voice(self._desk.texts, secretary.language, self._desk.time_zone, self._desk.clock())
 
     async def _is_seen(self, delivery: Delivery, secretary: Secretary, topic: Topic) -> bool:
@@ -341,6 +359,7 @@ class Handover:
                 (draft, await store.get(Secretary, draft.author_id))
                 for draft in await list_set_aside(store, conversation)
             ],
+            instructions=on_cards(await list_standing(store, conversation.account_id), self._desk.clock()),
             blocked=is_blocked(addresses, conversation),
             other_ways=other_ways(addresses, conversation),
         )
@@ -530,7 +549,7 @@ class Handover:
         )
 
     async def _in_place(
-        self, delivery: Delivery, secretary: Secretary, screen: Screen, edits: int | None, topic: int | None = None
+        self, delivery: Delivery, secretary: Giver, screen: Screen, edits: int | None, topic: int | None = None
     ) -> tuple[str, Changes]:
         """Put a screen where an older one stands, or send it where that can no longer be changed."""
         chat = self._chat(delivery)
@@ -677,6 +696,92 @@ class Handover:
             shown_at=voice.now,
         )
         return reference, Changes(inserts=[shown])
+
+    # ------------------------------------------------------------ what an account wants, and who speaks for it
+
+    async def _giver(self, person_id: str) -> Giver | None:
+        store = self._desk.store
+        return await store.find(Secretary, person_id) or await store.find(Principal, person_id)
+
+    def _place(self, giver: Giver, account_id: AccountId) -> Place | None:
+        """Where an account stands among those somebody speaks for; None: they do not speak for it."""
+        accounts = [account.id for account in spoken_for(self._desk, giver)]
+        return Place(accounts.index(account_id), check(accounts)) if account_id in accounts else None
+
+    async def _instructions(self, delivery: Delivery, payload: InstructionsNotice) -> tuple[str, Changes]:
+        giver = await self._giver(payload.person_id)
+        if giver is None:
+            return "", Changes()
+        voice = self._voice(giver)
+        if payload.account_id is None:
+            title = f"📋 {voice.say('instructions.for_whom')}"
+            screen = which_account(spoken_for(self._desk, giver), title, Instructions, payload.page)
+            return await self._in_place(delivery, giver, screen, payload.edits)
+        account = self._desk.accounts.get(payload.account_id)
+        place = self._place(giver, payload.account_id)
+        may_read = isinstance(giver, Secretary) and may_serve(giver, payload.account_id)
+        if account is None or (place is None and not may_read):
+            return "", Changes()
+        standing = await list_standing(self._desk.store, account.id)
+        screen = instructions_screen(standing, account, place, payload.page, voice)
+        return await self._in_place(delivery, giver, screen, payload.edits)
+
+    async def _instruction(self, delivery: Delivery, payload: InstructionNotice) -> tuple[str, Changes]:
+        """An instruction, or the question for its words; remembered by its message, as every question is."""
+        store = self._desk.store
+        giver = await self._giver(payload.person_id)
+        instruction = await store.get(Instruction, payload.instruction_id)
+        account = self._desk.accounts.get(instruction.account_id)
+        place = self._place(giver, instruction.account_id) if giver is not None else None
+        if giver is None or account is None or place is None:
+            return "", Changes()
+        voice = self._voice(giver)
+        if instruction.text or instruction.lifted_at is not None:
+            screen = instruction_screen(instruction, account, place, voice)
+            reference, _ = await self._in_place(delivery, giver, screen, payload.edits)
+        else:
+            question = ChatMessage(
+                chat_id=giver.chat_id, text=f"📋 {voice.say('instruction.ask', account=account.name)}", asks=True
+            )
+            reference = (await self._chat(delivery).show(question)).reference
+        key = message_key(delivery.channel_id, giver.chat_id, int(reference))
+        if await store.find_by(SHOWN_BY_MESSAGE, key) is not None:
+            return reference, Changes()
+        shown = Shown(
+            id=new_id(),
+            secretary_id=SecretaryId(giver.id),
+            kind=ShownKind.INSTRUCTION,
+            message_key=key,
+            telegram_message_id=int(reference),
+            conversation_id=None,
+            instruction_id=instruction.id,
+            shown_inbound=0,
+            fingerprint="",
+            current_key=None,
+            shown_at=voice.now,
+        )
+        return reference, Changes(inserts=[shown])
+
+    async def _principals(self, delivery: Delivery, payload: PrincipalsNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        supervisor = await store.get(Secretary, payload.secretary_id)
+        voice = self._voice(supervisor)
+        if payload.account_id is None:
+            title = f"👔 {voice.say('principals.for_whom')}"
+            screen = which_account(spoken_for(self._desk, supervisor), title, Principals, payload.page)
+            return await self._in_place(delivery, supervisor, screen, payload.edits)
+        account = self._desk.accounts.get(payload.account_id)
+        place = self._place(supervisor, payload.account_id)
+        if account is None or place is None:
+            return "", Changes()
+        link = until = ""
+        made = await store.find(PrincipalInvitation, payload.invitation_id) if payload.invitation_id else None
+        if made is not None and made.used_at is None:
+            link = self._chat(delivery).link(deep_link_payload(token_of(made.id, self._desk.key)))
+            until = voice.when(made.expires_at)
+        people = await list_principals(store, account.id)
+        screen = principals_screen(people, account, place, link, until, voice)
+        return await self._in_place(delivery, supervisor, screen, payload.edits)
 
     async def _team(self, delivery: Delivery, payload: TeamNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -874,7 +979,7 @@ def _redirected_from(answers: Message | None, recipients: Sequence[str]) -> str:
     return answers.author_address if answers is not None and led_to and led_to in recipients else ""
 
 
-def _message(secretary: Secretary, screen: Screen, edits: int | None = None, *, silent: bool = False) -> ChatMessage:
+def _message(secretary: Giver, screen: Screen, edits: int | None = None, *, silent: bool = False) -> ChatMessage:
     return ChatMessage(
         chat_id=secretary.chat_id,
         text=screen.text,

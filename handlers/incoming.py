@@ -16,7 +16,7 @@ from aiogram.dispatcher.event.bases import UNHANDLED
 
 from channels.base import Accept, Arrival
 from channels.errors import ChannelError
-from handlers import client, forums
+from handlers import client, forums, principals
 from handlers.acknowledging import acknowledged
 from handlers.crew import STORE_WAIT
 from handlers.desk import LARGE, Desk, Unit, news, patiently
@@ -388,7 +388,13 @@ class Incoming:
             if not await forums.admitted(unit, update, admitted):
                 return
         elif secretary is None or joins or not at_the_desk:
-            await client.take_update(unit, update)
+            known = None
+            if not joins and self._channel_id in self._desk.desk_bots:
+                known = await principals.find_principal(self._desk.store, update.telegram_user_id)
+            if known is not None:
+                await principals.take_update(unit, update, known)
+            else:
+                await client.take_update(unit, update)
             return
         if secretary is None:
             raise RuntimeError("only secretaries are admitted")

@@ -15,7 +15,7 @@ from inbox import retention
 from inbox.errors import Conflict, NotFound, StillInUse, StoreUnavailable
 from inbox.forgetting import everyone_forgotten, scrubbed
 from inbox.ledger import list_channels
-from inbox.model import Account, ChannelId, Conversation, Forgotten, Lease, Progress, Receipt, Shown
+from inbox.model import Account, ChannelId, Conversation, Forgotten, Instruction, Lease, Progress, Receipt, Shown
 from inbox.store.base import Changes
 from inbox.store.documents import SECRETARIES
 
@@ -115,6 +115,7 @@ class Upkeep:
             while await self._decided(partial(self._old_deliveries, channel)):
                 pass
         await self._decided(lambda: retention.outdated_invitations(store, clock()))
+        await self._erase_instructions()
         await self._erase_screens()
         await self._erase_presses()
 
@@ -138,6 +139,12 @@ class Upkeep:
             last = page[-1]
         if erased:
             log.info("conversations_erased", account=account.id, count=erased)
+
+    async def _erase_instructions(self) -> None:
+        store, after = self._desk.store, ""
+        while page := await store.scan(Instruction, after=after, limit=PAGE):
+            await self._commit(retention.outdated_instructions(page, self._desk.clock()))
+            after = page[-1].id
 
     async def _erase_screens(self) -> None:
         store, after = self._desk.store, ""

@@ -26,6 +26,7 @@ from handlers.legible import (
 )
 from handlers.menus import LATER, MOMENTS, MORE, PRIORITY_MARKS, event_line, marks, menu_rows
 from handlers.outcomes import delivery_state, trouble, undecided
+from handlers.standing import ON_A_CARD, card_lines
 from inbox import styles
 from inbox.assignment import is_supervisor
 from inbox.domains import aligned, domain_of
@@ -48,6 +49,7 @@ from inbox.model import (
     Entity,
     Event,
     FileForm,
+    Instruction,
     Message,
     MessageId,
     Purpose,
@@ -149,6 +151,8 @@ class CardFacts:
     """What it can be made one with."""
     places: Sequence[Account] = ()
     """The accounts it can be moved to."""
+    instructions: Sequence[Instruction] = ()
+    """What its account wants now or soon, the most pressing first."""
     set_aside: Sequence[tuple[Draft, Secretary]] = ()
     """The replies that are ready and wait, each with who wrote it."""
 
@@ -161,6 +165,7 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         Bold(f"#{conversation.number} · {one_line(facts.account.name, 60)}"),
         "\n",
         f"👤 {_who(facts.contact.name, facts.contact_address)} {facts.channel_icon}",
+        *card_lines(facts.instructions, facts.account, voice),
         *_doubts(facts, voice),
         *_background(facts, voice),
     ]
@@ -478,6 +483,8 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
         )
     elif is_supervisor(facts.viewer):
         rows.append([_button(say("button.release"), callbacks.Release(conversation=target))])
+    if len(facts.instructions) > ON_A_CARD:
+        rows.append([_button(say("button.instructions"), callbacks.InstructionsOf(conversation=target))])
     if mine and conversation.channel_id == PHONE and facts.account.messages_to and facts.account.mailbox:
         rows.append([_button(say("button.tell_account"), callbacks.TellAccount(conversation=target))])
     for draft, author in facts.set_aside[:3]:

@@ -270,6 +270,67 @@ class Invitation(Document, frozen=True, kw_only=True):
     used_by: SecretaryId | None = None
 
 
+class Principal(Document, frozen=True, kw_only=True):
+    """Someone we work for: they speak for their accounts, and see nothing of another."""
+
+    name: str
+    telegram_user_id: int
+    chat_id: int
+    channel_id: ChannelId
+    """The bot they joined through."""
+    language: str
+    accounts: tuple[AccountId, ...]
+    active: bool = True
+    """Whether there is an account they speak for."""
+    joined_at: datetime
+
+
+class PrincipalInvitation(Document, frozen=True, kw_only=True):
+    """A single-use, expiring way to speak for an account. Only the hash of its token is kept."""
+
+    account_id: AccountId
+    token_hash: str
+    invited_by: SecretaryId
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    used_by: str | None = None
+    """The id of whoever joined by it."""
+
+
+class InstructionKind(StrEnum):
+    """What an instruction is about."""
+
+    WARNING = "warning"
+    ABSENCE = "absence"
+    DO = "do"
+    SAY = "say"
+
+
+class Instruction(Document, frozen=True, kw_only=True):
+    """What an account wants said or done, for good or for some days; in force once whoever gave it confirmed it."""
+
+    account_id: AccountId
+    text: str = ""
+    """As it was written; empty until it was."""
+    kind: InstructionKind = InstructionKind.DO
+    begins_at: datetime | None = None
+    """When its first day begins by the account's clock; None: with its confirmation."""
+    ends_at: datetime | None = None
+    """When its last day is over; None: never."""
+    given_by: str
+    """The id of a supervisor or principal."""
+    giver_name: str
+    created_at: datetime
+    confirmed_at: datetime | None = None
+    lifted_at: datetime | None = None
+    """When it was ended before its days were over."""
+    standing: AccountId | None = None
+    """Its account, exactly while it is in force or to come."""
+    turns_at: datetime | None = None
+    """When the cards next show something else of it."""
+
+
 # ---------------------------------------------------------------- what is talked about
 
 
@@ -672,6 +733,35 @@ class TeamNotice(Part, frozen=True, kw_only=True, tag="team"):
     topic: int | None = None
 
 
+class InstructionsNotice(Part, frozen=True, kw_only=True, tag="instructions"):
+    """Show what an account wants; or, of no account, whose instructions there are."""
+
+    person_id: str
+    """A secretary or principal."""
+    account_id: AccountId | None = None
+    page: int = 0
+    edits: int | None = None
+
+
+class InstructionNotice(Part, frozen=True, kw_only=True, tag="instruction"):
+    """Show an instruction to whoever may give it, or ask for its words."""
+
+    person_id: str
+    """A supervisor or principal."""
+    instruction_id: str
+    edits: int | None = None
+
+
+class PrincipalsNotice(Part, frozen=True, kw_only=True, tag="principals"):
+    """Show a supervisor who speaks for an account, and a link she just made; or, of no account, the accounts."""
+
+    secretary_id: SecretaryId
+    account_id: AccountId | None = None
+    page: int = 0
+    invitation_id: str | None = None
+    edits: int | None = None
+
+
 class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
     """Show a secretary what happened to a conversation, the newest lines of it."""
 
@@ -761,6 +851,9 @@ Payload = (
     | ContactNotice
     | TemplatesNotice
     | TeamNotice
+    | InstructionsNotice
+    | InstructionNotice
+    | PrincipalsNotice
     | SlipNotice
     | CallsNotice
     | TopicNotice
@@ -838,10 +931,11 @@ class ShownKind(StrEnum):
     PREVIEW = "preview"
     QUESTION = "question"
     SLIP = "slip"
+    INSTRUCTION = "instruction"
 
 
 class Shown(Document, frozen=True, kw_only=True):
-    """A message of ours in a secretary's chat: what her reply to it, or a press on it, is about.
+    """A message of ours in a secretary's or principal's chat: what a reply to it, or a press on it, is about.
 
     The current one of a conversation or draft has `current_key`; older ones
     stay known, so that a reply to yesterday's card still finds its conversation.
@@ -853,9 +947,10 @@ class Shown(Document, frozen=True, kw_only=True):
     """`channel:chat:message`; unique."""
     telegram_message_id: int
     conversation_id: ConversationId | None
-    """None: of a telephone message, which is none yet."""
+    """None: of a telephone message, which is none yet, and of an instruction."""
     draft_id: DraftId | None = None
     slip_id: SlipId | None = None
+    instruction_id: str | None = None
     shown_inbound: int
     """The conversation's `inbound_count` at that rendering."""
     fingerprint: str

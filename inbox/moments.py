@@ -32,7 +32,7 @@ _DAYS = (
     "samedi|saturday|sat",
     "dimanche|sunday|sun",
 )
-_MONTHS = (
+MONTHS = (
     "janvier|january|janv|jan",
     "fevrier|february|fevr|feb",
     "mars|march|mar",
@@ -58,8 +58,8 @@ _SPAN = re.compile(
 _CLOCK = re.compile(r"\b(?:a |at )?(\d{1,2})(?: ?(?:h|:) ?(\d\d)?|(?= ?[ap]\.?m\b))(?: ?([ap])\.?m\b)?")
 _NUMBERS = re.compile(r"\b(?:(\d{4})-(\d\d)-(\d\d)|(\d{1,2})[/.](\d{1,2})(?:[/.](\d{4}|\d\d))?)(?![\d:])")
 _NAMED = re.compile(
-    rf"\b(\d{{1,2}})(?:er|st|nd|rd|th)? (?:de )?({'|'.join(_MONTHS)})\b\.?(?: (\d{{4}}))?"
-    rf"|\b({'|'.join(_MONTHS)}) (\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (\d{{4}}))?"
+    rf"\b(\d{{1,2}})(?:er|st|nd|rd|th)? (?:de )?({'|'.join(MONTHS)})\b\.?(?: (\d{{4}}))?"
+    rf"|\b({'|'.join(MONTHS)}) (\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (\d{{4}}))?"
 )
 _IDLE = re.compile(r"\b(?:le|la|a|at|on|the|ce|cet|cette|this|prochaine?|next|vers|de|au)\b|[,.]")
 
@@ -144,7 +144,7 @@ def _day(said: str, now: datetime) -> tuple[date | None, date | None, str]:
         return *_in_year(year, int(month), int(day_of), today), _cut(said, found)
     if found := _NAMED.search(said):
         name, day_of, year = (found[2], found[1], found[3]) if found[1] else (found[4], found[5], found[6])
-        month_number = next(n for n, names in enumerate(_MONTHS, 1) if re.fullmatch(names, name))
+        month_number = next(n for n, names in enumerate(MONTHS, 1) if re.fullmatch(names, name))
         return *_in_year(year, month_number, int(day_of), today), _cut(said, found)
     return None, None, said
 

@@ -70,6 +70,16 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Invitation: _fields(
         desk="role name accounts used_by", nothing="id version token_hash created_at expires_at used_at"
     ),
+    model.Principal: _fields(
+        desk="name telegram_user_id chat_id channel_id language accounts active joined_at", nothing="id version"
+    ),
+    model.PrincipalInvitation: _fields(
+        desk="invited_by used_by", nothing="id version account_id token_hash created_at expires_at used_at"
+    ),
+    model.Instruction: _fields(
+        desk="text given_by giver_name",
+        nothing="id version account_id kind begins_at ends_at created_at confirmed_at lifted_at standing turns_at",
+    ),
     # ------------------------------------------------------------ what is talked about
     model.Conversation: _fields(
         client="subject participants chat_id open_chat tags",
@@ -136,6 +146,9 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.TemplatesNotice: _fields(desk="secretary_id", nothing="template_id page edits topic"),
     model.TeamNotice: _fields(desk="secretary_id", nothing="page edits topic"),
+    model.InstructionsNotice: _fields(desk="person_id", nothing="account_id page edits"),
+    model.InstructionNotice: _fields(desk="person_id", nothing="instruction_id edits"),
+    model.PrincipalsNotice: _fields(desk="secretary_id", nothing="account_id page invitation_id edits"),
     model.SlipNotice: _fields(pointer="slip_id", desk="secretary_id", nothing="edits"),
     model.CallsNotice: _fields(desk="secretary_id", nothing="page edits"),
     model.ContactNotice: _fields(pointer="conversation_id", desk="secretary_id"),
@@ -150,7 +163,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Shown: _fields(
         pointer="conversation_id draft_id slip_id",
         desk="secretary_id message_key telegram_message_id current_key",
-        nothing="id version kind shown_inbound fingerprint shown_at purpose",
+        nothing="id version kind shown_inbound fingerprint shown_at purpose instruction_id",
     ),
     model.Topic: _fields(
         client="name",

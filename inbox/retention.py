@@ -18,8 +18,10 @@ from inbox.model import (
     DeliveryKind,
     DeliveryState,
     DeskKey,
+    Instruction,
     Invitation,
     Letter,
+    PrincipalInvitation,
     Progress,
     Receipt,
     ReceiptState,
@@ -110,8 +112,17 @@ async def outdated_deliveries(store: Store, channel: ChannelId, now: datetime) -
 
 async def outdated_invitations(store: Store, now: datetime) -> Changes:
     """The invitations that nobody can use any more, and that nobody asks about."""
-    found = [i for i in await store.scan(Invitation) if now - (i.used_at or i.expires_at) > KEEP_INVITATIONS]
-    return Changes(deletions=found)
+    found: list[Invitation | PrincipalInvitation] = [
+        *await store.scan(Invitation),
+        *await store.scan(PrincipalInvitation),
+    ]
+    return Changes(deletions=[i for i in found if now - (i.used_at or i.expires_at) > KEEP_INVITATIONS])
+
+
+def outdated_instructions(page: Sequence[Instruction], now: datetime) -> Changes:
+    """Those of a page of instructions that have not held for long, or that nobody ever confirmed."""
+    ended = [i for i in page if i.standing is None]
+    return Changes(deletions=[i for i in ended if now - (i.lifted_at or i.ends_at or i.created_at) > KEEP_SHOWN])
 
 
 async def outdated_screens(store: Store, page: Sequence[Shown], now: datetime) -> Changes:

@@ -15,6 +15,8 @@ from inbox.model import (
     Conversation,
     Delivery,
     FileNotice,
+    InstructionNotice,
+    InstructionsNotice,
     Letter,
     Post,
     Secretary,
@@ -64,6 +66,8 @@ async def _for_whom(store: Store, delivery: Delivery) -> Secretary | None:
         case TextNotice(chat_id=chat_id):
             found = await store.find_by(SECRETARY_BY_TELEGRAM, chat_id)
             return found if found is not None and found.channel_id == delivery.channel_id else None
+        case InstructionsNotice(person_id=person_id) | InstructionNotice(person_id=person_id):
+            return await store.find(Secretary, person_id)
         case shown:
             return await store.find(Secretary, shown.secretary_id)
 

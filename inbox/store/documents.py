@@ -24,10 +24,13 @@ from inbox.model import (
     Forgotten,
     Forum,
     Habit,
+    Instruction,
     Invitation,
     Lease,
     Message,
     Presence,
+    Principal,
+    PrincipalInvitation,
     Progress,
     Pulse,
     Receipt,
@@ -61,10 +64,13 @@ KINDS: Final[dict[type[Document], str]] = {
     Forgotten: "forgotten",
     Forum: "forum",
     Habit: "habit",
+    Instruction: "instruction",
     Invitation: "invitation",
     Lease: "lease",
     Message: "message",
     Presence: "presence",
+    Principal: "principal",
+    PrincipalInvitation: "principal_invitation",
     Progress: "progress",
     Pulse: "pulse",
     Receipt: "receipt",
@@ -100,6 +106,13 @@ SECRETARY_BY_TELEGRAM = Index(Secretary, "by_telegram", ("telegram_user_id",), u
 SECRETARIES = Index(Secretary, "all", ("active",))
 PRESENT = Index(Presence, "present", ("on_duty",))
 INVITATION_BY_TOKEN = Index(Invitation, "by_token", ("token_hash",), unique=True)
+
+PRINCIPAL_BY_TELEGRAM = Index(Principal, "by_telegram", ("telegram_user_id",), unique=True)
+PRINCIPALS = Index(Principal, "all", ("active",))
+PRINCIPAL_INVITATION_BY_TOKEN = Index(PrincipalInvitation, "by_token", ("token_hash",), unique=True)
+INSTRUCTIONS_STANDING = Index(Instruction, "standing", ("standing", "created_at"))
+INSTRUCTIONS_TURNING = Index(Instruction, "turning", ("turns_at",))
+"""Across accounts: only to bring cards up to date, never to show anything."""
 
 CONVERSATION_BY_NUMBER = Index(Conversation, "by_number", ("number",), unique=True)
 CONVERSATIONS_QUEUED = Index(Conversation, "queued_by_priority", ("account_id", "priority", "queued_at"))

@@ -45,6 +45,7 @@ FAMILIES = {
         *("scheduled", "approval_asked", "approved", "returned", "corrected", "called_off", "called", "told"),
         *("merged", "merged_into", "split", "moved", "contacts_joined"),
     ),
+    "kind.": ("warning", "absence", "do", "say"),
     "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),
 }
 """Keys that are put together where they are said, and what they are put together with."""

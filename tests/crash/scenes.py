@@ -35,11 +35,13 @@ from handlers.callbacks import (
     check,
 )
 from inbox.model import (
+    AccountId,
     ChannelId,
     DeliveryKind,
     DeliveryState,
     Forgotten,
     Forum,
+    Instruction,
     Message,
     Receipt,
     ReceiptState,
@@ -900,3 +902,71 @@ async def the_store_comes_from_a_backup(day: Day) -> None:
 
 async def the_desk_is_told_of_its_backup(day: Day) -> None:
     await day.sees(day.anne, "Le bureau a été rétabli depuis une sauvegarde")
+
+
+# ---------------------------------------------------------------- what an account wants, and who says so
+
+
+async def anne_gives_an_instruction(day: Day) -> None:
+    day.anne.user.send_text("/consignes")
+    day.press(day.anne, await day.sees(day.anne, "Consignes : quel compte", button="insl:"), "insl:")
+    day.press(day.anne, await day.sees(day.anne, "Aucune consigne", button="insn:"), "insn:")
+    day.anne.reply(await day.sees(day.anne, "écrivez la consigne"), "ne jamais donner le portable")
+    proposed = await day.sees(day.anne, "C’est bien cela ?", "portable", button="ins:")
+    data = str(find_button(proposed, "ins:")).split(":")
+    day.press_data(day.anne, proposed, ":".join((*data[:2], "ok", data[3])))
+    await day.sees(day.anne, "Donnée par Anne", "portable")
+
+
+async def the_moment_comes_that_an_instruction_is_over(day: Day) -> None:
+    async with SqliteStore(day.store) as store:
+        given = Instruction(
+            id="instruction",
+            account_id=AccountId("vasseur"),
+            text="absent aujourd’hui",
+            given_by="anne",
+            giver_name="Anne",
+            ends_at=datetime.now(UTC),
+            created_at=datetime.now(UTC),
+            confirmed_at=datetime.now(UTC),
+            standing=AccountId("vasseur"),
+            turns_at=datetime.now(UTC),
+        )
+        await store.commit(Changes(inserts=[given]))
+
+    async def over(store: Store) -> bool:
+        return (await store.get(Instruction, "instruction")).standing is None
+
+    await day.until(over)
+
+
+async def _asks_for_the_doctor(day: Day) -> Json:
+    day.anne.user.send_text("/titulaire")
+    day.press(day.anne, await day.sees(day.anne, "Titulaires : quel compte", button="pril:"), "pril:")
+    return await day.sees(day.anne, "Personne encore", button="prii:")
+
+
+async def anne_asks_who_speaks_for_an_account(day: Day) -> None:
+    await _asks_for_the_doctor(day)
+
+
+async def the_doctor_joins(day: Day) -> None:
+    day.press(day.anne, await _asks_for_the_doctor(day), "prii:")
+    found = re.search(r"\?start=(\S+)", (await day.sees(day.anne, "Il sert une seule fois"))["text"])
+    assert found is not None
+    day.lucas.user.start(found[1])
+    await day.sees(day.lucas, "Vous voici relié", button="insl:")
+
+
+async def anne_opens_the_doctors_link(day: Day) -> None:
+    day.press(day.anne, await _asks_for_the_doctor(day), "prii:")
+    found = re.search(r"\?start=(\S+)", (await day.sees(day.anne, "Il sert une seule fois"))["text"])
+    assert found is not None
+    day.anne.user.start(found[1])
+    await day.sees(day.anne, "Vous travaillez au secrétariat")
+
+
+async def the_doctor_presses_what_is_a_secretarys(day: Day) -> None:
+    await the_doctor_joins(day)
+    day.press_data(day.lucas, NOTHING, Queue().pack())
+    await _ended(day, TELEGRAM, ReceiptState.IGNORED)

@@ -32,9 +32,11 @@ from inbox.model import (
     Document,
     Event,
     Forgotten,
+    Instruction,
     Invitation,
     Lease,
     Message,
+    PrincipalInvitation,
     Receipt,
     ReceiptState,
     Role,
@@ -248,6 +250,26 @@ async def test_what_is_of_no_use_any_more_goes_and_what_is_stays(tmp_path: Path)
         made = invite(Role.SECRETARY, token=new_id(), now=NOW, lifetime=timedelta(hours=1))
         return msgspec.structs.replace(made, expires_at=expires, used_at=used)
 
+    def a_link(expires: datetime) -> PrincipalInvitation:
+        return PrincipalInvitation(
+            id=new_id(),
+            account_id=ROUX,
+            token_hash=new_id(),
+            invited_by=lea.id,
+            created_at=NOW,
+            expires_at=expires,
+        )
+
+    def an_instruction(at: datetime, *, stands: bool) -> Instruction:
+        return Instruction(
+            id=new_id(),
+            account_id=ROUX,
+            given_by=lea.id,
+            giver_name="Léa",
+            created_at=at,
+            standing=ROUX if stands else None,
+        )
+
     def aged(receipt: Receipt, at: datetime) -> Receipt:
         made = f"{int(at.timestamp() * 1000):012x}"
         return msgspec.structs.replace(receipt, id=f"{made[:8]}-{made[8:]}-{receipt.id[14:]}", arrived_at=at)
@@ -265,6 +287,8 @@ async def test_what_is_of_no_use_any_more_goes_and_what_is_stays(tmp_path: Path)
         a_screen(closed_one, LATER - 91 * day, current=True),
         an_invitation(LATER - 31 * day),
         an_invitation(LATER + day, used=LATER - 31 * day),
+        a_link(LATER - 31 * day),
+        an_instruction(LATER - 91 * day, stands=False),
     ]
     kept: list[Document] = [
         a_card(LATER - 13 * day),
@@ -272,6 +296,9 @@ async def test_what_is_of_no_use_any_more_goes_and_what_is_stays(tmp_path: Path)
         a_screen(open_one, LATER - 89 * day, current=False),
         an_invitation(LATER - 29 * day),
         an_invitation(LATER + day),
+        a_link(LATER - 29 * day),
+        an_instruction(LATER - 89 * day, stands=False),
+        an_instruction(LATER - 91 * day, stands=True),
     ]
     raw_gone = [came("901", LATER - 31 * day)]
     raw_kept = [came("901", LATER - 29 * day), came("901", LATER - 31 * day, "parked"), came("777", LATER - 31 * day)]

@@ -1,0 +1,243 @@
+"""Whom we work for, in Telegram: supervisors let them in, they say what they want, what else they write is kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from aiogram import Router
+from aiogram.filters import Command
+from aiogram.types import CallbackQuery, Message
+from aiogram.types import Update as TelegramUpdate
+
+from handlers import callbacks, client, instructions
+from handlers.callbacks import Dismiss, InvitePrincipal, Principals, check
+from handlers.desk import Desk, Unit
+from handlers.views import Voice
+from inbox import outbox
+from inbox.assignment import is_supervisor
+from inbox.contacts import know
+from inbox.envelope import Envelope, Update
+from inbox.errors import Conflict, InboxError, InvalidTransition, NotAllowed, NotFound
+from inbox.invitations import token_hash
+from inbox.model import (
+    Account,
+    AccountId,
+    Because,
+    Button,
+    ChannelId,
+    Principal,
+    PrincipalsNotice,
+    Secretary,
+    TextNotice,
+)
+from inbox.principals import accept, dismissed, invite_principal
+from inbox.store.base import Changes, Store
+from inbox.store.documents import PRINCIPAL_BY_TELEGRAM, PRINCIPAL_INVITATION_BY_TOKEN, SECRETARY_BY_TELEGRAM
+
+LIFETIME = timedelta(days=7)
+"""How long a link lets somebody in."""
+
+# ---------------------------------------------------------------- supervisors
+
+
+def build_router() -> Router:
+    """/titulaire and its buttons."""
+    router = Router(name="principals")
+    router.message.register(choose, Command("titulaire", "titulaires", "principal", "principals"))
+    router.callback_query.register(turn, Principals.filter())
+    router.callback_query.register(invite, InvitePrincipal.filter())
+    router.callback_query.register(dismiss, Dismiss.filter())
+    return router
+
+
+async def choose(message: Message, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """`/titulaire`: of which account."""
+    if not is_supervisor(secretary):
+        raise NotAllowed
+    accounts = instructions.spoken_for(desk, secretary)
+    if not accounts:
+        raise NotFound
+    only = accounts[0].id if len(accounts) == 1 else None
+    await _settle(unit, secretary, Changes(), PrincipalsNotice(secretary_id=secretary.id, account_id=only))
+
+
+async def turn(query: CallbackQuery, callback_data: Principals, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """The account that was chosen, or another page of them."""
+    if not is_supervisor(secretary):
+        raise NotAllowed
+    account_id = None
+    if callback_data.position != -1:
+        account_id = _at(desk, secretary, callback_data.position, callback_data.check).id
+    page = max(0, min(callback_data.page, 999))
+    notice = PrincipalsNotice(secretary_id=secretary.id, account_id=account_id, page=page, edits=_pressed(query))
+    await _settle(unit, secretary, Changes(), notice)
+
+
+async def invite(
+    query: CallbackQuery, callback_data: InvitePrincipal, unit: Unit, desk: Desk, secretary: Secretary
+) -> None:
+    """A link for one person, once."""
+    account = _at(desk, secretary, callback_data.position, callback_data.check)
+    made = invite_principal(account.id, secretary, desk.key, unit.now, LIFETIME)
+    notice = PrincipalsNotice(
+        secretary_id=secretary.id, account_id=account.id, invitation_id=made.id, edits=_pressed(query)
+    )
+    await _settle(unit, secretary, Changes(inserts=[made]), notice)
+
+
+async def dismiss(
+    query: CallbackQuery, callback_data: Dismiss, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
+) -> None:
+    """They speak for the account no longer."""
+    account = _at(desk, secretary, callback_data.position, callback_data.check)
+    principal = await desk.store.get(Principal, callback_data.principal)
+    changes = dismissed(principal, account.id, secretary, unit.now)
+    notice = PrincipalsNotice(secretary_id=secretary.id, account_id=account.id, edits=_pressed(query))
+    unit.say(voice.say("toast.dismissed", name=principal.name))
+    await _settle(unit, secretary, changes, notice)
+
+
+def _pressed(query: CallbackQuery) -> int | None:
+    return query.message.message_id if query.message else None
+
+
+def _at(desk: Desk, secretary: Secretary, position: int, said: str) -> Account:
+    if not is_supervisor(secretary):
+        raise NotAllowed
+    accounts = instructions.spoken_for(desk, secretary)
+    if said != check([account.id for account in accounts]) or not 0 <= position < len(accounts):
+        raise InvalidTransition("error.list_changed")
+    return accounts[position]
+
+
+async def _settle(unit: Unit, secretary: Secretary, changes: Changes, notice: PrincipalsNotice) -> None:
+    shown = outbox.notice(notice, secretary.channel_id, secretary.chat_id, unit.now)
+    await unit.commit(changes + Changes(inserts=[shown]), account_id=notice.account_id)
+
+
+# ---------------------------------------------------------------- principals
+
+
+async def find_principal(store: Store, telegram_user_id: int) -> Principal | None:
+    """Who somebody is to the desk, if they speak for an account."""
+    found = await store.find_by(PRINCIPAL_BY_TELEGRAM, telegram_user_id)
+    return found if found is not None and found.active else None
+
+
+async def join(unit: Unit, update: Update, envelope: Envelope, token: str, language: str) -> bool:
+    """Somebody follows a link to speak for an account; whether it was one."""
+    desk, store = unit.desk, unit.desk.store
+    invitation = await store.find_by(PRINCIPAL_INVITATION_BY_TOKEN, token_hash(token))
+    if invitation is None or unit.receipt.channel_id not in desk.desk_bots:
+        return False
+    account = desk.accounts.get(invitation.account_id)
+    try:
+        if account is None or account.retired:
+            raise NotFound
+        principal, changes = accept(
+            invitation,
+            telegram_user_id=update.telegram_user_id,
+            chat_id=update.chat_id,
+            channel_id=unit.receipt.channel_id,
+            name=envelope.sender.name,
+            language=language,
+            now=unit.now,
+            existing=await store.find_by(PRINCIPAL_BY_TELEGRAM, update.telegram_user_id),
+            secretary=await store.find_by(SECRETARY_BY_TELEGRAM, update.telegram_user_id),
+        )
+    except Conflict:
+        raise
+    except InboxError as error:
+        said = _told(
+            unit.receipt.channel_id, update.chat_id, language, unit, Because(key=error.key, args=error.args_shown)
+        )
+        await _say(unit, said)
+        return True
+    # From here on what they write besides is about this account.
+    known = await know(store, account.id, unit.receipt.channel_id, envelope.sender, unit.now, chosen=True)
+    await _say(unit, changes + known.changes + _home(unit, principal, "principal.joined", account), account.id)
+    return True
+
+
+async def take_update(unit: Unit, update: Update, principal: Principal) -> None:
+    """Handle what a principal did at the desk's bot: their buttons and answers; the rest is a request of theirs."""
+    desk = unit.desk
+    voice = Voice(desk.texts, principal.language, desk.time_zone, unit.now)
+    envelope = update.envelope
+    try:
+        if envelope is None:
+            await _press(unit, update, principal, voice)
+        elif not await _answer(unit, update, envelope, principal):
+            await client.take_update(unit, update)
+    except Conflict:
+        raise
+    except InboxError as error:
+        if envelope is None:
+            unit.say(voice.say(error.key, **error.args_shown), alert=True)
+            await _say(unit, Changes())
+        else:
+            because = Because(key=error.key, args=error.args_shown)
+            said = _told(principal.channel_id, principal.chat_id, principal.language, unit, because)
+            await _say(unit, said)
+
+
+async def _press(unit: Unit, update: Update, principal: Principal, voice: Voice) -> None:
+    query = TelegramUpdate.model_validate(update.update).callback_query
+    pressed = instructions.understood(query.data or "") if query is not None else None
+    if query is None or pressed is None:
+        await unit.ignore("a press by someone who is not at the desk")
+        return
+    edits = query.message.message_id if query.message else None
+    await instructions.act(pressed, edits, unit, unit.desk, principal, voice)
+
+
+async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Principal) -> bool:
+    """Whether a message was meant for the desk's own questions and commands, and was handled."""
+    message = TelegramUpdate.model_validate(update.update).message
+    if message is None:  # an edit: of what they wrote to us as of what any client did
+        return False
+    if envelope.start == "":
+        await _say(unit, _home(unit, principal, "principal.home", None))
+        return True
+    words = message.text or ""
+    if words.partition(" ")[0].partition("@")[0] in ("/consignes", "/consigne", "/instructions"):
+        await instructions.begin(unit, unit.desk, principal)
+        return True
+    if message.reply_to_message is None or not words:
+        return False
+    replied = message.reply_to_message.message_id
+    instruction_id = await instructions.instruction_replied_to(unit, unit.desk, message.chat.id, replied)
+    if instruction_id is None:
+        return False
+    await instructions.put_words(instruction_id, words, unit, unit.desk, principal)
+    return True
+
+
+def _home(unit: Unit, principal: Principal, key: str, account: Account | None) -> Changes:
+    """What a principal can do here."""
+    desk = unit.desk
+    all_of_them = instructions.spoken_for(desk, principal)
+    accounts = [account] if account is not None else all_of_them
+    args = {"name": principal.name, "account": ", ".join(each.name for each in accounts)}
+    listed = callbacks.Instructions(position=-1, check="", page=0)
+    if len(all_of_them) == 1:
+        listed = callbacks.Instructions(position=0, check=check([each.id for each in all_of_them]), page=0)
+    open_them = Button(text=desk.texts.say(principal.language, "button.instructions"), data=listed.pack())
+    because = Because(key=key, args=args)
+    return _told(principal.channel_id, principal.chat_id, principal.language, unit, because, ((open_them,),))
+
+
+def _told(
+    channel_id: ChannelId,
+    chat_id: int,
+    language: str,
+    unit: Unit,
+    because: Because,
+    buttons: tuple[tuple[Button, ...], ...] = (),
+) -> Changes:
+    notice = TextNotice(chat_id=chat_id, language=language, because=because, buttons=buttons)
+    return Changes(inserts=[outbox.notice(notice, channel_id, chat_id, unit.now)])
+
+
+async def _say(unit: Unit, changes: Changes, account_id: AccountId | None = None) -> None:
+    await unit.commit(changes, account_id=account_id)
