@@ -196,11 +196,12 @@ async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Pri
     message = TelegramUpdate.model_validate(update.update).message
     if message is None:  # an edit: of what they wrote to us as of what any client did
         return False
-    if envelope.start == "":
+    words = message.text or ""
+    command = words.partition(" ")[0].partition("@")[0]
+    if envelope.start == "" or command in ("/aide", "/help"):
         await _say(unit, _home(unit, principal, "principal.home", None))
         return True
-    words = message.text or ""
-    if words.partition(" ")[0].partition("@")[0] in ("/consignes", "/consigne", "/instructions"):
+    if command in ("/consignes", "/consigne", "/instructions"):
         await instructions.begin(unit, unit.desk, principal)
         return True
     if message.reply_to_message is None or not words:

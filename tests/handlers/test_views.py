@@ -919,7 +919,7 @@ def test_a_shortened_text_is_short_enough_and_whole_where_it_fits(text: str, mos
 
 def test_every_button_of_every_kind_fits_in_64_octets() -> None:
     longest: dict[type, Any] = {str: new_id(), int: 10**9, bool: False}
-    special = {"check": "0" * 8, "verdict": "again", "form": "original"}
+    special = {"check": "0" * 8, "verdict": "again", "form": "original", "act": "absence"}
     special |= {"page": "later", "purpose": "contact_name", "until": "evening", "view": "account", "account": "a" * 51}
     kinds = [
         kind
