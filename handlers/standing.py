@@ -32,13 +32,21 @@ def card_lines(shown: Sequence[Instruction], account: Account, voice: Voice) -> 
     lines: list[Text | str] = []
     for each in shown[:ON_A_CARD]:
         said = f"{ICONS[each.kind]} {shortened(legible(each.text), ON_A_LINE)}"
-        days = "" if each.begins_at is None and each.ends_at is None else f" ({period(each, account, voice)})"
-        coming = "" if holds(each, voice.now) else f"{voice.say('instruction.coming')} "
-        line = f"{coming}{said}{days}"
+        line = said if holds(each, voice.now) else f"{voice.say('instruction.coming')} {said}"
+        if until := _until(each, account, voice):
+            line += f" — {until}"
         lines += ["\n", Bold(line) if each.kind is InstructionKind.WARNING else line]
     if (others := len(shown) - ON_A_CARD) > 0:
         lines += ["\n", Italic(voice.say("card.instructions", count=str(others)))]
     return lines
+
+
+def _until(instruction: Instruction, account: Account, voice: Voice) -> str:
+    """The days as a card says them: of what holds, only its end matters."""
+    first, last = days(instruction, account)
+    if holds(instruction, voice.now) and first != last:
+        return voice.say("period.until", last=_said(last, voice)) if last is not None else ""
+    return "" if first is None and last is None else period(instruction, account, voice)
 
 
 def period(instruction: Instruction, account: Account, voice: Voice) -> str:

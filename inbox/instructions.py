@@ -126,8 +126,7 @@ def confirmed(instruction: Instruction, seen: int, now: datetime) -> Instruction
     """The instruction in force, as it was read back. Confirmed twice, the first time stands.
 
     Raises:
-        InvalidTransition: it was lifted, its days are over by now, or it has no words.
-        InvalidTransition: its words changed since they were shown (`seen` is the version of it that was).
+        InvalidTransition: it was lifted, its days are over, or it is not as it was shown, at version `seen`.
     """
     if instruction.lifted_at is not None:
         raise InvalidTransition("error.instruction_lifted")

@@ -105,7 +105,7 @@ async def test_it_is_read_back_with_its_days_before_it_holds_and_then_stands_on_
     await stage.quiet()
     assert lea.sees_nothing_of("congé")
     await marc.presses(proposed, Instruct, "✅")
-    await lea.sees("Rendez-vous", "🏖 congé du 2 au 14 mars (Du lundi 2 mars 2026", kind=Release)
+    await lea.sees("Rendez-vous", "🏖 congé du 2 au 14 mars — Jusqu’au samedi 14 mars 2026", kind=Release)
 
 
 async def test_what_was_read_wrongly_is_corrected_by_a_reply_or_by_its_kind(stage: Stage) -> None:
@@ -215,6 +215,33 @@ async def test_a_principal_joins_by_a_link_that_serves_once(stage: Stage) -> Non
     assert await stage.store.find_by(SECRETARY_BY_TELEGRAM, 701) is None
 
 
+async def test_of_two_who_open_a_link_together_one_joins(stage: Stage) -> None:
+    link = await link_for(await supervisor(stage))
+    people = [stage.client(700 + number, f"Curieux {number}") for number in range(4)]
+    for each in people:
+        each.user.start(link)
+    await stage.quiet()
+    assert len(await stage.store.list(PRINCIPALS, True)) == 1
+    screens = ["\n".join(each.screen) for each in people]
+    assert sum("Vous voici relié" in screen for screen in screens) == 1
+    assert sum("a déjà servi" in screen for screen in screens) == 3
+
+
+async def test_one_person_speaks_for_several_accounts_and_loses_one_alone(stage: Stage) -> None:
+    marc = await supervisor(stage)
+    doctor = await joined(stage, marc)
+    doctor.user.start(await link_for(marc, "Plomberie Bernard"))
+    await doctor.sees("relié", "pour Plomberie Bernard")
+    await given(doctor, "fermé demain", "Plomberie Bernard")
+    (principal,) = await stage.store.list(PRINCIPALS, True)
+    assert principal.accounts == (ROUX, BERNARD)
+    marc.writes("/titulaire")
+    await marc.presses(await marc.sees("Titulaires : quel compte", kind=Principals), Principals, "Bernard")
+    await marc.presses(await marc.sees("Titulaires · Plomberie Bernard", kind=Dismiss), Dismiss)
+    doctor.writes("/consignes")
+    await doctor.sees("Consignes · Dr Hélène Roux", "Aucune consigne")
+
+
 async def test_a_link_expires(stage: Stage, clock: Clock) -> None:
     link = await link_for(await supervisor(stage))
     clock.ahead = timedelta(days=7, seconds=1)
@@ -244,7 +271,7 @@ async def test_a_principal_gives_an_absence_and_every_card_of_the_account_shows_
     doctor.writes("pas de rendez-vous jeudi", to=await doctor.sees("écrivez la consigne"))
     proposed = await doctor.sees("🏖 jeudi 5 mars 2026 : pas de rendez-vous jeudi", kind=Instruct)
     await doctor.presses(proposed, Instruct, "✅")
-    await lea.sees("Rendez-vous", "🏖 pas de rendez-vous jeudi (jeudi 5 mars 2026)", kind=Release)
+    await lea.sees("Rendez-vous", "Bientôt : 🏖 pas de rendez-vous jeudi — jeudi 5 mars 2026", kind=Release)
     shown = await doctor.sees("Donnée par Hélène", kind=Instruct)
     await doctor.presses(shown, Instruct, "Lever")
     await stage.quiet()
