@@ -193,8 +193,11 @@ async def _press(unit: Unit, update: Update, principal: Principal, voice: Voice)
 
 async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Principal) -> bool:
     """Whether a message was meant for the desk's own questions and commands, and was handled."""
-    message = TelegramUpdate.model_validate(update.update).message
-    if message is None:  # an edit: of what they wrote to us as of what any client did
+    try:
+        message = TelegramUpdate.model_validate(update.update).message
+    except ValueError:  # of a form that is newer than we are: it answers none of our questions, and is kept
+        message = None
+    if message is None:  # an edit, of what they wrote to us as any client does
         return False
     words = message.text or ""
     command = words.partition(" ")[0].partition("@")[0]

@@ -110,8 +110,10 @@ def require_unconfirmed(instruction: Instruction) -> None:
     """Hold that it is not in force yet: what the cards say is not changed under those who read it.
 
     Raises:
-        InvalidTransition: it is, or was.
+        InvalidTransition: it is, or was, or was thrown away.
     """
+    if instruction.lifted_at is not None:
+        raise InvalidTransition("error.instruction_lifted")
     if instruction.confirmed_at is not None:
         raise InvalidTransition("error.instruction_given")
 

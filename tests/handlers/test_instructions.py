@@ -128,6 +128,17 @@ async def test_what_was_shown_before_it_was_corrected_cannot_be_confirmed(stage:
     assert await standing(stage) == []
 
 
+async def test_what_was_thrown_away_takes_no_words_and_is_never_in_force(stage: Stage) -> None:
+    marc = await supervisor(stage)
+    old = await read_back(marc, "pas de rendez-vous jeudi")
+    await marc.presses(old, Instruct, "Supprimer")
+    await marc.sees("Elle ne vaut pas")
+    marc.writes("pas de rendez-vous vendredi", to=old)
+    await marc.sees("Cette consigne a été levée")
+    assert "levée" in await marc.presses(old, Instruct, "✅")
+    assert await standing(stage) == []
+
+
 async def test_days_that_are_not_clear_are_asked_for_again(stage: Stage) -> None:
     marc = await supervisor(stage)
     question = await asked(marc)
