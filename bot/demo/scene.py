@@ -89,7 +89,8 @@ MAIL_CLIENTS = (SOPHIE, KARIM, HELENE, CLAIRE)
 
 LUCAS = User(700_000_101, "Lucas", "Petit")
 NADIA = User(700_000_102, "Nadia", "Ferrand")
-TELEGRAM_CLIENTS = (LUCAS, NADIA)
+CLAIRE_HERSELF = User(700_000_103, "Claire", "Vasseur")
+TELEGRAM_CLIENTS = (LUCAS, NADIA, CLAIRE_HERSELF)
 
 ANNE = User(700_000_201, "Anne", "Rivière", "secretary")
 LISE = User(700_000_202, "Lise", "Caron", "secretary")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.async_api import Locator, Page, expect
 
 from bot.demo.desk import DemoDesk
 from bot.demo.letters import Person, read, write
-from bot.demo.scene import CLAIRE, SOPHIE, VASSEUR
+from bot.demo.scene import CLAIRE, CLAIRE_HERSELF, SOPHIE, VASSEUR
 from bot.wiring import open_store
 from inbox.model import ChannelId, DeliveryKind, DeliveryState
 from inbox.store.documents import DELIVERIES_BY_STATE
@@ -43,13 +44,13 @@ async def all_is_noted(desk: DemoDesk) -> None:
 
 
 class Chair:
-    """Somebody's Telegram on the right of the page."""
+    """Somebody's Telegram on the page."""
 
-    def __init__(self, page: Page, desk: DemoDesk, name: str) -> None:
+    def __init__(self, page: Page, desk: DemoDesk, name: str, panel: str = "#desk-chat") -> None:
         self._page = page
         self._desk = desk
         self._name = name
-        self.panel = page.locator("#desk-chat")
+        self.panel = page.locator(panel)
 
     async def sit(self) -> None:
         await self.panel.get_by_role("tab", name=self._name).click()
@@ -76,7 +77,7 @@ class Chair:
             await to.locator(".bubble").click()
         field = self.panel.get_by_label("Écrire un message")
         await field.fill(words)
-        await field.press("Enter")
+        await self.panel.get_by_label("Envoyer").click()
 
     async def picture(self, name: str, *parts: str) -> None:
         """Her newest bubble that says this, with its buttons."""
@@ -142,3 +143,30 @@ async def test_a_secretarys_day(page: Page, desk: DemoDesk) -> None:
     await her.presses("Demain 9 h", "apportez-la")
     await her.sees("Réponse programmée", "apportez-la", button="Envoyer maintenant")
     await her.picture("programmer", "Réponse programmée")
+
+
+@pytest.mark.usefixtures("scene")
+async def test_a_doctors_morning(page: Page, desk: DemoDesk) -> None:
+    """Whom the desk works for joins by a link, says when she is away, and every card of her account says it."""
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    marc = Chair(page, desk, "Marc")
+    doctor = Chair(page, desk, CLAIRE_HERSELF.first_name, panel="#client-chat")
+    await marc.sit()
+    await marc.says("/titulaire")
+    await marc.presses(VASSEUR.name, "Titulaires")
+    await marc.presses("Nouveau lien", "Titulaires", VASSEUR.name)
+    link = await (await marc.sees("Il sert une seule fois")).inner_text()
+    found = re.search(r"\?start=(\S+)", link)
+    assert found is not None
+
+    await doctor.sit()
+    await doctor.says(f"/start {found[1]}")
+    await doctor.sees("Vous voici relié à votre secrétariat")
+    await doctor.picture("accueil", "Vous voici relié à votre secrétariat")
+    await doctor.presses("Consignes", "Vous voici relié")
+    await doctor.presses("Consigne ou absence", "Consignes")
+    await doctor.says("congé du 3 au 14 août", to=await doctor.sees("écrivez la consigne"))
+    await doctor.sees("C’est bien cela ?", "congé du 3 au 14 août")
+    await doctor.picture("consigne", "C’est bien cela ?", "congé du 3 au 14 août")
+    await doctor.presses("C’est bien cela", "C’est bien cela ?", "congé")
+    await doctor.sees("Donnée par")
