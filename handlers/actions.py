@@ -167,7 +167,7 @@ async def bar(
 async def ask(query: CallbackQuery, callback_data: Ask, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """Ask for the words of a note, for tags or for a moment: whatever she replies to the question is the answer."""
     conversation = await _conversation(desk, callback_data.conversation, secretary)
-    if callback_data.purpose not in list(Purpose) or callback_data.purpose in (Purpose.SCHEDULE, Purpose.RETURN):
+    if callback_data.purpose not in list(Purpose) or callback_data.purpose in _ASKED_ELSEWHERE:
         raise NotFound
     purpose = Purpose(callback_data.purpose)
     if purpose is Purpose.SNOOZE:
@@ -239,6 +239,7 @@ async def _describe(
     await _settle(unit, desk, secretary, conversation, conversation, changes)
 
 
+_ASKED_ELSEWHERE = (Purpose.SCHEDULE, Purpose.RETURN, Purpose.SEARCH)
 _NOTHING = ("-", "–", "0")
 """What takes away what stood there."""
 

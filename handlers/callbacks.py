@@ -202,6 +202,13 @@ class Listing(CallbackData, prefix="q"):
     account: str
 
 
+class Finding(CallbackData, prefix="find"):
+    """Show a page of what a search finds, in place of the message pressed."""
+
+    page: int
+    query: str
+
+
 class Next(CallbackData, prefix="next"):
     """Take what has waited longest."""
 

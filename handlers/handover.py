@@ -28,6 +28,7 @@ from handlers.calls import answered_accounts, has_way
 from handlers.colleagues import Member, TeamFacts
 from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
+from handlers.findings import FindingFacts, findings
 from handlers.instructed import Place, instruction_screen, instructions_screen, principals_screen, which_account
 from handlers.instructions import spoken_for
 from handlers.listing import ON_A_PAGE, ListFacts, listing
@@ -85,6 +86,7 @@ from inbox.model import (
     QueueNotice,
     QueueView,
     Role,
+    SearchNotice,
     Secretary,
     SecretaryId,
     Shown,
@@ -103,6 +105,7 @@ from inbox.model import (
 from inbox.moving import destinations
 from inbox.principals import list_principals, token_of
 from inbox.reachable import is_blocked, other_ways
+from inbox.search import search
 from inbox.set_aside import list_asked, list_set_aside
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
@@ -188,6 +191,8 @@ class Handover:
                 return await self._history(delivery, payload)
             case ContactNotice():
                 return await self._contact(delivery, payload)
+            case SearchNotice():
+                return await self._search(delivery, payload)
             case TemplatesNotice():
                 return await self._templates(delivery, payload)
             case SlipNotice():
@@ -565,7 +570,8 @@ class Handover:
     async def _question(self, delivery: Delivery, payload: QuestionNotice) -> tuple[str, Changes]:
         """Ask, and remember by which message: her reply to it is the answer."""
         secretary = await self._desk.store.get(Secretary, payload.secretary_id)
-        conversation = await self._desk.store.get(Conversation, payload.conversation_id)
+        about = payload.conversation_id
+        conversation = None if about is None else await self._desk.store.get(Conversation, about)
         voice = self._voice(secretary)
         question = ChatMessage(
             chat_id=secretary.chat_id,
@@ -573,7 +579,7 @@ class Handover:
             reply_to=payload.reply_to,
             asks=True,
         )
-        topic = await find_topic(self._desk.store, secretary, conversation.id, conversation.account_id)
+        topic = None if conversation is None else await self._topic_of(secretary, conversation)
         put = await show_in(self._chat(delivery), question, topic)
         sent = put.sent
         shown = Shown(
@@ -582,9 +588,9 @@ class Handover:
             kind=ShownKind.QUESTION,
             message_key=message_key(delivery.channel_id, put.chat_id, int(sent.reference)),
             telegram_message_id=int(sent.reference),
-            conversation_id=conversation.id,
+            conversation_id=about,
             draft_id=payload.draft_id,
-            shown_inbound=conversation.inbound_count,
+            shown_inbound=0 if conversation is None else conversation.inbound_count,
             fingerprint="",
             current_key=None,
             shown_at=voice.now,
@@ -639,6 +645,24 @@ class Handover:
         )
         screen = portrait(facts, self._voice(secretary))
         return await self._beside_card(delivery, secretary, conversation, screen)
+
+    async def _search(self, delivery: Delivery, payload: SearchNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        secretary = await store.get(Secretary, payload.secretary_id)
+        found = await search(store, secretary, payload.query)
+        conversations = [each.conversation for each in found]
+        contacts = await store.find_many(Contact, {c.contact_id for c in conversations})
+        accounts = await store.find_many(Account, {c.account_id for c in conversations})
+        facts = FindingFacts(
+            query=payload.query,
+            page=payload.page,
+            found=found,
+            account_names={a.id: a.name for a in accounts.values()},
+            contact_names={c.id: c.name for c in contacts.values()},
+        )
+        return await self._in_place(
+            delivery, secretary, findings(facts, self._voice(secretary)), payload.edits, payload.topic
+        )
 
     async def _templates(self, delivery: Delivery, payload: TemplatesNotice) -> tuple[str, Changes]:
         desk = self._desk

@@ -17,6 +17,7 @@ from handlers import (
     presence,
     principals,
     queue,
+    search,
     set_aside,
     team,
     templates,
@@ -58,6 +59,7 @@ def build_dispatcher() -> Dispatcher:
     dispatcher.include_routers(
         build_router(),
         queue.build_router(),
+        search.build_router(),
         presence.build_router(),
         conversations.build_router(),
         addressing.build_router(),

@@ -41,6 +41,7 @@ from inbox.model import (
     Message,
     Receipt,
     ReceiptState,
+    SearchNotice,
     Slip,
     TextNotice,
     new_id,
@@ -394,3 +395,18 @@ async def greetings(store: Store, traces: Traces) -> Changes:
                 found += [d for d in page if isinstance(d.payload, TextNotice) and d.payload.chat_id in traces.chats]
                 last = page[-1]
     return Changes() if traces.elsewhere else Changes(deletions=found)
+
+
+async def searches(store: Store) -> Changes:
+    """What secretaries looked for: it may have been this person."""
+    everyone = [s for active in (True, False) for s in await store.list(SECRETARIES, active, limit=MOST_ACCOUNTS)]
+    found: list[Delivery] = []
+    for channel in {s.channel_id for s in everyone}:
+        for state in DeliveryState:
+            last: Delivery | None = None
+            while page := await store.list(
+                DELIVERIES_BY_STATE, channel, DeliveryKind.NOTICE, state, after=last, limit=500
+            ):
+                found += [d for d in page if isinstance(d.payload, SearchNotice)]
+                last = page[-1]
+    return Changes(deletions=found)

@@ -667,15 +667,17 @@ class Purpose(StrEnum):
     CONTACT_NOTE = "contact_note"
     SCHEDULE = "schedule"
     RETURN = "return"
+    SEARCH = "search"
+    """Of no conversation."""
     MERGE = "merge"
     JOIN = "join"
 
 
 class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):
-    """Ask a secretary something about a conversation; what she replies to it is the answer."""
+    """Ask a secretary something, most often about a conversation; what she replies to it is the answer."""
 
     secretary_id: SecretaryId
-    conversation_id: ConversationId
+    conversation_id: ConversationId | None
     purpose: Purpose
     because: Because
     """The question."""
@@ -689,6 +691,16 @@ class ContactNotice(Part, frozen=True, kw_only=True, tag="contact"):
 
     secretary_id: SecretaryId
     conversation_id: ConversationId
+
+
+class SearchNotice(Part, frozen=True, kw_only=True, tag="search"):
+    """Show a secretary what she may see and what has these words, a page of it."""
+
+    secretary_id: SecretaryId
+    query: str
+    page: int = 0
+    edits: int | None = None
+    topic: int | None = None
 
 
 class TemplatesNotice(Part, frozen=True, kw_only=True, tag="templates"):
@@ -849,6 +861,7 @@ Payload = (
     | QuestionNotice
     | HistoryNotice
     | ContactNotice
+    | SearchNotice
     | TemplatesNotice
     | TeamNotice
     | InstructionsNotice

@@ -144,6 +144,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.QuestionNotice: _fields(
         pointer="conversation_id draft_id", desk="secretary_id", parts="because", nothing="purpose reply_to"
     ),
+    model.SearchNotice: _fields(client="query", desk="secretary_id", nothing="page edits topic"),
     model.TemplatesNotice: _fields(desk="secretary_id", nothing="template_id page edits topic"),
     model.TeamNotice: _fields(desk="secretary_id", nothing="page edits topic"),
     model.InstructionsNotice: _fields(desk="person_id", nothing="account_id page edits"),

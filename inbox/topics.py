@@ -15,6 +15,7 @@ from inbox.model import (
     Delivery,
     Forum,
     QueueNotice,
+    SearchNotice,
     Secretary,
     SecretaryId,
     Standing,
@@ -192,7 +193,7 @@ def in_topic(
         payload, in_group = document.payload, chat_id != secretary.chat_id
         if isinstance(payload, TextNotice) and payload.topic is None:
             payload = msgspec.structs.replace(payload, chat_id=chat_id, topic=thread_id)
-        elif isinstance(payload, QueueNotice | TeamNotice | TemplatesNotice):
+        elif isinstance(payload, QueueNotice | SearchNotice | TeamNotice | TemplatesNotice):
             # A message that could be changed in place stands in the group.
             inside = {"edits": None} if in_group else {"topic": thread_id}
             payload = msgspec.structs.replace(payload, **inside)

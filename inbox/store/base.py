@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
-from inbox.model import BlobId, Document
+from inbox.model import AccountId, BlobId, Document
+from inbox.words import Sought
 
 D = TypeVar("D", bound=Document)
 
@@ -179,6 +180,29 @@ class Store(Protocol):
 
         Args:
             after: continue behind the document with this id.
+        """
+        ...
+
+    async def search(
+        self,
+        kind: type[D],
+        asked: Sought,
+        within: Iterable[AccountId] | None,
+        *,
+        outside: AccountId | None = None,
+        limit: int,
+    ) -> Sequence[D]:
+        """Documents of a kind in `inbox.words.SEARCHED` that have all the words, those written last first.
+
+        What was committed before the store knew of words is found once the
+        store has gone through it, which it does by itself after it was opened.
+
+        Args:
+            within: only what is in one of these accounts; None: everything.
+            outside: … but nothing of this one.
+
+        Raises:
+            ValueError: nothing is asked for.
         """
         ...
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import corpus, growth, latency, reading, store
+from tests.bench import corpus, growth, latency, reading, search, store
 from tests.bench.outcome import Outcome
 from tests.servers.dovecot import Dovecot
 
@@ -158,6 +158,17 @@ def measure_growth(directory: Path) -> None:
         _report(grown.name, grown.ratio, "ratio")
 
 
+# ---------------------------------------------------------------- search
+
+
+def measure_search(directory: Path) -> None:
+    """How soon a secretary finds again what was written."""
+    found = asyncio.run(search.measure(directory, _say))
+    _report("search_p95_ms", 1e3 * found.warm, "ms")
+    _report("search_cold_p95_ms", 1e3 * found.cold, "ms")
+    _report("search_vs_floor", found.warm / found.floor, "ratio")
+
+
 # ---------------------------------------------------------------- all
 
 
@@ -173,6 +184,7 @@ def main() -> int:
         measure_intake(directory)
         measure_mailboxes()
         measure_store(directory)
+        measure_search(directory)
         measure_growth(directory)
     return 0
 

@@ -498,6 +498,12 @@ def build(path: Path, conversations: int) -> None:
         _insert(connection, "main", [([*_cursors(received)], [])])
         for index in INDEXES:
             connection.execute(sql.create_index(index))
+        for table in sql.TABLES.values():
+            if table.words is not None:  # a row without words: the worker is not to go through them while we measure
+                connection.execute(
+                    f"INSERT INTO {table.name}__words (id, words) SELECT id, '' FROM {table.name} "
+                    f"WHERE id NOT IN (SELECT id FROM {table.name}__words)"
+                )
         connection.execute("COMMIT")
 
 

@@ -299,6 +299,13 @@ async def anne_looks_for_a_template(day: Day) -> None:
     await day.settles()
 
 
+async def anne_searches(day: Day) -> None:
+    await a_mail_comes(day)
+    await day.sees(day.anne, "Puis-je passer jeudi ?", button="close:")
+    day.anne.user.send_text("/chercher passer jeudi")
+    await day.sees(day.anne, "trouvées : 1", button="show:")
+
+
 async def anne_lists_the_accounts(day: Day) -> None:
     day.press_data(day.anne, NOTHING, Listing(view="accounts", page=0, account="").pack())
     await day.sees(day.anne, "Quel compte ?")

@@ -210,6 +210,7 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.restored:_stands": [
         Scene(scenes.the_desk_is_told_of_its_backup, earlier=scenes.the_store_comes_from_a_backup)
     ],
+    "handlers.search:_show": [Scene(scenes.anne_searches)],
     "handlers.set_aside:_settle": [Scene(scenes.lise_approves_annes_reply, replies=((SENT, 1), (SENT, 1)))],
     "handlers.set_aside:send_due": [Scene(scenes.the_moment_comes_for_annes_reply, replies=((SENT, 1), (SENT, 1)))],
     "handlers.set_aside:show_asked": [Scene(scenes.lise_looks_at_what_is_to_be_approved)],

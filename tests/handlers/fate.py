@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Self, TypeVar
 
 from inbox.errors import Conflict, StoreUnavailable
-from inbox.model import BlobId, Document
+from inbox.model import AccountId, BlobId, Document
 from inbox.store.base import Changes, D, Index, Store, Value, Watch
+from inbox.words import Sought
 
 T = TypeVar("T")
 
@@ -163,6 +164,17 @@ class Fated(Store):
 
     async def scan(self, kind: type[D], *, after: str = "", limit: int = 500) -> Sequence[D]:
         return await self._read(lambda: self._store.scan(kind, after=after, limit=limit))
+
+    async def search(
+        self,
+        kind: type[D],
+        asked: Sought,
+        within: Iterable[AccountId] | None,
+        *,
+        outside: AccountId | None = None,
+        limit: int,
+    ) -> Sequence[D]:
+        return await self._read(lambda: self._store.search(kind, asked, within, outside=outside, limit=limit))
 
     async def list_blobs(self, *, after: str = "", limit: int = 500) -> Sequence[BlobId]:
         return await self._read(lambda: self._store.list_blobs(after=after, limit=limit))

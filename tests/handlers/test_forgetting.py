@@ -41,6 +41,7 @@ from inbox.model import (
     Post,
     Receipt,
     Revision,
+    SearchNotice,
     Shown,
     ShownKind,
     TextNotice,
@@ -265,6 +266,8 @@ def everything_of(words: Words, *, channel: ChannelId = MAIL) -> Told:
             due_at=None,
             ended_at=NOW,
         )
+        looked = notice(SearchNotice(secretary_id=lea.id, query=words.word()), DESK, lea.chat_id, NOW)
+        looked = msgspec.structs.replace(looked, state=DeliveryState.SENT, due_at=None, ended_at=NOW)
         card = card_for(lea, conversation, NOW, fresh=True)
         documents += [
             conversation,
@@ -284,6 +287,7 @@ def everything_of(words: Words, *, channel: ChannelId = MAIL) -> Told:
             start,
             odd,
             greeting,
+            looked,
             card,
         ]
         said = json.dumps(words.word())

@@ -18,21 +18,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import PyMongoError
 
 from inbox.errors import NotFound, StoreTooNew, StoreUnavailable
-from inbox.model import BlobId, Document
+from inbox.model import AccountId, BlobId, Document
 from inbox.store.base import Changes, D, Index, Store, Value, Watch
 from inbox.store.columns import Column, column
 from inbox.store.documents import KINDS
 from inbox.store.mongo import blobs, shapes
 from inbox.store.mongo.commits import commit
-from inbox.store.mongo.layout import bring_in_line, read_header, refuse_newer
+from inbox.store.mongo.layout import bring_in_line, learn_words, read_header, refuse_newer
 from inbox.store.mongo.link import IN_FLIGHT, DriverName, Link, heeding_cancellation, in_words, shown
 from inbox.store.mongo.shapes import Selection, Unit, collection
 from inbox.store.mongo.watching import listen
 from inbox.store.watching import Watches
+from inbox.words import SEARCHED, Sought
 
 T = TypeVar("T")
 
@@ -43,6 +44,8 @@ CLOSING = 3.0
 ENDING = 0.5
 SWEEPING = 6 * 3600.0
 """Seconds between two sweeps of uploads that nobody made visible."""
+
+LEARNING_WAITS = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +90,7 @@ class MongoStore(Store):
             self._keeping = [
                 asyncio.create_task(listen(link, self._watches, opened, self._look_at_header)),
                 asyncio.create_task(self._sweep(link)),
+                asyncio.create_task(self._learn(link)),
             ]
             self._link = link
             await opened.wait()
@@ -162,6 +166,17 @@ class MongoStore(Store):
                     _log.info("%d uploads that nobody sees were removed", swept)
             await asyncio.sleep(SWEEPING)
 
+    async def _learn(self, link: Link) -> None:
+        while True:
+            try:
+                with heeding_cancellation(), link.unavailable():
+                    return await learn_words(link)
+            except StoreTooNew:
+                return None  # whoever reads or writes is told
+            except StoreUnavailable as failure:
+                _log.warning("what is older is not yet found by its words: %s", failure)
+            await asyncio.sleep(LEARNING_WAITS)
+
     # ------------------------------------------------------------ reading
 
     async def get(self, kind: type[D], document_id: str) -> D:
@@ -230,6 +245,21 @@ class MongoStore(Store):
             return []
         where = {"_id": {"$gt": after}}
         return await self._do(partial(_all, collection(kind), where, [("_id", ASCENDING)], "_id_", limit))
+
+    async def search(
+        self,
+        kind: type[D],
+        asked: Sought,
+        within: Iterable[AccountId] | None,
+        *,
+        outside: AccountId | None = None,
+        limit: int,
+    ) -> Sequence[D]:
+        if kind not in SEARCHED:
+            raise ValueError(f"{KINDS[kind]} is not searched")
+        newest = [("_id", DESCENDING)]
+        where = shapes.matching(asked, within, outside)
+        return [*await self._do(partial(_all, collection(kind), where, newest, None, limit))]
 
     async def list_blobs(self, *, after: str = "", limit: int = 500) -> Sequence[BlobId]:
         return await self._do(partial(blobs.list_ids, after=after, limit=limit))

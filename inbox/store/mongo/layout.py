@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import msgspec
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReplaceOne
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne, UpdateOne
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from inbox.errors import StoreTooNew, StoreUnavailable
 from inbox.store import migrations
 from inbox.store.mongo.link import Link
-from inbox.store.mongo.shapes import COLLECTIONS, Collection, Stored, declared, index_name
+from inbox.store.mongo.shapes import COLLECTIONS, READ, Collection, Stored, declared, declared_words, index_name
 
 HEADER: Final = "permanence"
 """The collection whose one document says that this is a store of ours, and of which version."""
@@ -145,7 +145,34 @@ async def _align(link: Link, kept: Collection[Any]) -> None:
     if any(name not in found or not _is_as_declared(found[name], wanted[name]) for name in wanted):
         # A version that did not declare the index may have written here: its columns are not to be trusted.
         await _rewrite(link, kept)
-    await _align_indexes(link, kept.name, wanted)
+    await _align_indexes(link, kept.name, {**wanted, **(declared_words(kept.name) if kept.is_searched else {})})
+
+
+async def learn_words(link: Link) -> None:
+    """Make findable what was there before the store knew of words, the newest first.
+
+    Broken off, the next opening goes on: what has its words already is left.
+    """
+    for kept in COLLECTIONS.values():
+        documents = link.database[kept.name]
+        unknown = {"words": {"$exists": False}}
+        if not kept.is_searched or await documents.find_one(unknown, {"_id": 1}) is None:
+            continue
+        newest = documents.find(unknown, READ | {"version": 1, "unit": 1}).sort("_id", DESCENDING)
+        while page := await newest.limit(PAGE).to_list(PAGE):
+            # Who writes a document meanwhile writes its words too.
+            await documents.bulk_write(
+                [
+                    UpdateOne(
+                        {"_id": stored["_id"], "version": stored["version"], "unit": stored["unit"]},
+                        {"$set": kept.found_by(kept.read(stored))},
+                    )
+                    for stored in page
+                ],
+                ordered=False,
+            )
+            behind = {"_id": {"$lt": page[-1]["_id"]}}
+            newest = documents.find({**unknown, **behind}, READ | {"version": 1, "unit": 1}).sort("_id", DESCENDING)
 
 
 # ---------------------------------------------------------------- upgrades

@@ -7,7 +7,7 @@ the indexed fields, those that are None left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from types import NoneType
 from typing import Any, Final, Generic, NamedTuple, get_args
@@ -17,11 +17,12 @@ from bson import Int64, ObjectId
 from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne, UpdateOne
 
 from inbox.errors import StoreTooNew
-from inbox.model import BlobId, Document
+from inbox.model import AccountId, BlobId, Document
 from inbox.store import migrations
 from inbox.store.base import Blob, Changes, D, Index
 from inbox.store.columns import Column, column
 from inbox.store.documents import INDEXES, KINDS
+from inbox.words import SEARCHED, Sought, mark, words_of
 
 Stored = dict[str, Any]
 """A document as MongoDB holds it."""
@@ -46,6 +47,7 @@ class Collection(Generic[D]):
         self.name = name
         self.indexes = tuple(index for index in INDEXES if index.kind is kind)
         self.fields = tuple(dict.fromkeys(field for index in self.indexes for field in index.fields))
+        self.is_searched = kind in SEARCHED
         self._decode = msgspec.json.Decoder(kind).decode
         self._keys = tuple({field for index in self.indexes if index.unique for field in index.fields})
 
@@ -53,6 +55,10 @@ class Collection(Generic[D]):
         """The indexed fields that are not None."""
         values = ((field, column(getattr(document, field))) for field in self.fields)
         return {field: value for field, value in values if value is not None}
+
+    def found_by(self, document: D) -> dict[str, list[str]]:
+        """The words the document is found by, where its kind is searched."""
+        return {"words": words_of(document).split(" ")} if self.is_searched else {}
 
     def stored(self, document: D, mark: ObjectId) -> Stored:
         """The document as it is written.
@@ -71,6 +77,7 @@ class Collection(Generic[D]):
             "unit": mark,
             "body": body,
             **self.columns(document),
+            **self.found_by(document),
         }
 
     def read(self, stored: Stored) -> D:
@@ -125,6 +132,30 @@ def declared(index: Index[Any]) -> IndexModel:
         unique=index.unique,
         partialFilterExpression=_present(index.kind, index.fields),
     )
+
+
+def declared_words(name: str) -> dict[str, IndexModel]:
+    """The index over a kind's words: an entry each, the newest document of a word first when it is read backwards."""
+    return {f"{name}__words": IndexModel([("words", ASCENDING), ("_id", ASCENDING)], name=f"{name}__words")}
+
+
+def matching(asked: Sought, within: Iterable[AccountId] | None, outside: AccountId | None) -> dict[str, Any]:
+    """The documents that have all the words.
+
+    Raises:
+        ValueError: nothing is asked for.
+    """
+    if not asked:
+        raise ValueError("nothing is searched for")
+    conditions: list[dict[str, Any]] = [{"words": word} for word in asked.words]
+    if asked.begun is not None:
+        # Of letters and digits alone: nothing in it to escape. Anchored, it is a range of the index.
+        conditions.append({"words": {"$regex": f"^{asked.begun}"}})
+    if within is not None:
+        conditions.append({"words": {"$in": [mark(account) for account in within]}})
+    if outside is not None:
+        conditions.append({"words": {"$ne": mark(outside)}})
+    return {"$and": conditions}
 
 
 def _present(kind: type[Document], fields: tuple[str, ...]) -> dict[str, Any]:

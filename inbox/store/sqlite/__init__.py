@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Self, TypeVar, cast
 import msgspec
 
 from inbox.errors import NotFound, StoreTooNew, StoreUnavailable
-from inbox.model import Backup, BlobId, Document, Transfer
+from inbox.model import AccountId, Backup, BlobId, Document, Transfer
 from inbox.store.base import Changes, D, Index, Store, Value, Watch
 from inbox.store.columns import Column, column
 from inbox.store.documents import KINDS
@@ -23,8 +24,18 @@ from inbox.store.sqlite import file, sql
 from inbox.store.sqlite.layout import bring_in_line
 from inbox.store.sqlite.threads import Readers, Unit, Work, Writer, settle
 from inbox.store.watching import Watches
+from inbox.words import SEARCHED, Sought
 
 T = TypeVar("T")
+
+LEARNT = 50
+"""Older documents made findable in one commit: it is short, for others wait behind it."""
+LEARNING_PAUSE = 0.01
+LEARNING_WAITS = 5.0
+_LAST = "\U0010ffff"
+"""Behind every id."""
+
+_log = logging.getLogger(__name__)
 
 
 class SqliteStore(Store):
@@ -49,6 +60,7 @@ class SqliteStore(Store):
         self._watches = Watches()
         self._writer: Writer | None = None
         self._readers: Readers | None = None
+        self._learning: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------ opening and closing
 
@@ -61,9 +73,13 @@ class SqliteStore(Store):
             await asyncio.wait([opening])  # cancelled: a thread cannot be, and must not leave the file open
             await self.__aexit__()
             raise
+        if self._exclusive:
+            self._learning = asyncio.create_task(self._learn())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        if self._learning is not None:
+            self._learning.cancel()
         writer, readers = self._writer, self._readers
         self._writer = self._readers = None  # from here on nothing new is taken
         shutting = asyncio.get_running_loop().run_in_executor(None, self._close, writer, readers)
@@ -166,6 +182,22 @@ class SqliteStore(Store):
     async def scan(self, kind: type[D], *, after: str = "", limit: int = 500) -> Sequence[D]:
         return await self._read(partial(_all, sql.table(kind), sql.table(kind).scan, (after, limit)))
 
+    async def search(
+        self,
+        kind: type[D],
+        asked: Sought,
+        within: Iterable[AccountId] | None,
+        *,
+        outside: AccountId | None = None,
+        limit: int,
+    ) -> Sequence[D]:
+        words = sql.table(kind).words
+        if words is None:
+            raise ValueError(f"{KINDS[kind]} is not searched")
+        return await self._read(
+            partial(_all, sql.table(kind), words.find, (sql.matching(asked, within, outside), limit))
+        )
+
     async def list_blobs(self, *, after: str = "", limit: int = 500) -> Sequence[BlobId]:
         return await self._read(partial(_names, sql.LIST_BLOBS, (after, limit)))
 
@@ -183,6 +215,32 @@ class SqliteStore(Store):
             raise StoreUnavailable(f"{self.path} is not open")
         if steps:
             await self._writer.commit(Unit(steps, changes, asyncio.get_running_loop().create_future()))
+
+    async def _learn(self) -> None:
+        """Make findable what was there before the store knew of words, the newest first, between other work.
+
+        Broken off, the next opening goes on: what has its words already is left.
+        """
+        for kind in SEARCHED:
+            while True:
+                try:
+                    await self._learn_kind(sql.table(kind))
+                    break
+                except StoreUnavailable as failure:
+                    _log.warning("what is older is not yet found by its words: %s", failure)
+                    await asyncio.sleep(LEARNING_WAITS)
+
+    async def _learn_kind(self, table: sql.Table[Any]) -> None:
+        if table.words is None or not (await self._read(partial(_row, table.words.missing, ())))[0]:
+            return
+        behind = _LAST
+        while page := await self._read(partial(_all, table, table.words.older, (behind, LEARNT))):
+            if self._writer is None:
+                return
+            steps = tuple(sql.learning(page))
+            await self._writer.commit(Unit(steps, Changes(), asyncio.get_running_loop().create_future()))
+            behind = page[-1].id
+            await asyncio.sleep(LEARNING_PAUSE)
 
     async def scrub(self) -> None:
         """Empty the log into the file, where what was deleted is overwritten (`secure_delete`); only the worker can."""

@@ -15,6 +15,7 @@ from inbox.store import migrations
 from inbox.store.documents import INDEXES
 from inbox.store.sqlite.file import lock, refuse_strangers
 from inbox.store.sqlite.sql import BLOB_TABLE, TABLES, Table, create_index, index_name
+from inbox.words import words_of
 
 _OUR_INDEXES = (
     r"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE '%\_\_%' ESCAPE '\' AND sql NOTNULL"
@@ -50,7 +51,10 @@ def _in_line(connection: sqlite3.Connection) -> bool:
     [version] = connection.execute("PRAGMA user_version").fetchone()
     if version != migrations.SCHEMA_VERSION or _indexes(connection) != _declared():
         return False
-    return all(set(table.fields) <= _columns(connection, table) for table in TABLES.values())
+    if not all(set(table.fields) <= _columns(connection, table) for table in TABLES.values()):
+        return False
+    [triggers] = connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'").fetchone()
+    return bool(triggers >= sum(4 for table in TABLES.values() if table.words is not None))
 
 
 def _declared() -> dict[str, str]:
@@ -74,6 +78,8 @@ def _align(path: Path, connection: sqlite3.Connection, version: int) -> None:
             connection.execute(f"DROP INDEX {name}")
     for table in TABLES.values():
         connection.execute(table.create)
+        for statement in table.words.create if table.words is not None else ():
+            connection.execute(statement)
         missing = set(table.fields) - _columns(connection, table)
         for field in table.fields:
             if field in missing:
@@ -106,4 +112,6 @@ def _rewrite(
                 raise StoreUnavailable(f"{path}: {table.name} {document_id} cannot be read: {error}") from error
             values = (document.version, body, *table.columns(document))
             connection.execute(table.refill, (*values, document_id))
+            if transforms and table.words is not None:
+                connection.execute(table.words.write, (document_id, words_of(document)))
         behind = page[-1][0]

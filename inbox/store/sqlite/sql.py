@@ -8,16 +8,17 @@ declarations; every value is a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, cast
 
 import msgspec
 
-from inbox.model import Document
+from inbox.model import AccountId, Document
 from inbox.store.base import Changes, D, Index
 from inbox.store.columns import Column, column
 from inbox.store.documents import INDEXES, KINDS
+from inbox.words import SEARCHED, Sought, mark, words_of
 
 BLOB_TABLE = "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, data BLOB NOT NULL)"
 READ_SMALL_BLOB = "SELECT CASE WHEN length(data) < ? THEN data END FROM blob WHERE id = ?"
@@ -31,6 +32,67 @@ DELETE_BLOB = "DELETE FROM blob WHERE id = ?"
 LIST_BLOBS = "SELECT id FROM blob WHERE id > ? ORDER BY id LIMIT ?"
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Words:
+    """How documents of one kind are found by their words: a row each beside theirs, and an FTS5 index over those rows.
+
+    The index keeps no text of its own, and follows its rows by triggers; a
+    document's row goes with the document. Rows are numbered as they are
+    written; those of documents that were there before, from the newest to the
+    oldest, below zero: descending, the newest comes first.
+    """
+
+    def __init__(self, name: str) -> None:
+        rows, index = f"{name}__words", f"{name}__found"
+        forget = f"INSERT INTO {index} ({index}, rowid, words) VALUES ('delete', old.row, old.words);"
+        learn = f"INSERT INTO {index} (rowid, words) VALUES (new.row, new.words);"
+        self.create = (
+            f"CREATE TABLE IF NOT EXISTS {rows} "
+            "(row INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, words TEXT NOT NULL)",
+            # detail=none: which documents have a word, not where in them. Our words are ASCII letters and digits in
+            # lower case, or beyond ASCII, where this tokenizer parts nothing. sqlite.org/fts5.html#the_detail_option
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS {index} USING fts5(words, content='{rows}', content_rowid='row', "
+            "detail=none, columnsize=0, tokenize=\"ascii tokenchars ':'\", prefix='3 4')",
+            f"CREATE TRIGGER IF NOT EXISTS {rows}_added AFTER INSERT ON {rows} BEGIN {learn} END",
+            f"CREATE TRIGGER IF NOT EXISTS {rows}_gone AFTER DELETE ON {rows} BEGIN {forget} END",
+            f"CREATE TRIGGER IF NOT EXISTS {rows}_changed AFTER UPDATE ON {rows} BEGIN {forget} {learn} END",
+            f"CREATE TRIGGER IF NOT EXISTS {name}__gone AFTER DELETE ON {name} "
+            f"BEGIN DELETE FROM {rows} WHERE id = old.id; END",
+        )
+        self.write = (
+            f"INSERT INTO {rows} (id, words) VALUES (?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET words = excluded.words WHERE words <> excluded.words"
+        )
+        self.write_older = (
+            f"INSERT INTO {rows} (row, id, words) SELECT min(coalesce((SELECT min(row) FROM {rows}), 0), 0) - 1, id, ? "
+            f"FROM {name} WHERE id = ? AND version = ? AND NOT EXISTS (SELECT 1 FROM {rows} WHERE id = ?)"
+        )
+        self.missing = f"SELECT (SELECT count(*) FROM {name}) > (SELECT count(*) FROM {rows})"
+        self.older = f"SELECT body FROM {name} WHERE id < ? ORDER BY id DESC LIMIT ?"
+        self.find = (
+            f"SELECT body FROM (SELECT rowid AS found FROM {index} WHERE {index} MATCH ? ORDER BY rowid DESC LIMIT ?) "
+            f"JOIN {rows} ON row = found JOIN {name} USING (id) ORDER BY found DESC"
+        )
+        # What is deleted stays in the index's older parts until they are merged.
+        # sqlite.org/fts5.html#the_optimize_command
+        self.scrub = f"INSERT INTO {index} ({index}) VALUES ('optimize')"
+
+
+def matching(asked: Sought, within: Iterable[AccountId] | None, outside: AccountId | None) -> str:
+    """The query in FTS5's words; ours hold no quote.
+
+    Raises:
+        ValueError: nothing is asked for.
+    """
+    if not asked:
+        raise ValueError("nothing is searched for")
+    terms = [f'"{word}"' for word in asked.words] + ([f'"{asked.begun}"*'] if asked.begun else [])
+    if within is not None:
+        marks = " OR ".join(f'"{mark(account)}"' for account in within)
+        terms.append(f"({marks})" if marks else '"in:none"')
+    found = " AND ".join(terms)
+    return found if outside is None else f'({found}) NOT "{mark(outside)}"'
 
 
 class Table(Generic[D]):
@@ -61,6 +123,7 @@ class Table(Generic[D]):
         self.get_many = f"SELECT body FROM {name} WHERE id IN (SELECT value FROM json_each(?))"
         self.scan = f"SELECT body FROM {name} WHERE id > ? ORDER BY id LIMIT ?"
         self.page = f"SELECT id, body FROM {name} WHERE id > ? ORDER BY id LIMIT 500"
+        self.words = Words(name) if kind in SEARCHED else None
         self.rows = f"SELECT {', '.join(('body', 'id', 'version', *self.fields))} FROM {name}"
 
     def columns(self, document: D) -> tuple[Column, ...]:
@@ -191,14 +254,27 @@ def steps(changes: Changes) -> Iterator[Step]:
         kept = table(type(document))
         after = msgspec.structs.replace(document, version=document.version + 1)
         yield Step(kept.replace, (*kept.row(after), document.id, document.version), kept, document.id)
+        if kept.words is not None:
+            yield Step(kept.words.write, (document.id, words_of(after)), kept, document.id, tolerant=True)
     for document in changes.inserts.values():
         if document.version != 0:
             raise ValueError(f"{KINDS[type(document)]} {document.id} was stored before: replace it")
         kept = table(type(document))
         after = msgspec.structs.replace(document, version=1)
         yield Step(kept.insert, (*kept.row(after), document.id), kept, document.id)
+        if kept.words is not None:
+            yield Step(kept.words.write, (document.id, words_of(after)), kept, document.id, tolerant=True)
     for blob in changes.blobs:
         if len(blob.data) >= LARGE_BLOB:
             yield Step(INSERT_EMPTY_BLOB, (blob.id, len(blob.data)), None, blob.id, octets=blob.data)
         else:
             yield Step(INSERT_BLOB, cast("tuple[object, ...]", (blob.id, blob.data)), None, blob.id)
+
+
+def learning(documents: Iterable[Document]) -> Iterator[Step]:
+    """Make older documents findable that are not yet, and have not changed since they were read."""
+    for document in documents:
+        kept = table(type(document))
+        if kept.words is not None:
+            found = (words_of(document), document.id, document.version, document.id)
+            yield Step(kept.words.write_older, found, kept, document.id, tolerant=True)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from inbox.errors import Conflict, Duplicate, StoreUnavailable
 from inbox.store.base import Changes
 from inbox.store.sqlite.file import connect_to_read, failure, unavailable
-from inbox.store.sqlite.sql import Step
+from inbox.store.sqlite.sql import TABLES, Step
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -245,6 +245,9 @@ class Writer:
     def _scrub(self, units: Sequence[Unit], outcomes: Sequence[Exception | None]) -> Sequence[Exception | None]:
         """Empty the log into the file; nobody may be reading what is only in the log, a backup neither."""
         try:
+            for table in TABLES.values():
+                if table.words is not None:
+                    self._connection.execute(table.words.scrub)
             [busy] = {row[0] for row in self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()}
             failure = StoreUnavailable(f"{self._path} is being read") if busy else None
         except sqlite3.Error as error:

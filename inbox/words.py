@@ -1,0 +1,134 @@
+"""The words by which what is stored is found again. Pure; every store indexes exactly these.
+
+A word is compared without capitals and accents; apostrophes, hyphens and all
+else that is no letter or digit part words; a telephone number is one word
+more, however it is spaced and with or without its country's code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from inbox.model import AccountId, Address, Contact, Conversation, Document, Message
+
+SEARCHED: Final[tuple[type[Document], ...]] = (Message, Conversation, Contact, Address)
+"""The kinds of document that are found by their words."""
+
+MOST_WORDS = 4000
+"""Different words of one document that are indexed: of a longer text, the first."""
+LONGEST_WORD = 40
+"""Letters of a word that are compared."""
+MOST_SOUGHT = 8
+"""Words of a query that count."""
+SHORTEST_BEGINNING = 3
+"""Letters from which the last word of a query also finds words that begin with it."""
+
+_WORD = re.compile(r"[^\W_]+")
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+_TELEPHONE = re.compile(r"\d(?:[ .\-/()\u00a0\u202f]{0,2}\d){8,14}(?!\d)")
+_SUBSCRIBER = 9
+"""The last digits of a telephone number, by which it is compared: those before them say how it is dialled."""
+
+
+class Sought(NamedTuple):
+    """What a query asks for: every one of these words, the last perhaps only begun."""
+
+    words: tuple[str, ...]
+    begun: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.words or self.begun)
+
+    def meets(self, word: str) -> bool:
+        """Whether a word of a text is one that is asked for."""
+        return word in self.words or (self.begun is not None and word.startswith(self.begun))
+
+
+def sought(query: str) -> Sought:
+    """The query's words, in the form in which they are indexed; nothing where it has none."""
+    numbers = [_subscriber(found) for found in _TELEPHONE.finditer(query)]
+    rest = _TELEPHONE.sub(" ", query)
+    words = _plain_words(rest)
+    last = words[-1] if words and not numbers and rest[-1:].strip() else ""
+    begun = last if len(last) >= SHORTEST_BEGINNING else None
+    exact = [word for word in words if word != begun]
+    return Sought(tuple(dict.fromkeys([*numbers, *exact]))[:MOST_SOUGHT], begun)
+
+
+def words_of(document: Document) -> str:
+    """By which words a document is found, spaces between; its account's mark is the first."""
+    match document:
+        case Message():
+            names = " ".join(attachment.name for attachment in document.attachments)
+            parts = (document.subject, document.author_name, document.author_address, names, document.text)
+            others = (*document.recipients, *(f"{f.name} {f.address}" for f in document.particulars.forwards))
+            return _indexed(document.account_id, (*parts, *others))
+        case Conversation():
+            return _indexed(document.account_id, (document.subject, *document.tags, *document.participants))
+        case Contact():
+            return _indexed(document.account_id, (document.name, document.note))
+        case Address():
+            return _indexed(document.account_id, (document.value,))
+    raise TypeError(f"{type(document).__name__} is not searched")
+
+
+@lru_cache(maxsize=4096)
+def mark(account_id: AccountId) -> str:
+    """What stands for an account among a document's words: no text has such a word."""
+    return f"in:{hashlib.sha256(account_id.encode()).hexdigest()[:16]}"
+
+
+def passage(text: str, query: Sought, around: int = 45) -> str:
+    """Where in a text one of the words stands, with what surrounds it; "" where none does."""
+    text = unicodedata.normalize("NFC", text)
+    at = next((at for at, word in _words(text) if query.meets(word)), None)
+    if at is None:
+        numbers = (found.start() for found in _TELEPHONE.finditer(text) if _subscriber(found) in query.words)
+        at = next(numbers, None)
+    if at is None:
+        return ""
+    begin = max(at - around // 2, 0)
+    shown = " ".join(text[begin : at + around].split())
+    return f"{'…' if begin else ''}{shown}{'…' if at + around < len(text) else ''}"
+
+
+def _indexed(account_id: AccountId, texts: Iterable[str]) -> str:
+    words: dict[str, None] = {mark(account_id): None}
+    for text in texts:
+        words.update(dict.fromkeys(_plain_words(text)))
+        for found in _TELEPHONE.finditer(text):
+            words[_subscriber(found)] = None
+        if len(words) > MOST_WORDS:
+            break
+    return " ".join([*words][:MOST_WORDS])
+
+
+def _plain_words(text: str) -> list[str]:
+    # A lone letter is what an apostrophe leaves: l’heure, d’accord.
+    # An accent that follows its letter as a sign of its own would part the word. Folded is what is left once every word
+    # stands there once: that is a quarter of a mail.
+    different = dict.fromkeys(_WORD.findall(unicodedata.normalize("NFC", text)))
+    different = dict.fromkeys(_WORD.findall(_folded(" ".join(different))))
+    return [word[:LONGEST_WORD] for word in different if len(word) > 1 or word.isdigit()]
+
+
+def _words(text: str) -> Iterator[tuple[int, str]]:
+    for found in _WORD.finditer(unicodedata.normalize("NFC", text)):
+        for word in _plain_words(found[0]):
+            yield found.start(), word
+
+
+def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    plain = text.casefold().replace("œ", "oe").replace("æ", "ae")
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", plain)).casefold()
+
+
+def _subscriber(found: re.Match[str]) -> str:
+    return re.sub(r"\D", "", found[0])[-_SUBSCRIBER:]
