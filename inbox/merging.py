@@ -24,6 +24,7 @@ from inbox.model import (
     Direction,
     DraftState,
     Message,
+    Receipt,
     Secretary,
     Status,
     new_id,
@@ -31,10 +32,15 @@ from inbox.model import (
 from inbox.outbox import last_unsettled_reply
 from inbox.set_aside import list_set_aside
 from inbox.store.base import Changes, Store
-from inbox.store.documents import DRAFTS_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
+from inbox.store.documents import (
+    DELIVERIES_OF_MESSAGE,
+    DRAFT_OF_MESSAGE,
+    DRAFTS_OF_CONVERSATION,
+    MESSAGES_OF_CONVERSATION,
+)
 from inbox.styles import joined
 
-MOST_MESSAGES = 300
+MOST_MESSAGES = 200
 """More than that is moved in no one commit."""
 _MOST_DRAFTS = 1000
 _MOST_PARTICIPANTS = 100
@@ -157,8 +163,27 @@ async def merged(store: Store, one: Conversation, other: Conversation, secretary
             event("merged_into", emptied, now, actor=secretary, detail={"number": str(stays.number)}),
         ],
     )
+    changes += await _what_belongs(store, moved, stays.id)
     changes += await _drafts_moved(store, gone, stays, now)
     return Merged(after, emptied, changes)
+
+
+async def _what_belongs(store: Store, messages: Sequence[Message], conversation_id: ConversationId) -> Changes:
+    """Receipts, deliveries and sent drafts go where their messages went: only its own is erased with a conversation."""
+    receipts = await store.find_many(Receipt, {m.receipt_id for m in messages if m.receipt_id is not None})
+    changes = Changes(
+        replacements=[msgspec.structs.replace(r, conversation_id=conversation_id) for r in receipts.values()]
+    )
+    for message in messages:
+        deliveries = await store.list(DELIVERIES_OF_MESSAGE, message.id)
+        draft = await store.find_by(DRAFT_OF_MESSAGE, message.id)
+        changes += Changes(
+            replacements=[
+                msgspec.structs.replace(each, conversation_id=conversation_id)
+                for each in (*deliveries, *([draft] if draft is not None else []))
+            ]
+        )
+    return changes
 
 
 async def _drafts_moved(store: Store, gone: Conversation, stays: Conversation, now: datetime) -> Changes:
@@ -229,7 +254,8 @@ async def split(
         event("split", conversation, now, actor=secretary, detail={"number": str(number), "message": message.id}),
         event("opened", new, now, actor=secretary),
     ]
-    return new, Changes(replacements=[moved], expectations=[conversation], inserts=[new, *lines])
+    changes = Changes(replacements=[moved], expectations=[conversation], inserts=[new, *lines])
+    return new, changes + await _what_belongs(store, [moved], new.id)
 
 
 def candidates(conversation: Conversation, others: Sequence[Conversation]) -> list[Conversation]:

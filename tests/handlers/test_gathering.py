@@ -24,9 +24,10 @@ from handlers.callbacks import (
     Split,
     Take,
 )
+from inbox.erasure import erase
 from inbox.model import Contact, Role, Status
 from inbox.store.documents import ADDRESSES_OF_CONTACT, CONVERSATION_BY_NUMBER, MESSAGES_OF_CONVERSATION
-from tests.builders import BERNARD, ROUX
+from tests.builders import BERNARD, KEY, ROUX
 from tests.handlers.stage import CABINET_TOKEN, Seat, Seen, Stage, labels
 
 NOT_HERS = "Introuvable, ou hors de vos comptes."
@@ -68,6 +69,25 @@ async def test_two_requests_of_one_client_are_made_one_and_answers_to_either_fin
     await lea.presses(await lea.sees("Aperçu", "Oui à tout.", kind=Send), Send)
     await stage.quiet()
     assert len(stage.letters.sent) == 1
+
+
+async def test_erasing_what_is_left_of_a_merged_request_takes_nothing_from_the_other(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Mon premier mot")
+    await lea.sees("Mon premier mot", kind=Release)
+    await stage.mail("Mon second mot", subject="Autre chose")
+    lea.writes("Bien reçu.", to=await lea.sees("Mon second mot", kind=Release))
+    await lea.presses(await lea.sees("Aperçu", kind=Send), Send)
+    await stage.quiet()
+    await lea.presses(await opened(lea, "Mon second mot", "Réunir"), Merge, "#1")
+    await stage.quiet()
+    store = stage.desk.store
+    erasure = await erase(store, KEY, await stage.conversation(2), stage.desk.clock(), undecided=False)
+    await store.commit(erasure.changes)
+    for message in await store.list(MESSAGES_OF_CONVERSATION, (await stage.conversation(1)).id):
+        assert message.blob_id is not None
+        assert await store.read_blob(message.blob_id)
+    assert await stage.said() == ["Mon premier mot", "Mon second mot", "Bien reçu."]
 
 
 async def test_a_reply_to_the_old_card_goes_where_its_words_went(stage: Stage) -> None:
