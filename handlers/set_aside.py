@@ -20,7 +20,16 @@ from inbox.approval import list_approvers, needs_approval, on_duty
 from inbox.assignment import is_supervisor, may_serve
 from inbox.conversations import event
 from inbox.drafts import changed, require_author
-from inbox.errors import Conflict, FilesAwaited, InboxError, InvalidTransition, NotAllowed, NotFound, Stale
+from inbox.errors import (
+    Conflict,
+    FilesAwaited,
+    InboxError,
+    InvalidTransition,
+    NotAllowed,
+    NotFound,
+    Stale,
+    StoreUnavailable,
+)
 from inbox.model import (
     Because,
     Conversation,
@@ -394,5 +403,12 @@ async def _moment_come(desk: Desk, draft: Draft, now: datetime) -> Changes:
         if isinstance(refusal, Conflict):
             raise
         why = refusal
+    except StoreUnavailable:
+        raise
+    except Exception:
+        # Whatever one reply makes go wrong must not keep the others: its author has it back.
+        log.exception("scheduled_reply_failed", draft=draft.id)
+        because = Because(key="failure.other")
+        return await not_sent(desk.store, draft, conversation, because, now)
     log.info("scheduled_reply_held", draft=draft.id, reason=why.key)
     return await not_sent(desk.store, draft, conversation, Because(key=why.key, args=why.args_shown), now)

@@ -121,8 +121,10 @@ class Triage:
         album = album_key(receipt.channel_id, envelope)
         if existing is None and album is not None:
             whole = await store.find_by(MESSAGE_BY_ALBUM, account_id, album)
-            if whole is not None:
-                return await self._take_album_part(whole, envelope, account_id, now)
+            begun = await store.get(Conversation, whole.conversation_id) if whole is not None else None
+            # Once it was answered or closed, what comes of it rings as any message does.
+            if whole is not None and begun is not None and begun.waiting_since_at is not None:
+                return await self._take_album_part(whole, begun, envelope, now)
         ours = await self._sent_by_us(account, envelope, existing)
         if ours is not None:
             return Taken(Changes(), account_id, ours.conversation_id, ignored="our own message, come back")
@@ -346,12 +348,11 @@ class Triage:
             return await self._shown_quietly(changes, before, before, now)
         return await self._placed(changes, before, conversation, now)
 
-    async def _take_album_part(self, album: Message, part: Envelope, account_id: AccountId, now: datetime) -> Taken:
+    async def _take_album_part(self, album: Message, before: Conversation, part: Envelope, now: datetime) -> Taken:
         """One more file of an album: the same message, on the same card, which does not ring again."""
         known = {file.path for file in album.attachments}
         if part.edit or all(file.path in known for file in part.attachments):
-            return Taken(Changes(), account_id, album.conversation_id, ignored="a part of an album, known already")
-        before = await self._store.get(Conversation, album.conversation_id)
+            return Taken(Changes(), before.account_id, before.id, ignored="a part of an album, known already")
         conversation, whole = completed(before, album, part, now)
         changes = Changes(replacements=[whole])
         changes += await hold_stale_replies(self._store, conversation, now)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from channels.base import Parcel, Reply
 from handlers.callbacks import (
     Approvals,
     Approve,
@@ -239,6 +240,26 @@ async def test_one_that_cannot_leave_comes_back_to_its_author_with_the_reason(st
     # Its holder is gone with its author: whoever answers for all has the card.
     await sophie.sees("Rendez-vous")
     assert stage.letters.sent == []
+
+
+async def test_one_that_breaks_comes_back_and_keeps_no_other(
+    stage: Stage, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await programmed(lea)
+
+    def breaks(reply: Reply) -> tuple[Parcel, ...]:
+        raise ValueError("a letter nobody can compose")
+
+    clock.ahead = timedelta(days=2)
+    with monkeypatch.context() as broken:
+        broken.setattr(stage.letters, "compose", breaks)
+        assert await send_due(stage.desk) is None
+    await lea.sees("la réponse programmée n’est pas partie")
+    await lea.presses(await lea.sees("Aperçu de votre réponse", kind=Send), Send)
+    await stage.quiet()
+    assert len(stage.letters.sent) == 1
 
 
 # ---------------------------------------------------------------- for approval
