@@ -26,6 +26,7 @@ from inbox.model import (
     Receipt,
     ReceiptState,
     Shown,
+    Slip,
     Status,
 )
 from inbox.store.base import Changes, Store
@@ -42,6 +43,8 @@ KEEP_SHOWN = timedelta(days=90)
 """So long a reply to an old card or preview still finds its conversation."""
 KEEP_INVITATIONS = timedelta(days=30)
 """So long a link that was used or has expired says so, instead of being unknown."""
+KEEP_SLIPS = timedelta(days=30)
+"""So long a telephone message that was begun waits to be passed on."""
 KEEP_PRESSES = timedelta(days=30)
 """So long the raw form of what a secretary pressed or wrote can be looked at; it shows what clients wrote."""
 PAGE = 100
@@ -117,6 +120,11 @@ async def outdated_invitations(store: Store, now: datetime) -> Changes:
         *await store.scan(PrincipalInvitation),
     ]
     return Changes(deletions=[i for i in found if now - (i.used_at or i.expires_at) > KEEP_INVITATIONS])
+
+
+async def outdated_slips(store: Store, now: datetime) -> Changes:
+    """The telephone messages that nobody passed on or threw away."""
+    return Changes(deletions=[s for s in await store.scan(Slip) if now - s.updated_at > KEEP_SLIPS])
 
 
 def outdated_instructions(page: Sequence[Instruction], now: datetime) -> Changes:

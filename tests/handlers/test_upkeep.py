@@ -15,6 +15,7 @@ from channels.base import Arrival
 from handlers.desk import Desk
 from handlers.incoming import accepting
 from handlers.upkeep import Leaps, Upkeep, keep_tidy
+from inbox.calls import begun
 from inbox.erasure import MOST_AT_ONCE
 from inbox.errors import InvalidTransition
 from inbox.invitations import invite
@@ -42,6 +43,7 @@ from inbox.model import (
     Role,
     Shown,
     ShownKind,
+    Slip,
     Status,
     new_id,
 )
@@ -270,6 +272,9 @@ async def test_what_is_of_no_use_any_more_goes_and_what_is_stays(tmp_path: Path)
             standing=ROUX if stands else None,
         )
 
+    def a_slip(at: datetime) -> Slip:
+        return msgspec.structs.replace(begun(ROUX, lea, at), words="Mme Durand")
+
     def aged(receipt: Receipt, at: datetime) -> Receipt:
         made = f"{int(at.timestamp() * 1000):012x}"
         return msgspec.structs.replace(receipt, id=f"{made[:8]}-{made[8:]}-{receipt.id[14:]}", arrived_at=at)
@@ -281,6 +286,7 @@ async def test_what_is_of_no_use_any_more_goes_and_what_is_stays(tmp_path: Path)
 
     day = timedelta(days=1)
     gone: list[Document] = [
+        a_slip(LATER - 31 * day),
         a_card(LATER - 15 * day),
         a_card(LATER - 15 * day, DeliveryState.DEAD),
         a_screen(open_one, LATER - 91 * day, current=False),
@@ -291,6 +297,7 @@ async def test_what_is_of_no_use_any_more_goes_and_what_is_stays(tmp_path: Path)
         an_instruction(LATER - 91 * day, stands=False),
     ]
     kept: list[Document] = [
+        a_slip(LATER - 29 * day),
         a_card(LATER - 13 * day),
         a_screen(open_one, LATER - 91 * day, current=True),
         a_screen(open_one, LATER - 89 * day, current=False),
