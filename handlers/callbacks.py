@@ -335,6 +335,12 @@ class DropCall(CallbackData, prefix="uncall"):
     slip: str
 
 
+class Answered(CallbackData, prefix="said"):
+    """Show a page of what was answered in one's name."""
+
+    page: int
+
+
 class Team(CallbackData, prefix="team"):
     """Show a page of those who answer."""
 

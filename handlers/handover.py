@@ -23,6 +23,7 @@ from channels.errors import (
 )
 from handlers import colleagues as team
 from handlers import views
+from handlers.answered import answers_screen
 from handlers.callbacks import Instructions, Principals, check
 from handlers.calls import answered_accounts, has_way
 from handlers.colleagues import Member, TeamFacts
@@ -40,6 +41,7 @@ from handlers.topics import answer_in, brought_up, hand_over_in, name_topic, ope
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
+from inbox.answered import list_answers
 from inbox.approval import list_team, needs_approval
 from inbox.assignment import is_supervisor, list_present, may_serve, receivers
 from inbox.conversations import last_said_at
@@ -53,6 +55,7 @@ from inbox.model import (
     Account,
     AccountId,
     Address,
+    AnsweredNotice,
     Attachment,
     Because,
     BlobId,
@@ -205,6 +208,8 @@ class Handover:
                 return await self._instruction(delivery, payload)
             case PrincipalsNotice():
                 return await self._principals(delivery, payload)
+            case AnsweredNotice():
+                return await self._answered(delivery, payload)
             case TeamNotice():
                 return await self._team(delivery, payload)
             case FileNotice():
@@ -806,6 +811,14 @@ class Handover:
         people = await list_principals(store, account.id)
         screen = principals_screen(people, account, place, link, until, voice)
         return await self._in_place(delivery, supervisor, screen, payload.edits)
+
+    async def _answered(self, delivery: Delivery, payload: AnsweredNotice) -> tuple[str, Changes]:
+        principal = await self._desk.store.get(Principal, payload.principal_id)
+        if not principal.active:
+            return "", Changes()
+        answers = await list_answers(self._desk.store, principal.accounts)
+        screen = answers_screen(answers, payload.page, self._voice(principal))
+        return await self._in_place(delivery, principal, screen, payload.edits)
 
     async def _team(self, delivery: Delivery, payload: TeamNotice) -> tuple[str, Changes]:
         store = self._desk.store

@@ -10,7 +10,7 @@ from aiogram.types import CallbackQuery, Message
 from aiogram.types import Update as TelegramUpdate
 
 from handlers import callbacks, client, instructions
-from handlers.callbacks import Dismiss, InvitePrincipal, Principals, check
+from handlers.callbacks import Answered, Dismiss, InvitePrincipal, Principals, check
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from inbox import outbox
@@ -22,6 +22,7 @@ from inbox.invitations import token_hash
 from inbox.model import (
     Account,
     AccountId,
+    AnsweredNotice,
     Because,
     Button,
     ChannelId,
@@ -183,12 +184,28 @@ async def take_update(unit: Unit, update: Update, principal: Principal) -> None:
 
 async def _press(unit: Unit, update: Update, principal: Principal, voice: Voice) -> None:
     query = TelegramUpdate.model_validate(update.update).callback_query
+    if query is not None and (query.data or "").partition(":")[0] == Answered.__prefix__:
+        await _show_answered(unit, principal, query)
+        return
     pressed = instructions.understood(query.data or "") if query is not None else None
     if query is None or pressed is None:
         await unit.ignore("a press by someone who is not at the desk")
         return
     edits = query.message.message_id if query.message else None
     await instructions.act(pressed, edits, unit, unit.desk, principal, voice)
+
+
+async def _show_answered(unit: Unit, principal: Principal, query: CallbackQuery | None) -> None:
+    """What was answered in their name: the newest; or the page that was turned to, in place."""
+    page, edits = -1, None
+    if query is not None:
+        try:
+            page = min(Answered.unpack(query.data or "").page, 999)
+        except (TypeError, ValueError):
+            raise NotFound from None
+        edits = query.message.message_id if query.message is not None and page >= 0 else None
+    notice = AnsweredNotice(principal_id=principal.id, page=max(page, 0), edits=edits)
+    await _say(unit, Changes(inserts=[outbox.notice(notice, principal.channel_id, principal.chat_id, unit.now)]))
 
 
 async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Principal) -> bool:
@@ -203,6 +220,9 @@ async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Pri
     command = words.partition(" ")[0].partition("@")[0]
     if envelope.start == "" or command in ("/aide", "/help"):
         await _say(unit, _home(unit, principal, "principal.home", None))
+        return True
+    if command in ("/repondu", "/answered"):
+        await _show_answered(unit, principal, None)
         return True
     if command in ("/consignes", "/consigne", "/instructions"):
         await instructions.begin(unit, unit.desk, principal)
@@ -228,7 +248,8 @@ def _home(unit: Unit, principal: Principal, key: str, account: Account | None) -
         listed = callbacks.Instructions(position=0, check=check([each.id for each in all_of_them]), page=0)
     open_them = Button(text=desk.texts.say(principal.language, "button.instructions"), data=listed.pack())
     because = Because(key=key, args=args)
-    return _told(principal.channel_id, principal.chat_id, principal.language, unit, because, ((open_them,),))
+    said = Button(text=desk.texts.say(principal.language, "button.answered"), data=Answered(page=-1).pack())
+    return _told(principal.channel_id, principal.chat_id, principal.language, unit, because, ((open_them, said),))
 
 
 def _told(

@@ -774,6 +774,14 @@ class PrincipalsNotice(Part, frozen=True, kw_only=True, tag="principals"):
     edits: int | None = None
 
 
+class AnsweredNotice(Part, frozen=True, kw_only=True, tag="answered"):
+    """Show somebody we work for what was answered in their name."""
+
+    principal_id: str
+    page: int = 0
+    edits: int | None = None
+
+
 class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
     """Show a secretary what happened to a conversation, the newest lines of it."""
 
@@ -867,6 +875,7 @@ Payload = (
     | InstructionsNotice
     | InstructionNotice
     | PrincipalsNotice
+    | AnsweredNotice
     | SlipNotice
     | CallsNotice
     | TopicNotice

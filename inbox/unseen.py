@@ -10,6 +10,7 @@ from inbox import outbox
 from inbox.assignment import balance, is_supervisor, may_serve, queued
 from inbox.contacts import set_blocked
 from inbox.model import (
+    AnsweredNotice,
     Because,
     CardNotice,
     Conversation,
@@ -66,6 +67,8 @@ async def _for_whom(store: Store, delivery: Delivery) -> Secretary | None:
         case TextNotice(chat_id=chat_id):
             found = await store.find_by(SECRETARY_BY_TELEGRAM, chat_id)
             return found if found is not None and found.channel_id == delivery.channel_id else None
+        case AnsweredNotice():
+            return None
         case InstructionsNotice(person_id=person_id) | InstructionNotice(person_id=person_id):
             return await store.find(Secretary, person_id)
         case shown:

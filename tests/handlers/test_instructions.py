@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from handlers.callbacks import (
+    Answered,
     Dismiss,
     Instruct,
     Instructions,
@@ -19,6 +20,8 @@ from handlers.callbacks import (
     NewInstruction,
     Principals,
     Release,
+    Send,
+    Take,
 )
 from handlers.timers import turn_due
 from inbox.model import Instruction, Role
@@ -337,3 +340,31 @@ async def test_who_is_dismissed_speaks_for_nobody_and_is_heard_as_a_client(stage
     doctor.writes("Allô ?")
     await lea.sees("Allô ?", kind=Release)
     assert doctor.sees_nothing_of("Aucune consigne")
+
+
+async def test_a_principal_sees_what_was_answered_in_their_name_and_by_nobodys_name(stage: Stage) -> None:
+    marc, lea = await supervisor(stage), await stage.join("Léa")
+    doctor = await joined(stage, marc)
+    await doctor.presses(await doctor.sees("Vous voici relié", kind=Answered), Answered)
+    await doctor.sees("Répondu en votre nom", "Rien encore.")
+    nora = stage.client()
+    nora.user.start("bernard")
+    nora.writes("Ma chaudière fuit")
+    card = await lea.sees("Ma chaudière fuit", kind=Take)
+    await lea.presses(card, Take)
+    lea.writes("Nous passons demain.", to=await lea.sees("Ma chaudière fuit", kind=Release))
+    await lea.presses(await lea.sees("Aperçu", "Nous passons demain.", kind=Send), Send)
+    for n in range(6):
+        await stage.mail(f"Question {n}", subject=f"Sujet {n}")
+        lea.writes(f"Réponse {n}", to=await lea.sees(f"Question {n}", kind=Release))
+        await lea.presses(await lea.sees("Aperçu", f"Réponse {n}", kind=Send), Send)
+    await stage.quiet()
+    doctor.writes("/repondu")
+    page = await doctor.sees("Répondu en votre nom", "Paul Martin", "Sujet 5", "Réponse 5", kind=Answered)
+    assert str(page["text"]).index("Réponse 5") < str(page["text"]).index("Réponse 1")
+    await doctor.presses(page, Answered, "▶")
+    await doctor.sees("Répondu en votre nom", "Réponse 0", kind=Answered)
+    assert doctor.sees_nothing_of("Léa", "Nous passons demain", "chaudière")
+    # Whoever speaks for nobody is shown nothing.
+    await nora.forges(page, Answered(page=0))
+    assert nora.sees_nothing_of("Répondu en votre nom")
