@@ -92,10 +92,10 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Because: _fields(desk="args", nothing="key"),
     model.Message: _fields(
         client="author_name author_address reply_to subject text quotes external_id references recipients copies "
-        "delivered_to written_at",
+        "delivered_to written_at album_key",
         pointer="conversation_id author_id receipt_id blob_id",
         parts="attachments revisions particulars",
-        nothing="id version account_id position opens album_key direction channel_id created_at seen_inbound truncated",
+        nothing="id version account_id position opens direction channel_id created_at seen_inbound truncated",
     ),
     model.Attachment: _fields(client="name path", pointer="blob_id", nothing="media_type size kind held_by seconds"),
     model.Revision: _fields(client="text", nothing="until_at"),
