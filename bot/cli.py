@@ -284,8 +284,7 @@ async def _invite(
     token = secrets.token_urlsafe(32)
     channel = wiring.build_bot(through, settings.bots[through], wiring.Unobserved())
     try:
-        await channel.learn_name()
-        link = channel.link(deep_link_payload(token))
+        link = await channel.link(deep_link_payload(token))
     finally:
         await channel.close()
     invitation = make_invitation(

@@ -330,8 +330,12 @@ class Chat(Channel, Protocol):
     async def answer_press(self, callback_query_id: str, text: str = "", *, alert: bool = False) -> None:
         """Tell who pressed what came of it. An expired press is not an error."""
 
-    def link(self, payload: str) -> str:
-        """The deep link that opens this bot with `/start payload`."""
+    async def link(self, payload: str) -> str:
+        """The deep link that opens this bot with `/start payload`.
+
+        Raises:
+            ChannelError: what it is called is not known yet, and cannot be asked.
+        """
         ...
 
     async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None:

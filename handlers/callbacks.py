@@ -341,6 +341,12 @@ class Answered(CallbackData, prefix="said"):
     page: int
 
 
+class Links(CallbackData, prefix="links"):
+    """Show a page of the links of accounts."""
+
+    page: int
+
+
 class Team(CallbackData, prefix="team"):
     """Show a page of those who answer."""
 

@@ -1,4 +1,4 @@
-"""Who answers, as a supervisor sees them. Pure, as all screens are."""
+"""Who answers and where clients write, as a supervisor sees it. Pure, as all screens are."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.utils.formatting import Bold, Text
 
 from handlers import callbacks
-from handlers.legible import person
+from handlers.legible import one_line, person
 from handlers.views import Screen, Voice, screen_of
 from inbox.approval import is_reviewed
 from inbox.assignment import is_supervisor
-from inbox.model import Button, Presence, Secretary
+from inbox.model import Account, Button, Presence, Secretary
 
 ON_A_PAGE = 10
 
@@ -53,6 +53,20 @@ def team_screen(facts: TeamFacts, voice: Voice) -> Screen:
     if (facts.page + 1) * ON_A_PAGE < facts.count:
         turns.append(_button("▶", callbacks.Team(page=facts.page + 1)))
     return screen_of(Text(*content), [*rows, turns])
+
+
+LINKS_A_PAGE = 20
+
+
+def links_screen(accounts: Sequence[Account], links: Sequence[str], page: int, count: int, voice: Voice) -> Screen:
+    """By which link clients reach each account."""
+    content: list[Text | str] = [Bold(f"🔗 {voice.say('team.links')}")]
+    for account, link in zip(accounts, links, strict=True):
+        content += ["\n\n", Bold(one_line(account.name, 60)), f"\n{link}"]
+    turns = [_button("◀", callbacks.Links(page=page - 1))] if page > 0 else []
+    if (page + 1) * LINKS_A_PAGE < count:
+        turns.append(_button("▶", callbacks.Links(page=page + 1)))
+    return screen_of(Text(*content), [turns])
 
 
 def _line(member: Member, facts: TeamFacts, voice: Voice) -> str:

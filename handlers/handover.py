@@ -77,6 +77,7 @@ from inbox.model import (
     InstructionsNotice,
     KeepNotice,
     Letter,
+    LinksNotice,
     Message,
     MessageId,
     Post,
@@ -208,6 +209,8 @@ class Handover:
                 return await self._instruction(delivery, payload)
             case PrincipalsNotice():
                 return await self._principals(delivery, payload)
+            case LinksNotice():
+                return await self._links(delivery, payload)
             case AnsweredNotice():
                 return await self._answered(delivery, payload)
             case TeamNotice():
@@ -806,10 +809,24 @@ class Handover:
         link = until = ""
         made = await store.find(PrincipalInvitation, payload.invitation_id) if payload.invitation_id else None
         if made is not None and made.used_at is None:
-            link = self._chat(delivery).link(deep_link_payload(token_of(made.id, self._desk.key)))
+            link = await self._chat(delivery).link(deep_link_payload(token_of(made.id, self._desk.key)))
             until = voice.when(made.expires_at)
         people = await list_principals(store, account.id)
         screen = principals_screen(people, account, place, link, until, voice)
+        return await self._in_place(delivery, supervisor, screen, payload.edits)
+
+    async def _links(self, delivery: Delivery, payload: LinksNotice) -> tuple[str, Changes]:
+        desk = self._desk
+        supervisor = await desk.store.get(Secretary, payload.secretary_id)
+        accounts = answered_accounts(desk, supervisor)
+        start = payload.page * team.LINKS_A_PAGE
+        shown = accounts[start : start + team.LINKS_A_PAGE]
+        own = {account_id: channel for channel, account_id in desk.own_account.items() if channel in desk.chats}
+        links = []
+        for account in shown:
+            chat = desk.chats.get(own.get(account.id, delivery.channel_id))
+            links.append(await (chat or self._chat(delivery)).link(account.id))
+        screen = team.links_screen(shown, links, payload.page, len(accounts), self._voice(supervisor))
         return await self._in_place(delivery, supervisor, screen, payload.edits)
 
     async def _answered(self, delivery: Delivery, payload: AnsweredNotice) -> tuple[str, Changes]:

@@ -1,4 +1,4 @@
-"""Who answers: a supervisor sees them, and says whose replies are read before they leave."""
+"""Who answers, and where clients write: what a supervisor looks at, and whose replies are read before they leave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
-from handlers.callbacks import Review, Team
+from handlers.callbacks import Links, Review, Team
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from inbox import outbox
@@ -15,17 +15,39 @@ from inbox.approval import share_an_account
 from inbox.assignment import is_supervisor
 from inbox.conversations import desk_event
 from inbox.errors import NotAllowed, NotFound
-from inbox.model import UNSORTED, Secretary, TeamNotice
+from inbox.model import UNSORTED, LinksNotice, Secretary, TeamNotice
 from inbox.store.base import Changes
 
 
 def build_router() -> Router:
-    """/equipe and its buttons."""
+    """/equipe, /liens and their buttons."""
     router = Router(name="team")
     router.message.register(show, Command("equipe", "team"))
     router.callback_query.register(turn, Team.filter())
     router.callback_query.register(review, Review.filter())
+    router.message.register(show_links, Command("liens", "links"))
+    router.callback_query.register(turn_links, Links.filter())
     return router
+
+
+async def show_links(message: Message, unit: Unit, secretary: Secretary) -> None:
+    """By which link clients reach each account she serves."""
+    if not is_supervisor(secretary):
+        raise NotAllowed
+    await unit.commit(_linked(unit, secretary, 0, None))
+
+
+async def turn_links(query: CallbackQuery, callback_data: Links, unit: Unit, secretary: Secretary) -> None:
+    """Another page of links, in place."""
+    if not is_supervisor(secretary):
+        raise NotAllowed
+    edits = query.message.message_id if query.message else None
+    await unit.commit(_linked(unit, secretary, callback_data.page, edits))
+
+
+def _linked(unit: Unit, secretary: Secretary, page: int, edits: int | None) -> Changes:
+    shown = LinksNotice(secretary_id=secretary.id, page=max(0, min(page, 999)), edits=edits)
+    return Changes(inserts=[outbox.notice(shown, secretary.channel_id, secretary.chat_id, unit.now)])
 
 
 async def show(message: Message, unit: Unit, secretary: Secretary) -> None:

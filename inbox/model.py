@@ -782,6 +782,14 @@ class AnsweredNotice(Part, frozen=True, kw_only=True, tag="answered"):
     edits: int | None = None
 
 
+class LinksNotice(Part, frozen=True, kw_only=True, tag="links"):
+    """Show a supervisor the links by which clients reach the accounts she serves."""
+
+    secretary_id: SecretaryId
+    page: int = 0
+    edits: int | None = None
+
+
 class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
     """Show a secretary what happened to a conversation, the newest lines of it."""
 
@@ -876,6 +884,7 @@ Payload = (
     | InstructionNotice
     | PrincipalsNotice
     | AnsweredNotice
+    | LinksNotice
     | SlipNotice
     | CallsNotice
     | TopicNotice

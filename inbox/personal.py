@@ -149,6 +149,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.TeamNotice: _fields(desk="secretary_id", nothing="page edits topic"),
     model.InstructionsNotice: _fields(desk="person_id", nothing="account_id page edits"),
     model.InstructionNotice: _fields(desk="person_id", nothing="instruction_id edits"),
+    model.LinksNotice: _fields(desk="secretary_id", nothing="page edits"),
     model.AnsweredNotice: _fields(desk="principal_id", nothing="page edits"),
     model.PrincipalsNotice: _fields(desk="secretary_id", nothing="account_id page invitation_id edits"),
     model.SlipNotice: _fields(pointer="slip_id", desk="secretary_id", nothing="edits"),

@@ -397,12 +397,12 @@ class TelegramBot:
             if "query is too old" not in failure.detail:
                 raise
 
-    def link(self, payload: str) -> str:
-        """The deep link that opens this bot with `/start payload`, once `learn_name` has asked for its name."""
-        return f"https://t.me/{self._username}?start={payload}"
+    async def link(self, payload: str) -> str:
+        name = self._username or await self.learn_name()
+        return f"https://t.me/{name}?start={payload}"
 
     async def learn_name(self) -> str:
-        """Ask Telegram what this bot is called; `link` needs it.
+        """Ask Telegram what this bot is called.
 
         Raises:
             ChannelError: Telegram cannot be asked, or refuses the token.

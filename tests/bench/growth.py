@@ -133,7 +133,7 @@ class _Bot:
 
     async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None: ...
 
-    def link(self, payload: str) -> str:
+    async def link(self, payload: str) -> str:
         return payload
 
     async def list_keys(self, position: str) -> list[str] | None:

@@ -22,6 +22,7 @@ from handlers.callbacks import (
     Calls,
     Duty,
     JoinContact,
+    Links,
     Listing,
     Merge,
     MoveTo,
@@ -508,6 +509,16 @@ async def anne_moves_one(day: Day) -> None:
 async def anne_looks_at_the_team(day: Day) -> None:
     day.anne.user.send_text("/equipe")
     await day.sees(day.anne, "Équipe", "Lise")
+
+
+async def anne_looks_at_the_links(day: Day) -> None:
+    day.anne.user.send_text("/liens")
+    await day.sees(day.anne, "Dr Claire Vasseur", "?start=vasseur")
+
+
+async def anne_turns_a_page_of_the_links(day: Day) -> None:
+    day.press_data(day.anne, NOTHING, Links(page=0).pack())
+    await day.sees(day.anne, "Dr Claire Vasseur", "?start=vasseur")
 
 
 async def anne_turns_a_page_of_the_team(day: Day) -> None:

@@ -217,6 +217,8 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.start:show_help": [Scene(scenes.anne_asks_for_the_help)],
     "handlers.team:review": [Scene(scenes.anne_has_pauls_replies_read)],
     "handlers.team:show": [Scene(scenes.anne_looks_at_the_team)],
+    "handlers.team:show_links": [Scene(scenes.anne_looks_at_the_links)],
+    "handlers.team:turn_links": [Scene(scenes.anne_turns_a_page_of_the_links)],
     "handlers.team:turn": [Scene(scenes.anne_turns_a_page_of_the_team)],
     "handlers.templates:drop": [Scene(scenes.anne_drops_a_template)],
     "handlers.templates:find": [Scene(scenes.anne_looks_for_a_template)],

@@ -84,7 +84,7 @@ async def link_for(seat: Seat, account: str = "Dr Hélène Roux") -> str:
     await seat.presses(await seat.sees("Titulaires : quel compte", kind=Principals), Principals, account)
     await seat.presses(await seat.sees("Titulaires", account, kind=InvitePrincipal), InvitePrincipal)
     seen = await seat.sees("Il sert une seule fois")
-    found = re.search(r"\?start=(\S+)", seen["text"])
+    found = re.search(r"https://t\.me/permanence_demo_bot\?start=(\S+)", seen["text"])
     assert found is not None
     return found[1]
 

@@ -273,7 +273,7 @@ class Screen:
 
     async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None: ...
 
-    def link(self, payload: str) -> str:
+    async def link(self, payload: str) -> str:
         return payload
 
     async def list_keys(self, position: str) -> list[str] | None:

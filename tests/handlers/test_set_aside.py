@@ -438,6 +438,17 @@ async def test_a_supervisor_says_whose_replies_are_read(stage: Stage) -> None:
     assert await lea.forges(screen, press) == "Votre rôle ne le permet pas. Demandez à une superviseuse."
 
 
+async def test_a_supervisor_finds_the_links_by_which_clients_come(stage: Stage) -> None:
+    lea, sophie = await stage.join("Léa"), await stage.join("Sophie", role=Role.SUPERVISOR, serves=[ROUX, BERNARD])
+    sophie.writes("/liens")
+    await sophie.sees(
+        "Dr Hélène Roux\nhttps://t.me/cabinet_bot?start=roux",
+        "Plomberie Bernard\nhttps://t.me/permanence_demo_bot?start=bernard",
+    )
+    lea.writes("/liens")
+    await lea.sees("Votre rôle ne le permet pas")
+
+
 def test_she_is_read_while_she_is_new_where_the_desk_says_so() -> None:
     def needs(secretary: Secretary, *, days: int = 0, approval: bool = False, later: int = 0) -> bool:
         account = msgspec.structs.replace(an_account(), approval=approval)

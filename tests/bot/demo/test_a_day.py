@@ -156,7 +156,7 @@ async def test_a_doctors_morning(page: Page, desk: DemoDesk) -> None:
     await marc.presses(VASSEUR.name, "Titulaires")
     await marc.presses("Nouveau lien", "Titulaires", VASSEUR.name)
     link = await (await marc.sees("Il sert une seule fois")).inner_text()
-    found = re.search(r"\?start=(\S+)", link)
+    found = re.search(r"https://t\.me/permanence_demo_bot\?start=(\S+)", link)
     assert found is not None
 
     await doctor.sit()

@@ -234,8 +234,7 @@ async def test_an_expired_press_is_no_error(telegram: Telegram, bot: TelegramBot
 
 
 async def test_the_link_opens_this_bot(telegram: Telegram, bot: TelegramBot) -> None:
-    assert await bot.learn_name() == "permanence_demo_bot"
-    assert bot.link("docteur-roux") == "https://t.me/permanence_demo_bot?start=docteur-roux"
+    assert await bot.link("docteur-roux") == "https://t.me/permanence_demo_bot?start=docteur-roux"
 
 
 # ---------------------------------------------------------------- files
