@@ -75,6 +75,9 @@ async def merge(
     for draft in [d for d in changes.replacements.values() if isinstance(d, Draft) and d.open_key]:
         author = await desk.store.get(Secretary, draft.author_id)
         changes += Changes(inserts=[outbox.preview_for(author, draft, unit.now, fresh=True)])
+    if stays.assignee_id not in (None, secretary.id):
+        holder = await desk.store.get(Secretary, stays.assignee_id or "")
+        changes += Changes(inserts=[outbox.card_for(holder, stays, unit.now, fresh=True)])
     for each in (gone, stays):
         card = outbox.card_for(secretary, each, unit.now, fresh=each is stays)
         changes += Changes(inserts=[card]) + await others_told(desk.store, each, secretary, unit)

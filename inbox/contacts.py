@@ -171,7 +171,12 @@ async def joined(store: Store, stays: Contact, gone: Contact) -> Changes:
         raise InvalidTransition("error.too_long_to_move", count=str(MOST_JOINED))
     note = " ".join(filter(None, (stays.note, gone.note)))[:LONGEST_CONTACT_NOTE]
     known = msgspec.structs.replace(
-        stays, note=note, language=stays.language or gone.language, barred_at=stays.barred_at or gone.barred_at
+        stays,
+        note=note,
+        language=stays.language or gone.language,
+        barred_at=stays.barred_at or gone.barred_at,
+        former_ids=(*stays.former_ids, gone.id, *gone.former_ids),
+        former_names=tuple(dict.fromkeys((*stays.former_names, gone.name, *gone.former_names))),
     )
     return Changes(
         replacements=[

@@ -192,9 +192,10 @@ def received(
             after,
             because=Because(key="because.reopened"),
             queued_at=now if after.assignee_id is None else None,
+            # What is only put off has its key still, or never had it: another conversation of that chat may.
             open_chat=open_chat_key(after.channel_id, after.chat_id, after.account_id)
-            if after.chat_id is not None
-            else None,
+            if after.chat_id is not None and conversation.status is Status.CLOSED
+            else after.open_chat,
         )
     return after, message
 

@@ -77,6 +77,11 @@ class Traces(NamedTuple):
         return frozenset(a.value for a in self.addresses if a.kind is AddressKind.MAIL)
 
     @property
+    def ids(self) -> frozenset[str]:
+        """By which they are and were known: contacts who were found to be one person had one each."""
+        return frozenset((self.contact.id, *self.contact.former_ids))
+
+    @property
     def chats(self) -> frozenset[int]:
         """Their Telegram chats."""
         return frozenset(a.chat_id for a in self.addresses if a.chat_id is not None)
@@ -84,7 +89,7 @@ class Traces(NamedTuple):
     def wrote(self, message: Message) -> bool:
         """Whether the message is theirs."""
         return message.direction is Direction.INBOUND and (
-            message.author_id == self.contact.id or message.author_address in self.mail
+            message.author_id in self.ids or message.author_address in self.mail
         )
 
     def first_wrote(self, message: Message) -> bool:
@@ -116,9 +121,9 @@ async def find_contacts(store: Store, named: str, account_id: AccountId | None) 
     if contact is not None:
         return [contact] if account_id in (None, contact.account_id) else []
     value = named.strip().lower()
-    kind = AddressKind.TELEGRAM if value.isdigit() else AddressKind.MAIL
-    if value.startswith("+"):
-        kind, value = AddressKind.PHONE, re.sub(r"[^+\d]", "", value)
+    kind = _kind_of(value)
+    if kind is AddressKind.PHONE:
+        value = re.sub(r"[^+\d]", "", value)
     found: list[Contact] = []
     for account in await store.list(ACCOUNTS, limit=MOST_ACCOUNTS):
         if account_id in (None, account.id):
@@ -169,14 +174,14 @@ async def unknown_again(store: Store, traces: Traces) -> Changes:
 async def _calls(store: Store, traces: Traces) -> list[Slip]:
     """The telephone messages of theirs that nobody passed on yet."""
     numbers = {a.value for a in traces.addresses if a.kind is AddressKind.PHONE}
+    names = {name.casefold() for name in (traces.contact.name, *traces.contact.former_names)}
     found: list[Slip] = []
     after = ""
     while page := await store.scan(Slip, after=after):
         found += [
             s
             for s in page
-            if s.account_id == traces.contact.account_id
-            and (s.number in numbers or s.caller.casefold() == traces.contact.name.casefold())
+            if s.account_id == traces.contact.account_id and (s.number in numbers or s.caller.casefold() in names)
         ]
         after = page[-1].id
     return found
@@ -262,7 +267,7 @@ async def erase_from(store: Store, key: DeskKey, traces: Traces, conversation: C
             case Draft() | Delivery():
                 return document.message_id in named
             case Event():
-                return document.actor == traces.contact.id or not named.isdisjoint(document.detail.values())
+                return document.actor in traces.ids or not named.isdisjoint(document.detail.values())
 
     changes = gone(
         key,
@@ -305,7 +310,24 @@ async def _heir(store: Store, traces: Traces, conversation: Conversation, found:
     inbound = (m for m in found.messages if m.direction is Direction.INBOUND)
     others = [m for m in inbound if not traces.wrote(m) and not traces.first_wrote(m)]
     known = await store.find_many(Contact, writers(others))
-    return next((ContactId(m.author_id) for m in others if m.author_id in known), None)
+    for message in others:
+        if message.author_id in known:
+            return ContactId(message.author_id)
+        # Whoever wrote was found to be somebody known by another name since.
+        address = await _address_of(store, conversation.account_id, message.author_address)
+        if address is not None:
+            return address.contact_id
+    return None
+
+
+async def _address_of(store: Store, account_id: AccountId, value: str) -> Address | None:
+    return await store.find_by(ADDRESS_BY_VALUE, account_id, _kind_of(value), value) if value else None
+
+
+def _kind_of(value: str) -> AddressKind:
+    if value.startswith("+"):
+        return AddressKind.PHONE
+    return AddressKind.TELEGRAM if value.isdigit() else AddressKind.MAIL
 
 
 async def _raw_blotted(store: Store, blots: Blots, messages: Iterable[Message]) -> dict[BlobId, Blob]:

@@ -151,7 +151,9 @@ async def match_chat(
     if current is not None:
         return Match(joins=current)
     for last in await store.list(CONVERSATIONS_OF_CONTACT, contact.id, descending=True, limit=20):
-        if last.channel_id == channel_id and last.merged_into is None:
+        # Who was known under two names may have two chats.
+        is_there = last.channel_id == channel_id and last.chat_id == envelope.sender.chat_id
+        if is_there and last.merged_into is None:
             recent = last.closed_at is None or now - last.closed_at < timedelta(days=account.reopen_days)
             return Match(joins=last) if recent else Match(relates_to=last)
     return Match()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from inbox.assignment import is_supervisor, require_serves
+from inbox.assignment import is_supervisor, may_serve, require_serves
 from inbox.conversations import event, subject_from_text
 from inbox.drafts import changed, find_open, open_key
 from inbox.errors import InvalidTransition
@@ -24,8 +24,10 @@ from inbox.model import (
     Direction,
     DraftState,
     Message,
+    Presence,
     Receipt,
     Secretary,
+    SecretaryId,
     Status,
     new_id,
 )
@@ -33,6 +35,7 @@ from inbox.outbox import last_unsettled_reply
 from inbox.set_aside import list_set_aside
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
+    CONVERSATION_IN_CHAT,
     DELIVERIES_OF_MESSAGE,
     DRAFT_OF_MESSAGE,
     DRAFTS_OF_CONVERSATION,
@@ -118,7 +121,6 @@ async def merged(store: Store, one: Conversation, other: Conversation, secretary
         )
         for n, message in enumerate(moving, start=1)
     ]
-    is_open = Status.CLOSED not in (stays.status, gone.status) or Status.OPEN in (stays.status, gone.status)
     after = msgspec.structs.replace(
         stays,
         message_count=stays.message_count + len(moved),
@@ -129,10 +131,9 @@ async def merged(store: Store, one: Conversation, other: Conversation, secretary
         priority=min(stays.priority, gone.priority),
         because=Because(key="because.merged", args={"number": str(gone.number), "name": secretary.name}),
     )
-    if is_open:
-        holder = stays.assignee_id if stays.status is not Status.CLOSED else None
-        holder = holder or (gone.assignee_id if gone.status is not Status.CLOSED else None)
-        waiting = [c.waiting_since_at for c in (stays, gone) if c.waiting_since_at is not None]
+    if (alive := [c for c in (stays, gone) if c.status is not Status.CLOSED]) != []:
+        waiting = min((c.waiting_since_at for c in alive if c.waiting_since_at is not None), default=None)
+        holder = await _holder(store, alive, is_waiting=waiting is not None)
         after = msgspec.structs.replace(
             after,
             status=Status.OPEN,
@@ -140,9 +141,9 @@ async def merged(store: Store, one: Conversation, other: Conversation, secretary
             snoozed_until_at=None,
             assignee_id=holder,
             assigned_at=(stays.assigned_at or gone.assigned_at or now) if holder else None,
-            queued_at=None if holder else (stays.queued_at or gone.queued_at or now),
-            waiting_since_at=min(waiting, default=None),
-            open_chat=open_chat_key(after.channel_id, after.chat_id, after.account_id) if after.chat_id else None,
+            queued_at=None if holder else (stays.queued_at or gone.queued_at or waiting or now),
+            waiting_since_at=waiting,
+            open_chat=await _open_chat(store, stays, gone),
         )
     emptied = msgspec.structs.replace(
         gone,
@@ -166,6 +167,27 @@ async def merged(store: Store, one: Conversation, other: Conversation, secretary
     changes += await _what_belongs(store, moved, stays.id)
     changes += await _drafts_moved(store, gone, stays, now)
     return Merged(after, emptied, changes)
+
+
+async def _holder(store: Store, alive: Sequence[Conversation], *, is_waiting: bool) -> SecretaryId | None:
+    """Who holds what two became: the first of their holders; of what waits for an answer, the first who is there."""
+    for holder_id in (c.assignee_id for c in alive):
+        if holder_id is None:
+            continue
+        presence = await store.find(Presence, holder_id)
+        holder = await store.get(Secretary, holder_id)
+        is_there = presence is not None and presence.on_duty and may_serve(holder, alive[0].account_id)
+        if is_there or not is_waiting:
+            return holder_id
+    return None
+
+
+async def _open_chat(store: Store, stays: Conversation, gone: Conversation) -> str | None:
+    """The chat's key, unless a third conversation of that chat has it."""
+    if stays.open_chat or gone.open_chat or stays.chat_id is None:
+        return stays.open_chat or gone.open_chat
+    key = open_chat_key(stays.channel_id, stays.chat_id, stays.account_id)
+    return None if await store.find_by(CONVERSATION_IN_CHAT, key) is not None else key
 
 
 async def _what_belongs(store: Store, messages: Sequence[Message], conversation_id: ConversationId) -> Changes:

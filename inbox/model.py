@@ -190,6 +190,9 @@ class Contact(Document, frozen=True, kw_only=True):
     """What whoever answers should know; nobody else ever sees it."""
     barred_at: datetime | None = None
     """Since when what they write rings nobody and waits for nobody; it is kept."""
+    former_ids: tuple[ContactId, ...] = ()
+    former_names: tuple[str, ...] = ()
+    """Of contacts who were found to be this person: what was noted under them is this person's."""
     created_at: datetime
 
 

@@ -55,7 +55,11 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     hours.Span: _fields(nothing="opens closes"),
     hours.Closure: _fields(nothing="first last"),
     model.Identity: _fields(desk="display_name from_address signature"),
-    model.Contact: _fields(client="name language note barred_at", nothing="id version account_id created_at"),
+    model.Contact: _fields(
+        client="name language note barred_at former_names",
+        pointer="former_ids",
+        nothing="id version account_id created_at",
+    ),
     model.Address: _fields(
         client="value chat_id blocked_at last_used_at",
         pointer="contact_id",

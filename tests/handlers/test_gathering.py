@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from handlers.callbacks import (
     Ask,
+    Close,
     Give,
     History,
     JoinContact,
+    Later,
     Menu,
     Merge,
     MoveTo,
@@ -25,7 +28,8 @@ from handlers.callbacks import (
     Take,
 )
 from inbox.erasure import erase
-from inbox.model import Contact, Role, Status
+from inbox.model import Contact, ConversationId, Role, Status, new_id
+from inbox.store.base import Changes
 from inbox.store.documents import ADDRESSES_OF_CONTACT, CONVERSATION_BY_NUMBER, MESSAGES_OF_CONVERSATION
 from tests.builders import BERNARD, KEY, ROUX
 from tests.handlers.stage import CABINET_TOKEN, Seat, Seen, Stage, labels
@@ -305,3 +309,82 @@ async def test_a_contacts_language_is_said_by_its_name_and_chosen(stage: Stage) 
     contact = await stage.desk.store.get(Contact, (await stage.conversation()).contact_id)
     assert contact.language == "en"
     assert (await stage.conversation()).status is Status.OPEN
+
+
+# ---------------------------------------------------------------- what a merge may not lose
+
+
+async def test_what_an_absent_colleague_held_goes_to_whoever_is_there_once_it_waits_again(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Mon premier mot")
+    lea.writes("Répondu.", to=await lea.sees("Mon premier mot", kind=Release))
+    await lea.presses(await lea.sees("Aperçu", kind=Send), Send)
+    await stage.quiet()
+    await lea.leaves_by_force()
+    ines = await stage.join("Inès")
+    sophie = await stage.join("Sophie", role=Role.SUPERVISOR, on_duty=False)
+    await stage.mail("Mon second mot", subject="Autre chose")
+    card = await ines.sees("Mon second mot", kind=Release)
+    press = Merge(conversation=(await stage.conversation(2)).id, number=1)
+    assert await sophie.forges(card, press) == "#2 est réunie dans #1."
+    await ines.sees("#1", "Mon premier mot", "Mon second mot")
+    assert await stage.holder(1) == "Inès"
+    assert await ines.holds() == 1
+
+
+async def test_what_was_put_off_is_not_buried_in_what_is_closed(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Mon premier mot")
+    card = await lea.sees("Mon premier mot", kind=Close)
+    await lea.presses(card, Close)
+    await stage.mail("Mon second mot", subject="Autre chose")
+    await lea.presses(await opened(lea, "Mon second mot", "Plus tard"), Later, "Demain")
+    await lea.sees("Mon second mot", "😴")
+    press = Merge(conversation=(await stage.conversation(2)).id, number=1)
+    await lea.forges(card, press)
+    await lea.sees("#1", "Mon premier mot", "Mon second mot", "Pour vous", kind=Release)
+    merged = await stage.conversation(1)
+    assert (merged.status, merged.snoozed_until_at) == (Status.OPEN, None)
+    assert merged.waiting_since_at is not None
+    assert await lea.holds() == 1
+
+
+async def test_one_person_with_two_chats_is_answered_in_the_one_they_write_in(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    nora, zoe = stage.client(501, "Nora"), stage.client(502, "Zoé")
+    for client, words in ((zoe, "Par l’un"), (nora, "Par l’autre")):
+        client.user.start("roux")
+        client.writes(words)
+        await lea.sees(words, kind=Release)
+    await lea.presses(await lea.sees("Par l’un", kind=Close), Close)
+    card = await lea.sees("Par l’autre", kind=Release)
+    press = JoinContact(conversation=(await stage.conversation(2)).id, number=1)
+    await lea.forges(card, press)
+    zoe.writes("Me revoici")
+    await lea.sees("#1", "Par l’un", "Me revoici")
+    assert await stage.said(2) == ["Par l’autre"]
+    assert (await stage.conversation(1)).chat_id != (await stage.conversation(2)).chat_id
+
+
+async def test_a_quote_of_what_is_put_off_beside_an_open_one_is_taken_in(stage: Stage) -> None:
+    """Two conversations of one chat are open where one was moved in: one of them has no key, and needs none."""
+    lea = await stage.join("Léa")
+    nora = stage.client()
+    nora.user.start("roux")
+    said = nora.writes("La première")
+    await lea.sees("La première", kind=Release)
+    await lea.presses(await opened(lea, "La première", "Plus tard"), Later, "Demain")
+    await lea.sees("La première", "😴")
+    first = await stage.conversation(1)
+    second = msgspec.structs.replace(
+        first, id=ConversationId(new_id()), version=0, number=2, status=Status.OPEN, snoozed_until_at=None,
+        assignee_id=None, queued_at=first.opened_at, waiting_since_at=None,
+    )  # fmt: skip
+    keyless = msgspec.structs.replace(first, open_chat=None)
+    await stage.store.commit(Changes(replacements=[keyless], inserts=[second]))
+    nora.writes("Et la première ?", to=said)
+    await lea.sees("#1", "La première", "Et la première ?", kind=Release)
+    await stage.quiet()
+    assert await stage.ledger_is_balanced()
+    assert (await stage.conversation(1)).open_chat is None
+    assert (await stage.conversation(2)).open_chat == first.open_chat
