@@ -161,9 +161,10 @@ class CallOff(CallbackData, prefix="off"):
 
 
 class AskApproval(CallbackData, prefix="appr"):
-    """Ask a supervisor to approve a draft."""
+    """Ask a supervisor to approve a draft; `seen` is how much of the conversation its preview showed."""
 
     draft: str
+    seen: int
 
 
 class Approve(CallbackData, prefix="ok"):

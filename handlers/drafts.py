@@ -286,7 +286,7 @@ async def put(
             text, origin = f"{existing.text}\n\n{text}", ""
     elif existing is not None:
         files = existing.attachments
-    if len(files) > MOST_FILES:
+    if words.files and len(files) > MOST_FILES:
         raise InvalidTransition("error.too_many_files", count=str(MOST_FILES))
     draft = written(existing, conversation, secretary, text, files, seen, origin or None, unit.now, set_as)
     if words.album is not None:
@@ -296,10 +296,16 @@ async def put(
     if any(is_awaited(file, conversation) for file in files):
         changes += Changes(inserts=[keep_for(secretary, draft, unit.now)])
     if existing is not None and existing.set_aside is not None:
-        because = Because(key="notice.set_back", args={"number": str(conversation.number)})
-        changes += Changes(inserts=[sentence_for(secretary, because, unit.now)])
+        changes += _set_back_by_her(secretary, conversation, unit)
         changes += await told_approvers(desk.store, existing, draft, unit.now)
     await unit.commit(changes, account_id=conversation.account_id, conversation_id=conversation.id)
+
+
+def _set_back_by_her(secretary: Secretary, conversation: Conversation, unit: Unit) -> Changes:
+    """Her change took a reply back that was ready and waited: she is told, and the card says so."""
+    because = Because(key="notice.set_back", args={"number": str(conversation.number)})
+    told = sentence_for(secretary, because, unit.now)
+    return Changes(inserts=[told, card_for(secretary, conversation, unit.now, fresh=False)])
 
 
 async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secretary, envelope: Envelope) -> None:
@@ -314,9 +320,17 @@ async def edit_words(message: Message, unit: Unit, desk: Desk, secretary: Secret
     known = {(file.media_type, file.size, file.kind) for file in draft.attachments}
     if any((file.media_type, file.size, file.kind) not in known for file in envelope.attachments):
         raise InvalidTransition("error.edit_files")
-    text = message.text or message.caption or ""
-    after = msgspec.structs.replace(changed(draft, unit.now), text=text, styles=set_in(message))
-    changes = Changes(replacements=[after], inserts=[preview_for(secretary, after, unit.now, fresh=False)])
+    said = message.text or message.caption or ""
+    text = await filled_in(said, conversation, unit, desk, secretary)
+    set_as = set_in(message) if text == said else ()
+    # Telegram calls it an edit as well when nothing of it changed that we use.
+    is_same = (text, set_as) == (draft.text, draft.styles)
+    after = draft if is_same else msgspec.structs.replace(changed(draft, unit.now), text=text, styles=set_as)
+    changes = Changes(inserts=[preview_for(secretary, after, unit.now, fresh=False)])
+    if not is_same:
+        changes += Changes(replacements=[after])
+        if draft.set_aside is not None:
+            changes += _set_back_by_her(secretary, conversation, unit)
     await unit.commit(
         changes + await told_approvers(desk.store, draft, after, unit.now),
         account_id=draft.account_id,
@@ -534,5 +548,10 @@ async def undo(
         raise InvalidTransition("error.too_late") from None
     changes += Changes(inserts=[card_for(secretary, conversation, unit.now, fresh=False)])
     changes += await told_approvers(desk.store, draft, changes.newest(draft), unit.now)
+    if draft.author_id != secretary.id:
+        author = await desk.store.get(Secretary, draft.author_id)
+        because = Because(key="notice.called_off", args={"number": str(conversation.number), "name": secretary.name})
+        told = sentence_for(author, because, unit.now)
+        changes += Changes(inserts=[told, card_for(author, conversation, unit.now, fresh=False)])
     await unit.commit(changes, account_id=draft.account_id, conversation_id=draft.conversation_id)
     unit.say(voice.say("toast.undone"))

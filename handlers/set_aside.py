@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import structlog
 from aiogram import F, Router
 from aiogram.types import CallbackQuery, Message
@@ -264,6 +265,9 @@ async def ask_approval(
 ) -> None:
     """A supervisor is to read it before it leaves."""
     draft, conversation = await _hers(desk, callback_data.draft, secretary)
+    # The preview she pressed showed her this much; nothing newer can be claimed seen.
+    seen = min(max(draft.seen_inbound, callback_data.seen), conversation.inbound_count)
+    draft = msgspec.structs.replace(draft, seen_inbound=seen)
     if await _is_refused(query, draft, conversation, unit, desk, secretary, voice):
         return
     await _put_aside(draft, conversation, None, unit, desk, secretary)
@@ -393,8 +397,10 @@ async def send_due(desk: Desk, lease: Lease | None = None) -> float | None:
 
 
 async def _moment_come(desk: Desk, draft: Draft, now: datetime) -> Changes:
-    conversation = await desk.store.get(Conversation, draft.conversation_id)
-    author = await desk.store.get(Secretary, draft.author_id)
+    conversation = await desk.store.find(Conversation, draft.conversation_id)
+    author = await desk.store.find(Secretary, draft.author_id)
+    if conversation is None or author is None:  # erased at this moment: nobody is left to write to, or for
+        return Changes(replacements=[changed(draft, now)])
     try:
         return await leaving(desk, draft, conversation, author, now, now, is_decided=True)
     except Stale as stale:

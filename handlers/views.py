@@ -719,8 +719,12 @@ def _preview_buttons(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
         off = _button(say("button.call_off"), callbacks.CallOff(draft=draft.id))
         return [[_button(say("button.send_now"), now), later], [off, drop]]
     edit = _button(say("button.edit"), callbacks.Edit(draft=draft.id))
-    ask = _button(say("button.ask_approval"), callbacks.AskApproval(draft=draft.id))
-    if stale:
+    ask = _button(
+        say("button.ask_anyway" if stale else "button.ask_approval"), callbacks.AskApproval(draft=draft.id, seen=seen)
+    )
+    if stale and facts.needs_approval:
+        first = [[ask], [edit, drop]]
+    elif stale:
         first = [[_button(say("button.send_anyway"), now)], [edit, drop]]
     elif facts.needs_approval:
         first = [[ask], [later, edit, drop]]

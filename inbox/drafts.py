@@ -299,7 +299,7 @@ async def undone(
     changes = await cancel_reply(store, message, now) + Changes(expectations=[conversation])
     newer = await find_open(store, draft.conversation_id, draft.author_id)
     author = secretary if secretary.id == draft.author_id else await store.get(Secretary, draft.author_id)
-    changes += _open_again(author, draft, message, newer, now, fresh=False)
+    changes += _open_again(author, draft, message, newer, now, fresh=author.id != secretary.id)
     return changes + Changes(inserts=[event("undone", conversation, now, actor=secretary)])
 
 

@@ -370,6 +370,38 @@ async def test_a_client_who_writes_meanwhile_ends_the_asking(stage: Stage) -> No
     assert stage.letters.sent == []
 
 
+async def test_what_came_meanwhile_is_read_and_it_is_asked_for_all_the_same(stage: Stage) -> None:
+    lea, sophie = await stage.join("Léa"), await stage.join("Sophie", role=Role.SUPERVISOR)
+    await reviewed(stage, lea)
+    first = await stage.mail()
+    await drafted(lea)
+    await stage.mail("Plutôt vendredi", answers=first)
+    preview = await lea.sees("Plutôt vendredi", "Oui, jeudi.", kind=AskApproval)
+    assert await lea.presses(preview, AskApproval, "J’ai lu") == "Une superviseuse va la relire."
+    await sophie.presses(await sophie.sees("Réponse de Léa à relire", "Plutôt vendredi", kind=Approve), Approve)
+    await stage.quiet()
+    assert len(stage.letters.sent) == 1
+
+
+async def test_an_edit_that_changes_nothing_leaves_its_moment_and_one_that_does_is_told(
+    stage: Stage, clock: Clock
+) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail()
+    mine = lea.writes("Oui, jeudi.", to=await lea.sees("Rendez-vous", kind=Release))
+    await lea.presses(await lea.sees("Aperçu", kind=PreviewMenu), PreviewMenu, "Plus tard")
+    await lea.presses(await lea.sees("Oui, jeudi.", kind=SendLater), SendLater, "Demain")
+    lea.user.edit_text(mine["message_id"], "Oui, jeudi.")
+    await stage.quiet()
+    assert (await the_draft(stage)).send_at is not None
+    lea.user.edit_text(mine["message_id"], "Oui, vendredi.")
+    await lea.sees("la réponse a changé, elle ne partira pas d’elle-même")
+    await lea.sees("Aperçu", "Oui, vendredi.", kind=Send)
+    clock.ahead = timedelta(days=2)
+    assert await send_due(stage.desk) is None
+    assert stage.letters.sent == []
+
+
 async def test_the_supervisor_takes_back_what_she_approved(tmp_path: Path) -> None:
     async with Stage(tmp_path / "slow.db", undo=timedelta(seconds=60)) as stage:
         lea, sophie = await stage.join("Léa"), await stage.join("Sophie", role=Role.SUPERVISOR)
@@ -377,6 +409,7 @@ async def test_the_supervisor_takes_back_what_she_approved(tmp_path: Path) -> No
         await lea.presses(await drafted(lea), AskApproval)
         await sophie.presses(await sophie.sees("à relire", kind=Approve), Approve)
         await sophie.presses(await sophie.sees("Réponse approuvée par Sophie", kind=Undo), Undo)
+        await lea.sees("✋ #1 : Sophie retient votre réponse")
         await lea.sees("Aperçu", "Oui, jeudi.", kind=Send)
         await sophie.sees("rien à relire")
         assert stage.letters.sent == []
