@@ -253,16 +253,21 @@ def test_a_very_long_original_is_quoted_in_part() -> None:
 )
 def test_an_answers_subject_has_one_prefix(subject: str, shown: str) -> None:
     assert answer_subject(subject) == shown
-    ours, parsed = both(reply(subject=subject))
+    ours, parsed = both(reply(subject=subject, answers=message()))
     assert parsed["Subject"] == shown
     assert ours.subject == shown
 
 
+def test_what_answers_nothing_has_no_prefix() -> None:
+    ours, parsed = both(reply(subject="Appel de Mme Durand"))
+    assert (ours.subject, parsed["Subject"]) == ("Appel de Mme Durand", "Appel de Mme Durand")
+
+
 def test_a_subject_that_is_too_long_for_large_servers_leaves_without_its_end() -> None:
-    shown = both(reply(subject="👩‍⚕️" * 60))[0].subject
+    shown = both(reply(subject="👩‍⚕️" * 60, answers=message()))[0].subject
     assert shown.endswith("…")
     assert f"Re: {'👩‍⚕️' * 60}".startswith(shown[:-1])
-    assert shown == dict(preview(reply(subject="👩‍⚕️" * 60)).headers)["preview.subject"]
+    assert shown == dict(preview(reply(subject="👩‍⚕️" * 60, answers=message())).headers)["preview.subject"]
 
 
 @pytest.mark.parametrize(
@@ -278,7 +283,7 @@ def test_a_subject_that_is_too_long_for_large_servers_leaves_without_its_end() -
     ],
 )
 def test_a_subject_of_any_kind_arrives_as_it_is(subject: str) -> None:
-    raw = octets(reply(subject=subject))
+    raw = octets(reply(subject=subject, answers=message()))
     assert read_mail(raw).subject == f"Re: {subject}"[:204]
     assert email.message_from_bytes(raw, policy=default)["Subject"] == f"Re: {subject}"[:204]
     assert longest_line(raw) <= 78
