@@ -14,12 +14,12 @@ from handlers.desk import Desk, Unit
 from handlers.drafts import addressed
 from handlers.views import Voice
 from inbox.addressees import copy_candidates, everyone, reply_candidates, with_copy
+from inbox.approval import told_approvers
 from inbox.drafts import changed, find_open, last_inbound, require_author, require_may_write, written
 from inbox.errors import InvalidTransition
 from inbox.model import Conversation, Draft, Secretary
 from inbox.model import Message as Said
 from inbox.outbox import preview_for
-from inbox.set_aside import told_approvers
 from inbox.store.base import Changes
 
 _ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:@\"\x00-\x20\x7f-\x9f]{1,64}@[^\s<>()\[\]\\,;:@\"\x00-\x20\x7f-\x9f]{1,253}")

@@ -44,7 +44,7 @@ from inbox.model import (
 )
 from inbox.notes import plain
 from inbox.store.base import Changes
-from inbox.store.documents import MESSAGES_OF_CONVERSATION, SHOWN_BY_MESSAGE
+from inbox.store.documents import ADDRESS_BY_VALUE, MESSAGES_OF_CONVERSATION, SHOWN_BY_MESSAGE
 from inbox.triage import placement_event
 
 
@@ -193,7 +193,7 @@ async def pass_on(
         unit.say(voice.say("error.draft_changed"), alert=True)
         return
     told = Voice(desk.texts, account.language, account.time_zone, unit.now)
-    passes_on = has_way(account) and not slip.ours
+    passes_on = has_way(account) and not slip.ours and not await _is_barred(slip, desk)
     conversation, changes = await _become(slip, account, told, unit, desk, passes_on=passes_on)
     conversation, placed = await _placed(slip, conversation, unit, desk, secretary, is_hers=passes_on or slip.ours)
     changes += placed + Changes(deletions=[slip]) + _shown(unit, secretary, notice)
@@ -217,6 +217,12 @@ async def pass_on(
     else:
         unit.say(voice.say("toast.call_kept", number=str(conversation.number)))
     await unit.commit(changes, account_id=account.id, conversation_id=conversation.id)
+
+
+async def _is_barred(slip: Slip, desk: Desk) -> bool:
+    """Whether somebody called whom the desk blocked: that is kept, and rings nobody."""
+    address = await desk.store.find_by(ADDRESS_BY_VALUE, slip.account_id, AddressKind.PHONE, slip.number)
+    return address is not None and (await desk.store.get(Contact, address.contact_id)).barred_at is not None
 
 
 async def _become(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-import msgspec
 from aiogram import Router
 from aiogram.types import CallbackQuery
 
@@ -15,16 +14,13 @@ from handlers.queue import others_told
 from handlers.views import Voice, is_sound, place_buttons
 from inbox import outbox
 from inbox.assignment import balance, is_supervisor, require_serves
-from inbox.contacts import know
 from inbox.conversations import closed, event
-from inbox.envelope import Sender
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.matching import open_chat_key
 from inbox.model import (
     UNSORTED,
     Account,
     Because,
-    Contact,
     Conversation,
     Delivery,
     FileForm,
@@ -33,12 +29,11 @@ from inbox.model import (
     Secretary,
     Status,
 )
+from inbox.moving import transferred
 from inbox.set_aside import list_set_aside
 from inbox.store.base import Changes
 from inbox.store.documents import (
-    ADDRESSES_OF_CONTACT,
     CONVERSATION_IN_CHAT,
-    MESSAGE_BY_EXTERNAL_ID,
     MESSAGES_OF_CONVERSATION,
 )
 from inbox.topics import find_topic
@@ -244,40 +239,12 @@ async def place(
     if callback_data.check != _check(places) or not 0 <= callback_data.position < len(places):
         raise InvalidTransition("error.list_changed")
     account = places[callback_data.position]
-    contact = await store.get(Contact, before.contact_id)
-    address = (await store.list(ADDRESSES_OF_CONTACT, contact.id, limit=1))[0]
-    sender = Sender(
-        kind=address.kind,
-        value=address.value,
-        name=contact.name,
-        language=contact.language,
-        chat_id=address.chat_id,
-    )
-    known = await know(store, account.id, before.channel_id, sender, unit.now, chosen=True)
-    moved = msgspec.structs.replace(
-        before,
-        account_id=account.id,
-        contact_id=known.contact.id,
-        open_chat=await free_open_chat(desk, before, account),
-    )
     messages = await _all_messages(desk, before)
-    for message in messages:
-        if await store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, message.external_id) is not None:
-            raise InvalidTransition("error.placed_already", account=account.name)
+    moved, transfer = await transferred(store, before, account, before.channel_id, messages, unit.now)
     placement = await desk.triage.place(moved, unit.now)
     after = placement.conversation
-    changes = known.changes + Changes(
-        replacements=[
-            after,
-            *(
-                msgspec.structs.replace(
-                    m,
-                    account_id=account.id,
-                    author_id=known.contact.id if m.author_id == contact.id else m.author_id,
-                )
-                for m in messages
-            ),
-        ],
+    changes = transfer + Changes(
+        replacements=[after],
         inserts=[
             event("placed", after, unit.now, actor=secretary, detail={"account": account.id}),
             placement_event(after, unit.now),

@@ -20,6 +20,7 @@ from handlers.filling import filled_in
 from handlers.views import Voice, choose_conversation
 from inbox import styles
 from inbox.addressees import sender_address
+from inbox.approval import told_approvers
 from inbox.assignment import require_serves
 from inbox.conversations import event
 from inbox.drafts import (
@@ -59,7 +60,7 @@ from inbox.model import (
 )
 from inbox.outbox import card_for, keep_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
 from inbox.reachable import require_reachable
-from inbox.set_aside import set_back, told_approvers
+from inbox.set_aside import set_back
 from inbox.store.base import Changes
 from inbox.store.documents import (
     CONVERSATIONS_HELD,
@@ -547,7 +548,6 @@ async def undo(
     except NotFound:
         raise InvalidTransition("error.too_late") from None
     changes += Changes(inserts=[card_for(secretary, conversation, unit.now, fresh=False)])
-    changes += await told_approvers(desk.store, draft, changes.newest(draft), unit.now)
     if draft.author_id != secretary.id:
         author = await desk.store.get(Secretary, draft.author_id)
         because = Because(key="notice.called_off", args={"number": str(conversation.number), "name": secretary.name})

@@ -44,6 +44,7 @@ from inbox.addressees import addressees, copy_candidates, everyone, reply_candid
 from inbox.answered import list_answers
 from inbox.approval import list_team, needs_approval
 from inbox.assignment import is_supervisor, list_present, may_serve, receivers
+from inbox.contacts import address_in
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
 from inbox.errors import Conflict, StoreUnavailable
@@ -1064,7 +1065,5 @@ def _chat_of(shown: Shown) -> int:
 
 
 def _address_shown(addresses: list[Address], conversation: Conversation) -> str:
-    if conversation.chat_id is not None or not addresses:
-        return ""
-    value = addresses[0].value
-    return "" if value.startswith("unknown:") else value
+    address = address_in(conversation, addresses) if conversation.chat_id is None else None
+    return "" if address is None or address.value.startswith("unknown:") else address.value

@@ -17,7 +17,7 @@ from handlers.drafts import is_outdated, leaving, message_key, refuse_for_now, s
 from handlers.menus import MOMENTS
 from handlers.views import Voice
 from inbox import outbox
-from inbox.approval import list_approvers, needs_approval, on_duty
+from inbox.approval import list_approvers, needs_approval, on_duty, told_approvers
 from inbox.assignment import is_supervisor, may_serve
 from inbox.conversations import event
 from inbox.drafts import changed, require_author
@@ -55,7 +55,6 @@ from inbox.set_aside import (
     require_ready,
     returned,
     scheduled,
-    told_approvers,
 )
 from inbox.store.base import Changes
 from inbox.store.documents import DRAFTS_SCHEDULED, SHOWN_BY_MESSAGE

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from inbox.assignment import is_supervisor, may_serve
-from inbox.model import Account, AccountId, Presence, Secretary, SecretaryId
-from inbox.store.base import Store
+from inbox.model import Account, AccountId, Draft, Presence, Secretary, SecretaryId
+from inbox.outbox import preview_for
+from inbox.store.base import Changes, Store
 from inbox.store.documents import SECRETARIES
 
 MOST_SECRETARIES = 10_000
@@ -49,3 +50,11 @@ async def on_duty(store: Store, approvers: list[Secretary]) -> list[Secretary]:
     """Those of them who are there; all of them where nobody is."""
     present = await store.find_many(Presence, [s.id for s in approvers])
     return [s for s in approvers if s.id in present and present[s.id].on_duty] or approvers
+
+
+async def told_approvers(store: Store, before: Draft, after: Draft, now: datetime) -> Changes:
+    """Whoever was asked sees, in place, what became of it."""
+    if before.asked_at is None and before.approved_by is None:
+        return Changes()
+    approvers = await list_approvers(store, after.account_id, after.author_id)
+    return Changes(inserts=[preview_for(each, after, now, fresh=False) for each in approvers])

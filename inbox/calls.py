@@ -15,8 +15,9 @@ import msgspec
 import phonenumbers
 
 from inbox.assignment import require_serves
+from inbox.contacts import kind_of
 from inbox.errors import InvalidTransition
-from inbox.model import PHONE, AccountId, Message, Secretary, Slip, SlipId, new_id
+from inbox.model import PHONE, AccountId, AddressKind, Message, Secretary, Slip, SlipId, new_id
 from inbox.moments import read_moment
 from inbox.notes import plain
 from inbox.store.base import Store
@@ -164,4 +165,4 @@ async def get_hers(store: Store, slip_id: str, secretary: Secretary) -> Slip:
 
 def is_call(message: Message) -> bool:
     """Whether somebody telephoned: a message was taken for them, or they spoke on an answering machine."""
-    return message.external_id.startswith(f"{PHONE}:") or message.author_address.startswith("+")
+    return message.external_id.startswith(f"{PHONE}:") or kind_of(message.author_address) is AddressKind.PHONE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,12 +13,14 @@ from inbox.envelope import Envelope, Sender
 from inbox.errors import InvalidTransition
 from inbox.matching import chat_message_id
 from inbox.model import (
+    PHONE,
     AccountId,
     Address,
     AddressKind,
     ChannelId,
     Contact,
     ContactId,
+    Conversation,
     Message,
     new_id,
 )
@@ -39,6 +43,26 @@ def spoken(language: str | None, otherwise: str) -> str:
     """The language to speak by itself to somebody: theirs (`fr`, `en-GB`) where the desk speaks it."""
     theirs = (language or "").partition("-")[0].lower()
     return theirs if theirs in LANGUAGES else otherwise
+
+
+_NUMBER = re.compile(r"\+\d+\Z", re.ASCII)
+
+
+def kind_of(value: str) -> AddressKind:
+    """What an address is an address of, by how it is written."""
+    if _NUMBER.match(value):
+        return AddressKind.PHONE
+    return AddressKind.TELEGRAM if value.isdecimal() else AddressKind.MAIL
+
+
+def address_in(conversation: Conversation, addresses: Sequence[Address]) -> Address | None:
+    """The address of its contact by which a conversation is held: a person found to be one with another has several."""
+    if conversation.chat_id is not None:
+        there = (a for a in addresses if a.kind is AddressKind.TELEGRAM and a.chat_id == conversation.chat_id)
+        return next(there, None)
+    wanted = AddressKind.PHONE if conversation.channel_id == PHONE else AddressKind.MAIL
+    of_kind = [a for a in addresses if a.kind is wanted]
+    return next((a for a in of_kind if a.value in conversation.participants), of_kind[0] if of_kind else None)
 
 
 class Known(NamedTuple):
@@ -124,10 +148,6 @@ def annotated(contact: Contact, note: str) -> Contact:
     if len(note) > LONGEST_CONTACT_NOTE:
         raise InvalidTransition("error.contact_note", count=str(LONGEST_CONTACT_NOTE))
     return msgspec.structs.replace(contact, note=note)
-
-
-LANGUAGES = ("fr", "en")
-"""What the desk speaks."""
 
 
 def speaking(contact: Contact, tongue: int) -> Contact:

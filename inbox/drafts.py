@@ -10,7 +10,7 @@ import msgspec
 from inbox import styles
 from inbox.addressees import addressees, sender_address
 from inbox.addressees import reply_recipients as reply_recipients
-from inbox.approval import needs_approval
+from inbox.approval import needs_approval, told_approvers
 from inbox.assignment import require_serves
 from inbox.conversations import event, joined_by
 from inbox.errors import FilesAwaited, InvalidTransition, Stale
@@ -300,6 +300,7 @@ async def undone(
     newer = await find_open(store, draft.conversation_id, draft.author_id)
     author = secretary if secretary.id == draft.author_id else await store.get(Secretary, draft.author_id)
     changes += _open_again(author, draft, message, newer, now, fresh=author.id != secretary.id)
+    changes += await _approvers_told(store, draft, newer, changes, now)
     return changes + Changes(inserts=[event("undone", conversation, now, actor=secretary)])
 
 
@@ -336,6 +337,12 @@ def _open_again(
     )
 
 
+async def _approvers_told(store: Store, draft: Draft, newer: Draft | None, changes: Changes, now: datetime) -> Changes:
+    """Whoever approved the one, or was asked about the other, sees that neither is what it was."""
+    told = await told_approvers(store, draft, changes.newest(draft), now)
+    return told + await told_approvers(store, newer, changes.newest(newer), now) if newer is not None else told
+
+
 async def hold_stale_replies(store: Store, conversation: Conversation, now: datetime) -> Changes:
     """Take back the replies that have not left and whose authors have not seen all the conversation received.
 
@@ -363,6 +370,7 @@ async def hold_stale_replies(store: Store, conversation: Conversation, now: date
             open_drafts[author.id] = await find_open(store, conversation.id, author.id)
         newer = open_drafts[author.id]
         changes += _open_again(author, draft, message, newer, now, fresh=True)
+        changes += await _approvers_told(store, draft, newer, changes, now)
         open_drafts[author.id] = changes.newest(newer or draft)
         changes += Changes(
             inserts=[

@@ -18,6 +18,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from inbox.blots import Blots
+from inbox.contacts import kind_of
 from inbox.conversations import bare_subject, subject_from_text
 from inbox.erasure import Belongings, Erasure, belongings, erase, gone, require_unused, without_raw, writers
 from inbox.model import (
@@ -121,9 +122,9 @@ async def find_contacts(store: Store, named: str, account_id: AccountId | None) 
     if contact is not None:
         return [contact] if account_id in (None, contact.account_id) else []
     value = named.strip().lower()
-    kind = _kind_of(value)
-    if kind is AddressKind.PHONE:
+    if value.startswith("+") and "@" not in value:
         value = re.sub(r"[^+\d]", "", value)
+    kind = kind_of(value)
     found: list[Contact] = []
     for account in await store.list(ACCOUNTS, limit=MOST_ACCOUNTS):
         if account_id in (None, account.id):
@@ -321,13 +322,7 @@ async def _heir(store: Store, traces: Traces, conversation: Conversation, found:
 
 
 async def _address_of(store: Store, account_id: AccountId, value: str) -> Address | None:
-    return await store.find_by(ADDRESS_BY_VALUE, account_id, _kind_of(value), value) if value else None
-
-
-def _kind_of(value: str) -> AddressKind:
-    if value.startswith("+"):
-        return AddressKind.PHONE
-    return AddressKind.TELEGRAM if value.isdigit() else AddressKind.MAIL
+    return await store.find_by(ADDRESS_BY_VALUE, account_id, kind_of(value), value) if value else None
 
 
 async def _raw_blotted(store: Store, blots: Blots, messages: Iterable[Message]) -> dict[BlobId, Blob]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from inbox.assignment import is_supervisor, may_serve, require_serves
-from inbox.contacts import know
+from inbox.contacts import address_in, know
 from inbox.conversations import event
 from inbox.drafts import changed
 from inbox.envelope import Sender
@@ -25,6 +25,7 @@ from inbox.model import (
     Contact,
     Conversation,
     DraftState,
+    Message,
     Secretary,
     Status,
 )
@@ -98,39 +99,10 @@ async def moved(
         raise InvalidTransition("error.closed")
     await require_still(store, before)
     channel_id = channel_there(before, account, own_account)
-    contact = await store.get(Contact, before.contact_id)
-    addresses = await store.list(ADDRESSES_OF_CONTACT, contact.id)
-    address = next((a for a in addresses if before.chat_id is None or a.chat_id == before.chat_id), addresses[0])
-    sender = Sender(
-        kind=address.kind, value=address.value, name=contact.name, language=contact.language, chat_id=address.chat_id
-    )
-    known = await know(store, account.id, channel_id, sender, now, chosen=True)
-    key = open_chat_key(channel_id, before.chat_id, account.id) if before.chat_id is not None else None
-    taken = await store.find_by(CONVERSATION_IN_CHAT, key) if key is not None else None
-    after = msgspec.structs.replace(
-        before,
-        account_id=account.id,
-        contact_id=known.contact.id,
-        channel_id=channel_id,
-        open_chat=None if taken is not None else key,
-        related_to=None,
-        related_number=None,
-    )
     messages = await messages_to_move(store, before)
-    for message in messages:
-        if await store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, message.external_id) is not None:
-            raise InvalidTransition("error.placed_already", account=account.name)
-    changes = known.changes + Changes(
-        replacements=[
-            msgspec.structs.replace(
-                m,
-                account_id=account.id,
-                author_id=known.contact.id if m.author_id == contact.id else m.author_id,
-            )
-            for m in messages
-        ],
-        inserts=[event("moved", after, now, actor=secretary, detail={"account": account.name})],
-    )
+    after, changes = await transferred(store, before, account, channel_id, messages, now)
+    after = msgspec.structs.replace(after, related_to=None, related_number=None)
+    changes += Changes(inserts=[event("moved", after, now, actor=secretary, detail={"account": account.name})])
     for draft in await store.list(DRAFTS_OF_CONVERSATION, before.id, limit=_MOST_DRAFTS):
         author = await store.get(Secretary, draft.author_id)
         there = msgspec.structs.replace(draft, account_id=account.id)
@@ -145,3 +117,51 @@ async def moved(
             because = Because(key="notice.moved_away", args={"number": str(before.number), "name": secretary.name})
             changes += Changes(inserts=[sentence_for(holder, because, now)])
     return after, changes
+
+
+async def transferred(
+    store: Store,
+    before: Conversation,
+    account: Account,
+    channel_id: ChannelId,
+    messages: Sequence[Message],
+    now: datetime,
+) -> tuple[Conversation, Changes]:
+    """The conversation as it stands in another account, and what changes besides it: its words, and who wrote.
+
+    They are known there by the address they wrote from, and where their words
+    in a chat go from now on is there.
+
+    Args:
+        messages: all that was said in it.
+
+    Raises:
+        InvalidTransition: the account has one of the messages already.
+    """
+    contact = await store.get(Contact, before.contact_id)
+    addresses = await store.list(ADDRESSES_OF_CONTACT, contact.id)
+    address = address_in(before, addresses) or addresses[0]
+    sender = Sender(
+        kind=address.kind, value=address.value, name=contact.name, language=contact.language, chat_id=address.chat_id
+    )
+    known = await know(store, account.id, channel_id, sender, now, chosen=True)
+    key = open_chat_key(channel_id, before.chat_id, account.id) if before.chat_id is not None else None
+    is_taken = key is not None and await store.find_by(CONVERSATION_IN_CHAT, key) is not None
+    for message in messages:
+        if await store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, message.external_id) is not None:
+            raise InvalidTransition("error.placed_already", account=account.name)
+    after = msgspec.structs.replace(
+        before,
+        account_id=account.id,
+        contact_id=known.contact.id,
+        channel_id=channel_id,
+        # That one stays the chat's where the contact has an open conversation there already.
+        open_chat=None if is_taken or before.status is Status.CLOSED else key,
+    )
+    theirs = [
+        msgspec.structs.replace(
+            m, account_id=account.id, author_id=known.contact.id if m.author_id == contact.id else m.author_id
+        )
+        for m in messages
+    ]
+    return after, known.changes + Changes(replacements=theirs)

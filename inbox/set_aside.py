@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from inbox.approval import list_approvers
+from inbox.approval import list_approvers, told_approvers
 from inbox.assignment import is_supervisor, may_serve
 from inbox.conversations import event
 from inbox.drafts import changed, require_author, require_may_write, require_sendable
@@ -42,8 +42,12 @@ async def list_set_aside(store: Store, conversation: Conversation) -> list[Draft
 
 async def list_asked(store: Store, supervisor: Secretary) -> list[Draft]:
     """What waits for the approval of somebody who answers for all, the oldest first."""
-    drafts = await store.list(DRAFTS_ASKED, limit=_MOST_ASKED)
-    return [d for d in drafts if may_serve(supervisor, d.account_id) and d.author_id != supervisor.id]
+    found: list[Draft] = []
+    last: Draft | None = None
+    while len(found) < _MOST_ASKED and (page := await store.list(DRAFTS_ASKED, after=last, limit=_MOST_ASKED)):
+        found += [d for d in page if may_serve(supervisor, d.account_id) and d.author_id != supervisor.id]
+        last = page[-1]
+    return found
 
 
 def require_ready(draft: Draft, conversation: Conversation, author: Secretary) -> None:
@@ -118,14 +122,6 @@ def returned(draft: Draft, supervisor: Secretary, word: str, now: datetime) -> D
         raise InvalidTransition("error.word", count=str(LONGEST_WORD))
     because = Because(key="because.returned", args={"name": supervisor.name, "word": word})
     return msgspec.structs.replace(changed(draft, now), returned=because)
-
-
-async def told_approvers(store: Store, before: Draft, after: Draft, now: datetime) -> Changes:
-    """Whoever was asked sees, in place, what became of it."""
-    if before.asked_at is None and before.approved_by is None:
-        return Changes()
-    approvers = await list_approvers(store, after.account_id, after.author_id)
-    return Changes(inserts=[preview_for(each, after, now, fresh=False) for each in approvers])
 
 
 async def set_back(

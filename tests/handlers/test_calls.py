@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from handlers.callbacks import CallFor, DropCall, KeepCall, MarkCall, PassOn, Release, Wake
+from handlers.callbacks import CallFor, DropCall, KeepCall, MarkCall, PassOn, Release, Send, Wake
 from handlers.timers import wake_due
-from inbox.model import AccountId, Priority, Status
+from inbox.model import AccountId, Contact, Priority, Status
+from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_BY_NUMBER
 from tests.builders import BERNARD, ROUX
 from tests.handlers.stage import Seat, Seen, Stage
@@ -197,3 +198,25 @@ async def test_the_wall_stands_before_telephone_messages(stage: Stage) -> None:
     ines.writes("/appel roux Mme Durand, 06 12 34 56 78")
     await ines.sees("Message téléphonique · ")
     assert ines.sees_nothing_of("Roux")
+
+
+async def test_whom_the_desk_blocked_is_kept_and_rings_nobody_when_they_call(stage: Stage) -> None:
+    told_by_mail(stage)
+    lea = await stage.join("Léa")
+    await lea.presses(await taken(lea), PassOn)
+    await stage.quiet()
+    contact = await stage.store.get(Contact, (await stage.conversation(1)).contact_id)
+    await stage.store.commit(Changes(replacements=[msgspec.structs.replace(contact, barred_at=contact.created_at)]))
+    assert await lea.presses(await taken(lea, "Mme Durand, 0612345678, encore moi"), PassOn) == "C’est la demande #2."
+    await stage.quiet()
+    assert len(stage.letters.sent) == 1
+    assert (await stage.conversation(2)).status is Status.CLOSED
+
+
+async def test_a_mail_address_that_begins_with_a_plus_is_no_call(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Bonjour", sender="Zoé <+zoe@example.net>")
+    lea.writes("Bonjour Zoé", to=await lea.sees("Bonjour", kind=Release))
+    await lea.presses(await lea.sees("Aperçu", kind=Send), Send)
+    await stage.quiet()
+    assert (await stage.conversation()).status is Status.OPEN

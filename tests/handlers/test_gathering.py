@@ -28,7 +28,7 @@ from handlers.callbacks import (
     Take,
 )
 from inbox.erasure import erase
-from inbox.model import Contact, ConversationId, Role, Status, new_id
+from inbox.model import AddressKind, Contact, ConversationId, Role, Status, new_id
 from inbox.store.base import Changes
 from inbox.store.documents import ADDRESSES_OF_CONTACT, CONVERSATION_BY_NUMBER, MESSAGES_OF_CONVERSATION
 from tests.builders import BERNARD, KEY, ROUX
@@ -238,6 +238,28 @@ async def test_a_request_moves_with_all_it_holds_and_the_wall_closes_behind_it(s
     await ines.presses(await ines.sees("Ma chaudière fuit", "Et ce n’est pas fini", kind=Menu), Menu, "⋯")
     await ines.presses(await ines.sees("Ma chaudière fuit", kind=History), History)
     await ines.sees("Historique de #1", "passée au compte Plomberie Bernard par Sophie")
+
+
+async def test_who_has_several_addresses_is_known_there_by_the_one_it_was_written_from(stage: Stage) -> None:
+    sophie = await stage.join("Sophie", role=Role.SUPERVISOR)
+    nora = stage.client()
+    nora.user.start("roux")
+    nora.writes("Par Telegram")
+    await sophie.sees("Par Telegram", kind=Release)
+    first = await stage.mail("Par mail")
+    card = await sophie.sees("Par mail", kind=Release)
+    # The one who stays was first known by Telegram.
+    await sophie.forges(card, JoinContact(conversation=(await stage.conversation(1)).id, number=2))
+    sophie.writes("/file")
+    await sophie.sees("#2", "Nora")
+    card = await opened(sophie, "Par mail", "Changer de compte")
+    assert "paul.martin@example.net" in str(card["text"])
+    await sophie.presses(card, MoveTo, "Bernard")
+    moved = await stage.conversation(2)
+    assert moved.account_id == BERNARD
+    (address,) = await stage.store.list(ADDRESSES_OF_CONTACT, moved.contact_id)
+    assert (address.kind, address.value) == (AddressKind.MAIL, "paul.martin@example.net")
+    assert first in [m.external_id for m in await stage.store.list(MESSAGES_OF_CONVERSATION, moved.id)]
 
 
 async def test_an_account_that_cannot_answer_there_does_not_get_it(stage: Stage) -> None:
