@@ -11,10 +11,18 @@ from collections.abc import Sequence
 
 from aiogram.filters.callback_data import CallbackData
 
+from inbox.model import Draft
+
 
 def check(shown: Sequence[str]) -> str:
     """Tells whether a list is still the one a button stands for a place of."""
     return hashlib.sha256("\n".join(shown).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def check_draft(draft: Draft) -> str:
+    """Tells whether a draft is still the one a preview shows; by no clock, and on a store that comes from a backup."""
+    files = [file.path for file in draft.attachments]
+    return check([draft.updated_at.isoformat(), draft.text, *files, "", *(draft.recipients or ()), "", *draft.copies])
 
 
 class Take(CallbackData, prefix="take"):
@@ -77,10 +85,11 @@ class PlaceIn(CallbackData, prefix="in"):
 
 
 class Send(CallbackData, prefix="send"):
-    """Send a draft; `seen` is how much of the conversation its preview showed."""
+    """Send a draft; `seen` is how much of the conversation its preview showed, `check` which words."""
 
     draft: str
     seen: int
+    check: str
 
 
 class Discard(CallbackData, prefix="drop"):
@@ -141,10 +150,11 @@ class PreviewMenu(CallbackData, prefix="pm"):
 
 
 class SendLater(CallbackData, prefix="slot"):
-    """Send a draft at one of the usual moments."""
+    """Send a draft at one of the usual moments; `check` is which words its preview showed."""
 
     draft: str
     until: str
+    check: str
 
 
 class AskAbout(CallbackData, prefix="aska"):
@@ -161,17 +171,18 @@ class CallOff(CallbackData, prefix="off"):
 
 
 class AskApproval(CallbackData, prefix="appr"):
-    """Ask a supervisor to approve a draft; `seen` is how much of the conversation its preview showed."""
+    """Ask a supervisor to approve a draft; `seen` and `check` as for Send."""
 
     draft: str
     seen: int
+    check: str
 
 
 class Approve(CallbackData, prefix="ok"):
-    """It may leave; `version` is the one that was read."""
+    """It may leave; `check` is which words were read."""
 
     draft: str
-    seen: int
+    check: str
 
 
 class Approvals(CallbackData, prefix="tobe"):

@@ -14,7 +14,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from channels.base import Channel, Parcel, Reply
 from handlers import callbacks
-from handlers.callbacks import Discard, DraftFor, Edit, Send, Undo
+from handlers.callbacks import Discard, DraftFor, Edit, Send, Undo, check_draft
 from handlers.desk import LARGE, Desk, Unit
 from handlers.filling import filled_in
 from handlers.views import Voice, choose_conversation
@@ -393,11 +393,8 @@ async def send(
     require_author(draft, secretary)
     conversation = await store.get(Conversation, draft.conversation_id)
     require_serves(secretary, conversation.account_id)
-    if await is_outdated(query, unit, desk, draft):
-        # What she read there is not what would leave.
-        newest = preview_for(secretary, draft, unit.now, fresh=False)
-        await unit.commit(Changes(inserts=[newest]), account_id=draft.account_id, conversation_id=draft.conversation_id)
-        unit.say(voice.say("error.draft_changed"), alert=True)
+    if callback_data.check != check_draft(draft):
+        await show_newest(draft, unit, secretary, voice)
         return
     # The preview she pressed showed her this much; nothing newer can be claimed seen.
     seen = min(max(draft.seen_inbound, callback_data.seen), conversation.inbound_count)
@@ -412,13 +409,11 @@ async def send(
     unit.say(voice.say("toast.sending", seconds=str(int(desk.undo.total_seconds()))))
 
 
-async def is_outdated(query: CallbackQuery, unit: Unit, desk: Desk, draft: Draft) -> bool:
-    """Whether the preview that was pressed shows other words than the draft holds."""
-    if query.message is None:
-        return False
-    key = message_key(unit.receipt.channel_id, query.message.chat.id, query.message.message_id)
-    shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
-    return shown is not None and (shown.current_key is None or shown.shown_at < draft.updated_at)
+async def show_newest(draft: Draft, unit: Unit, secretary: Secretary, voice: Voice) -> None:
+    """What she read where she pressed is not what would leave: she is shown what would."""
+    newest = preview_for(secretary, draft, unit.now, fresh=False)
+    await unit.commit(Changes(inserts=[newest]), account_id=draft.account_id, conversation_id=draft.conversation_id)
+    unit.say(voice.say("error.draft_changed"), alert=True)
 
 
 async def refuse_for_now(

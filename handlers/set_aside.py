@@ -11,9 +11,9 @@ import structlog
 from aiogram import F, Router
 from aiogram.types import CallbackQuery, Message
 
-from handlers.callbacks import Approvals, Approve, AskAbout, AskApproval, CallOff, PreviewMenu, SendLater
+from handlers.callbacks import Approvals, Approve, AskAbout, AskApproval, CallOff, PreviewMenu, SendLater, check_draft
 from handlers.desk import Desk, Unit
-from handlers.drafts import is_outdated, leaving, message_key, refuse_for_now, set_in
+from handlers.drafts import leaving, message_key, refuse_for_now, set_in, show_newest
 from handlers.menus import MOMENTS
 from handlers.views import Voice
 from inbox import outbox
@@ -119,7 +119,7 @@ async def send_later(
     if moment is None:
         raise NotFound
     draft, conversation = await _hers(desk, callback_data.draft, secretary)
-    if await _is_refused(query, draft, conversation, unit, desk, secretary, voice):
+    if await _is_refused(callback_data.check, draft, conversation, unit, secretary, voice):
         return
     await _put_aside(draft, conversation, moment, unit, desk, secretary)
     unit.say(voice.say("toast.scheduled", when=voice.when(moment)))
@@ -167,19 +167,15 @@ async def answer_moment(words: str, draft_id: DraftId, unit: Unit, desk: Desk, s
 
 
 async def _is_refused(
-    query: CallbackQuery,
-    draft: Draft,
-    conversation: Conversation,
-    unit: Unit,
-    desk: Desk,
-    secretary: Secretary,
-    voice: Voice,
+    said: str, draft: Draft, conversation: Conversation, unit: Unit, secretary: Secretary, voice: Voice
 ) -> bool:
-    """Whether what she pressed cannot be as she pressed it; she is told."""
-    if await is_outdated(query, unit, desk, draft):
-        newest = outbox.preview_for(secretary, draft, unit.now, fresh=False)
-        await _settle(unit, Changes(inserts=[newest]), draft)
-        unit.say(voice.say("error.draft_changed"), alert=True)
+    """Whether what she pressed cannot be as she pressed it; she is told.
+
+    Args:
+        said: which words the preview showed.
+    """
+    if said != check_draft(draft):
+        await show_newest(draft, unit, secretary, voice)
         return True
     try:
         require_ready(draft, conversation, secretary)
@@ -267,7 +263,7 @@ async def ask_approval(
     # The preview she pressed showed her this much; nothing newer can be claimed seen.
     seen = min(max(draft.seen_inbound, callback_data.seen), conversation.inbound_count)
     draft = msgspec.structs.replace(draft, seen_inbound=seen)
-    if await _is_refused(query, draft, conversation, unit, desk, secretary, voice):
+    if await _is_refused(callback_data.check, draft, conversation, unit, secretary, voice):
         return
     await _put_aside(draft, conversation, None, unit, desk, secretary)
     unit.say(voice.say("toast.approval_asked"))
@@ -279,10 +275,8 @@ async def approve(
     """It leaves, or waits for its moment: as it was read, or not at all."""
     before = await desk.store.get(Draft, callback_data.draft)
     require_asked(before, secretary)
-    if before.version != callback_data.seen:
-        newest = outbox.preview_for(secretary, before, unit.now, fresh=False)
-        await _settle(unit, Changes(inserts=[newest]), before)
-        unit.say(voice.say("error.draft_changed"), alert=True)
+    if callback_data.check != check_draft(before):
+        await show_newest(before, unit, secretary, voice)
         return
     conversation = await desk.store.get(Conversation, before.conversation_id)
     author = await desk.store.get(Secretary, before.author_id)

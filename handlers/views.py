@@ -713,14 +713,16 @@ def _preview_buttons(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
         return _moments(draft, voice)
     stale = facts.unseen_count > 0
     seen = facts.conversation.inbound_count if stale else draft.seen_inbound
+    said = callbacks.check_draft(draft)
     later = _button(say("button.send_later"), callbacks.PreviewMenu(draft=draft.id, page=LATER))
-    now = callbacks.Send(draft=draft.id, seen=seen)
+    now = callbacks.Send(draft=draft.id, seen=seen, check=said)
     if draft.send_at is not None:
         off = _button(say("button.call_off"), callbacks.CallOff(draft=draft.id))
         return [[_button(say("button.send_now"), now), later], [off, drop]]
     edit = _button(say("button.edit"), callbacks.Edit(draft=draft.id))
     ask = _button(
-        say("button.ask_anyway" if stale else "button.ask_approval"), callbacks.AskApproval(draft=draft.id, seen=seen)
+        say("button.ask_anyway" if stale else "button.ask_approval"),
+        callbacks.AskApproval(draft=draft.id, seen=seen, check=said),
     )
     if stale and facts.needs_approval:
         first = [[ask], [edit, drop]]
@@ -737,14 +739,16 @@ def _approval_buttons(draft: Draft, voice: Voice) -> list[list[Button]]:
     ok = voice.say("button.approve_later" if draft.wanted_at is not None else "button.approve")
     back = callbacks.AskAbout(draft=draft.id, purpose=Purpose.RETURN)
     return [
-        [_button(ok, callbacks.Approve(draft=draft.id, seen=draft.version))],
+        [_button(ok, callbacks.Approve(draft=draft.id, check=callbacks.check_draft(draft)))],
         [_button(voice.say("button.return"), back)],
     ]
 
 
 def _moments(draft: Draft, voice: Voice) -> list[list[Button]]:
+    said = callbacks.check_draft(draft)
     buttons = [
-        _button(voice.say(f"moment.{until}"), callbacks.SendLater(draft=draft.id, until=until)) for until in MOMENTS
+        _button(voice.say(f"moment.{until}"), callbacks.SendLater(draft=draft.id, until=until, check=said))
+        for until in MOMENTS
     ]
     asks = callbacks.AskAbout(draft=draft.id, purpose=Purpose.SCHEDULE)
     back = callbacks.PreviewMenu(draft=draft.id, page="")

@@ -322,7 +322,11 @@ async def test_a_secretary_of_other_accounts_finds_nothing_whatever_data_she_for
         Take(conversation="nothing"),
     ):
         assert await ines.forges(any_card, data) in (not_found, words_gone)
-    for forged in (Send(draft=draft.draft, seen=9), Undo(draft=draft.draft), Discard(draft=draft.draft)):
+    for forged in (
+        Send(draft=draft.draft, seen=9, check=draft.check),
+        Undo(draft=draft.draft),
+        Discard(draft=draft.draft),
+    ):
         assert await ines.forges(any_card, forged) == "Elle est entre les mains d’une collègue."
     for refused in (Place(conversation=conversation.id, page=0), PlaceIn(conversation="x", position=0, check="y")):
         assert "superviseuse" in await ines.forges(any_card, refused)

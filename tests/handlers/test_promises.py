@@ -708,7 +708,7 @@ class Desktop(RuleBasedStateMachine):
             conversation = await self.store.get(Conversation, draft.conversation_id)
             seen = conversation.inbound_count if flag else draft.seen_inbound
             author = await self.store.get(Secretary, draft.author_id)
-            press = self._press(author, callbacks.Send(draft=draft.id, seen=seen))
+            press = self._press(author, callbacks.Send(draft=draft.id, seen=seen, check=callbacks.check_draft(draft)))
             await self._updates(*([press] * (1 + pick % 2)))
         return bool(drafts)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from handlers.callbacks import check_draft
 from handlers.restored import settle_the_past
 from inbox.conversations import NUMBERS
 from inbox.model import (
@@ -127,6 +128,7 @@ async def test_everybody_is_told_and_shown_her_drafts_anew(past: Past, tmp_path:
         )
         draft = await store.get(Draft, past.draft.id)
         assert draft.updated_at == NOW, "a preview from before must not send it"
+        assert check_draft(draft) != check_draft(past.draft)
         assert (draft.send_at, draft.set_aside) == (None, None), "its moment may have come since, and it may have left"
         previews = [d.payload for d in await store.scan(Delivery) if isinstance(d.payload, PreviewNotice)]
         assert any(p.draft_id == draft.id and p.fresh for p in previews)

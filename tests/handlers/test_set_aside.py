@@ -27,10 +27,11 @@ from handlers.callbacks import (
     Send,
     SendLater,
     Undo,
+    check_draft,
 )
 from handlers.set_aside import send_due
 from inbox.approval import needs_approval
-from inbox.model import Draft, Role, Secretary
+from inbox.model import Draft, Role, Secretary, Shown
 from inbox.store.base import Changes
 from inbox.store.documents import DRAFTS_OF_CONVERSATION, SECRETARY_BY_TELEGRAM
 from tests.builders import BERNARD, NOW, ROUX, a_secretary, an_account
@@ -262,6 +263,19 @@ async def test_one_that_breaks_comes_back_and_keeps_no_other(
     assert len(stage.letters.sent) == 1
 
 
+async def test_a_preview_the_desk_does_not_remember_sends_what_it_shows_or_nothing(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail()
+    mine = lea.writes("Oui, jeudi.", to=await lea.sees("Rendez-vous", kind=Release))
+    old = dict(await lea.sees("Aperçu", "Oui, jeudi.", kind=Send))
+    lea.user.edit_text(mine["message_id"], "Non, vendredi.")
+    await lea.sees("Aperçu", "Non, vendredi.", kind=Send)
+    # As after a restore: what it showed her since is forgotten.
+    await stage.store.commit(Changes(deletions=await stage.store.scan(Shown)))
+    assert (await lea.presses(old, Send)).startswith("Ce brouillon a changé")
+    assert stage.letters.sent == []
+
+
 # ---------------------------------------------------------------- for approval
 
 
@@ -272,7 +286,7 @@ async def test_one_whose_replies_are_read_first_sends_nothing_alone(stage: Stage
     preview = await drafted(lea)
     assert not any("Envoyer" in label for label in labels(preview))
     draft = await the_draft(stage)
-    refused = await lea.forges(preview, Send(draft=draft.id, seen=1))
+    refused = await lea.forges(preview, Send(draft=draft.id, seen=1, check=check_draft(draft)))
     assert refused == "Cette réponse doit être relue : pressez « Faire relire »."
     await lea.presses(preview, AskApproval)
     await lea.sees("🖋 Réponse à relire", kind=CallOff)
@@ -436,7 +450,7 @@ async def test_the_wall_stands_before_whoever_approves(stage: Stage) -> None:
     await lea.presses(preview, AskApproval)
     asked = await sophie.sees("à relire", kind=Approve)
     draft = await the_draft(stage)
-    approve = Approve(draft=draft.id, seen=draft.version)
+    approve = Approve(draft=draft.id, check=check_draft(draft))
     assert await elsewhere.forges(asked, approve) == "Introuvable, ou hors de vos comptes."
     assert await lea.forges(preview, approve) == "Votre rôle ne le permet pas. Demandez à une superviseuse."
     assert elsewhere.sees_nothing_of("Oui, jeudi.")
@@ -449,7 +463,7 @@ async def test_nobody_approves_her_own_words(stage: Stage) -> None:
     await sophie.presses(await drafted(sophie), AskApproval)
     await claire.sees("Réponse de Sophie à relire", kind=Approve)
     draft = await the_draft(stage)
-    approve = Approve(draft=draft.id, seen=draft.version)
+    approve = Approve(draft=draft.id, check=check_draft(draft))
     assert await sophie.forges(await sophie.sees("à relire", kind=CallOff), approve) != "Approuvée."
 
 

@@ -579,7 +579,10 @@ def test_a_preview_shows_the_reply_as_its_reader_will_see_it() -> None:
         "Secrétariat"
     )
     assert labels(screen) == [["📤 Envoyer"], ["📅 Plus tard…", "🖋 Faire relire"], ["✏ Modifier", "🗑 Supprimer"]]
-    assert screen.keyboard[0][0].data == callbacks.Send(draft=facts.draft.id, seen=4).pack()
+    assert (
+        screen.keyboard[0][0].data
+        == callbacks.Send(draft=facts.draft.id, seen=4, check=callbacks.check_draft(facts.draft)).pack()
+    )
     assert views.preview(facts, EN).text.startswith("Preview of your reply · #7\nFrom: Dr Roux")
 
 
@@ -589,7 +592,10 @@ def test_a_preview_puts_what_arrived_since_above_and_sends_only_knowing_it() -> 
     screen = views.preview(facts, FR)
     assert "⚠ Arrivé depuis que vous avez écrit :\n💬 Paul\nNon, vendredi !\nDe :" in screen.text
     assert labels(screen)[0] == ["📤 J’ai lu, envoyer quand même"]
-    assert screen.keyboard[0][0].data == callbacks.Send(draft=facts.draft.id, seen=4).pack()
+    assert (
+        screen.keyboard[0][0].data
+        == callbacks.Send(draft=facts.draft.id, seen=4, check=callbacks.check_draft(facts.draft)).pack()
+    )
 
 
 def test_a_sent_preview_says_what_became_of_it_and_can_be_undone_while_it_can() -> None:
