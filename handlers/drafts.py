@@ -274,10 +274,28 @@ async def put(
 ) -> None:
     """The words in her draft: in place of what it said, or after it; files always join those that are there."""
     existing = await find_open(desk.store, conversation.id, secretary.id)
+    if existing is not None and words.source in existing.sources:  # a button pressed twice
+        changes = Changes(inserts=[preview_for(secretary, existing, unit.now, fresh=False)])
+    else:
+        changes = await _written_down(existing, conversation, words, seen, unit, desk, secretary, replaces=replaces)
+    await unit.commit(changes, account_id=conversation.account_id, conversation_id=conversation.id)
+
+
+async def _written_down(
+    existing: Draft | None,
+    conversation: Conversation,
+    words: Words,
+    seen: int,
+    unit: Unit,
+    desk: Desk,
+    secretary: Secretary,
+    *,
+    replaces: bool,
+) -> Changes:
     text = await filled_in(words.text, conversation, unit, desk, secretary)
     files, origin, set_as = words.files, words.source, words.styles if text == words.text else ()
     further = existing is not None and words.album is not None and existing.album_key == words.album
-    if existing is not None and existing.source_key != words.source:  # else a button pressed twice
+    if existing is not None:
         files = (*existing.attachments, *files)
         if words.files and not text:
             text, origin, set_as = existing.text, existing.source_key or "", existing.styles
@@ -285,13 +303,12 @@ async def put(
             # Two messages make this draft: an edit of one must not stand for both.
             set_as = styles.joined(existing.text, existing.styles, text, set_as)
             text, origin = f"{existing.text}\n\n{text}", ""
-    elif existing is not None:
-        files = existing.attachments
     if words.files and len(files) > MOST_FILES:
         raise InvalidTransition("error.too_many_files", count=str(MOST_FILES))
     draft = written(existing, conversation, secretary, text, files, seen, origin or None, unit.now, set_as)
-    if words.album is not None:
-        draft = msgspec.structs.replace(draft, album_key=words.album)
+    draft = msgspec.structs.replace(
+        draft, sources=(*draft.sources, words.source), album_key=words.album or draft.album_key
+    )
     changes = Changes(replacements=[draft]) if existing else Changes(inserts=[draft])
     changes += Changes(inserts=[preview_for(secretary, draft, unit.now, fresh=not further)])
     if any(is_awaited(file, conversation) for file in files):
@@ -299,7 +316,7 @@ async def put(
     if existing is not None and existing.set_aside is not None:
         changes += _set_back_by_her(secretary, conversation, unit)
         changes += await told_approvers(desk.store, existing, draft, unit.now)
-    await unit.commit(changes, account_id=conversation.account_id, conversation_id=conversation.id)
+    return changes
 
 
 def _set_back_by_her(secretary: Secretary, conversation: Conversation, unit: Unit) -> Changes:

@@ -328,6 +328,7 @@ def _open_again(
         recipients=newer.recipients or draft.recipients,
         copies=tuple(dict.fromkeys((*draft.copies, *newer.copies))),
         source_key=None,
+        sources=(*draft.sources, *newer.sources),
     )
     gone = msgspec.structs.replace(again, state=DraftState.DISCARDED, open_key=None)
     return Changes(

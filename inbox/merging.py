@@ -227,6 +227,7 @@ async def _drafts_moved(store: Store, gone: Conversation, stays: Conversation, n
             styles=joined(there.text, there.styles, draft.text, draft.styles),
             attachments=(*there.attachments, *draft.attachments),
             source_key=None,
+            sources=(*there.sources, *draft.sources),
         )
         left = msgspec.structs.replace(changed(draft, now), state=DraftState.DISCARDED, open_key=None, attachments=())
         changes += Changes(replacements=[longer, left])

@@ -526,6 +526,8 @@ class Draft(Document, frozen=True, kw_only=True):
     """`conversation:author` while open; unique, so she has one draft a conversation."""
     source_key: str | None = None
     """`chat:message` of the message she wrote it in: editing that edits the draft."""
+    sources: tuple[str, ...] = ()
+    """Every message or press whose words are in it: none of them joins it twice."""
     album_key: str | None = None
     """`channel:chat:album` of the last album in it: Telegram hands over an album file by file."""
     message_id: MessageId | None = None

@@ -120,7 +120,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Draft: _fields(
         client="text recipients copies",
         pointer="conversation_id message_id open_key set_aside",
-        desk="author_id source_key album_key approved_by",
+        desk="author_id source_key sources album_key approved_by",
         parts="styles attachments returned",
         nothing="id version account_id seen_inbound state send_at asked_at wanted_at created_at updated_at",
     ),

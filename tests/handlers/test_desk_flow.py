@@ -610,6 +610,14 @@ async def test_words_that_reply_to_nothing_are_for_the_one_request_that_waits_or
     await lea.presses(question, callbacks.DraftFor, "Second")
     preview = await lea.sees("Aperçu", "Second", "Pour qui ?")
     assert preview["text"].count("Pour qui ?") == 1, "pressed twice, written once"
+    lea.writes("Et encore ?")
+    await slow.quiet()
+    question = await lea.sees("Pour quelle demande ?", kind=callbacks.DraftFor)
+    for _ in range(2):
+        await lea.presses(question, callbacks.DraftFor, "Second")
+    await slow.quiet()
+    preview = await lea.sees("Aperçu", "Second", "Pour qui ?\n\nEt encore ?")
+    assert preview["text"].count("Et encore ?") == 1, "nor joined twice to what was there"
 
 
 async def test_unknown_commands_are_refused_at_once(stage: Stage) -> None:
