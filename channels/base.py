@@ -130,7 +130,7 @@ class ChatFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Suggestion:
     """Something somebody looked for by typing in a chat: a press on it sends its text there, in their name."""
 
     id: str
@@ -338,6 +338,6 @@ class Chat(Channel, Protocol):
         """
         ...
 
-    async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None:
+    async def answer_search(self, inline_query_id: str, found: Sequence[Suggestion]) -> None:
         """Show somebody what they look for by typing. One that expired is not an error."""
         ...

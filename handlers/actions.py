@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from aiogram import F, Router
@@ -18,20 +17,20 @@ from handlers.conversations import free_open_chat
 from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
 from handlers.gathering import ask_join, ask_merge
-from handlers.menus import MOMENTS
+from handlers.menus import usual_moment
 from handlers.queue import others_told
 from handlers.set_aside import answer_moment, answer_return
 from handlers.views import Voice
 from inbox import outbox
 from inbox.assignment import (
     balance,
+    get_served,
     handed_over,
     is_supervisor,
     list_present,
     may_serve,
     receivers,
     require_holds,
-    require_serves,
 )
 from inbox.contacts import annotated, barred, renamed
 from inbox.conversations import event, reopened
@@ -89,12 +88,6 @@ async def _settle(
     await unit.commit(changes, account_id=after.account_id, conversation_id=after.id)
 
 
-async def _conversation(desk: Desk, conversation_id: str, secretary: Secretary) -> Conversation:
-    conversation = await desk.store.get(Conversation, conversation_id)
-    require_serves(secretary, conversation.account_id)
-    return conversation
-
-
 async def _show(unit: Unit, secretary: Secretary, conversation: Conversation, payload: Payload) -> None:
     """Commit that something is to be shown, and nothing else."""
     shown = _notice(unit, secretary, conversation, payload)
@@ -105,20 +98,13 @@ Payload = CardNotice | QuestionNotice | HistoryNotice | ContactNotice
 
 
 def _notice(unit: Unit, secretary: Secretary, conversation: Conversation, payload: Payload) -> Changes:
-    shown = outbox.notice(
-        payload,
-        secretary.channel_id,
-        secretary.chat_id,
-        unit.now,
-        account_id=conversation.account_id,
-        conversation_id=conversation.id,
-    )
+    shown = outbox.shown_to(secretary, payload, unit.now, about=conversation)
     return Changes(inserts=[shown])
 
 
 async def open_menu(query: CallbackQuery, callback_data: Menu, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """The card with another set of buttons."""
-    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    conversation = await get_served(desk.store, callback_data.conversation, secretary)
     card = CardNotice(
         secretary_id=secretary.id, conversation_id=conversation.id, fresh=False, menu=callback_data.page[:10]
     )
@@ -129,7 +115,7 @@ async def show_history(
     query: CallbackQuery, callback_data: History, unit: Unit, desk: Desk, secretary: Secretary
 ) -> None:
     """What happened to it, line by line."""
-    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    conversation = await get_served(desk.store, callback_data.conversation, secretary)
     payload = HistoryNotice(secretary_id=secretary.id, conversation_id=conversation.id)
     await _show(unit, secretary, conversation, payload)
 
@@ -138,7 +124,7 @@ async def show_contact(
     query: CallbackQuery, callback_data: Person, unit: Unit, desk: Desk, secretary: Secretary
 ) -> None:
     """Who its contact is, by which addresses, and what else there was with them."""
-    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    conversation = await get_served(desk.store, callback_data.conversation, secretary)
     await _show(
         unit, secretary, conversation, ContactNotice(secretary_id=secretary.id, conversation_id=conversation.id)
     )
@@ -148,7 +134,7 @@ async def bar(
     query: CallbackQuery, callback_data: Bar, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """What the contact writes from now on is kept, and rings nobody; or again it does."""
-    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    conversation = await get_served(desk.store, callback_data.conversation, secretary)
     if conversation.assignee_id != secretary.id and not is_supervisor(secretary):
         raise NotAllowed
     before = await desk.store.get(Contact, conversation.contact_id)
@@ -166,7 +152,7 @@ async def bar(
 
 async def ask(query: CallbackQuery, callback_data: Ask, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """Ask for the words of a note, for tags or for a moment: whatever she replies to the question is the answer."""
-    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    conversation = await get_served(desk.store, callback_data.conversation, secretary)
     if callback_data.purpose not in list(Purpose) or callback_data.purpose in _ASKED_ELSEWHERE:
         raise NotFound
     purpose = Purpose(callback_data.purpose)
@@ -200,7 +186,7 @@ async def answers_a_question(message: Message, unit: Unit, desk: Desk) -> dict[s
 async def answer(message: Message, unit: Unit, desk: Desk, secretary: Secretary, question: Shown) -> None:
     """What she was asked for."""
     words = message.text or ""
-    before = await _conversation(desk, question.conversation_id or "", secretary)
+    before = await get_served(desk.store, question.conversation_id or "", secretary)
     match question.purpose:
         case Purpose.NOTE:
             await _note(before, words, unit, desk, secretary)
@@ -219,7 +205,7 @@ async def answer(message: Message, unit: Unit, desk: Desk, secretary: Secretary,
         case Purpose.CONTACT_NAME | Purpose.CONTACT_NOTE:
             await _describe(before, words, unit, desk, secretary, question.purpose)
         case _:
-            moment = read_moment(words, unit.now.astimezone(ZoneInfo(desk.time_zone)))
+            moment = read_moment(words, desk.local(unit.now))
             if moment is None:
                 raise InvalidTransition("error.moment_unclear")
             await _put_off(before, moment, unit, desk, secretary)
@@ -270,11 +256,8 @@ async def put_off(
     query: CallbackQuery, callback_data: Later, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """Until one of the usual moments."""
-    words = MOMENTS.get(callback_data.until)
-    moment = read_moment(words, unit.now.astimezone(ZoneInfo(desk.time_zone))) if words is not None else None
-    if moment is None:
-        raise NotFound
-    before = await _conversation(desk, callback_data.conversation, secretary)
+    moment = usual_moment(callback_data.until, desk.local(unit.now))
+    before = await get_served(desk.store, callback_data.conversation, secretary)
     await _put_off(before, moment, unit, desk, secretary)
     unit.say(voice.say("toast.snoozed", when=voice.when(moment)))
 
@@ -287,7 +270,7 @@ async def _put_off(before: Conversation, moment: datetime, unit: Unit, desk: Des
 
 async def wake(query: CallbackQuery, callback_data: Wake, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """Back before its moment."""
-    before = await _conversation(desk, callback_data.conversation, secretary)
+    before = await get_served(desk.store, callback_data.conversation, secretary)
     require_holds(before, secretary)
     if before.status is not Status.SNOOZED:
         raise InvalidTransition("error.not_snoozed")
@@ -303,7 +286,7 @@ async def prioritise(
     query: CallbackQuery, callback_data: Prioritise, unit: Unit, desk: Desk, secretary: Secretary
 ) -> None:
     """How soon its turn comes."""
-    before = await _conversation(desk, callback_data.conversation, secretary)
+    before = await get_served(desk.store, callback_data.conversation, secretary)
     if before.status is Status.CLOSED:
         raise InvalidTransition("error.closed")
     if callback_data.level not in list(Priority):
@@ -317,7 +300,7 @@ async def give(
     query: CallbackQuery, callback_data: Give, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """Into a colleague's hands; then a word for her is asked for, which may be left out."""
-    before = await _conversation(desk, callback_data.conversation, secretary)
+    before = await get_served(desk.store, callback_data.conversation, secretary)
     colleagues = receivers(await list_present(desk.store, before.account_id), before)
     if callback_data.check != check([c.secretary.id for c in colleagues]) or not (
         0 <= callback_data.position < len(colleagues)
@@ -346,7 +329,7 @@ async def reopen(
     query: CallbackQuery, callback_data: Reopen, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """A closed conversation is hers, if she is there."""
-    before = await _conversation(desk, callback_data.conversation, secretary)
+    before = await get_served(desk.store, callback_data.conversation, secretary)
     presence = await desk.store.get(Presence, secretary.id)
     account = desk.accounts.get(before.account_id)
     if account is None:

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 
 from aiogram.filters.callback_data import CallbackData
 
-from inbox.model import Draft
+from inbox.model import Button, Draft
+
+
+def button(text: str, data: CallbackData) -> Button:
+    """One button of a screen."""
+    return Button(text=text, data=data.pack())
 
 
 def check(shown: Sequence[str]) -> str:
@@ -302,16 +307,11 @@ class DropTemplate(CallbackData, prefix="dtpl"):
 
 
 class Calls(CallbackData, prefix="calls"):
-    """Show a page of the accounts a call can be for."""
-
-    page: int
-
-
-class CallFor(CallbackData, prefix="call"):
-    """It was for the account at this position of the list; `check` tells a list that has changed since."""
+    """A call was for the account at this position of the list; -1: show a page of the accounts it can be for."""
 
     position: int
     check: str
+    page: int
 
 
 class MarkCall(CallbackData, prefix="mark"):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
-from handlers.callbacks import CallFor, Calls, DropCall, KeepCall, MarkCall, PassOn, TellAccount, check
+from handlers.callbacks import Calls, DropCall, KeepCall, MarkCall, PassOn, TellAccount, check
 from handlers.desk import Desk, Unit
 from handlers.drafts import leaving, message_key
 from handlers.slips import slip_subject, slip_text
@@ -27,6 +26,7 @@ from inbox.model import (
     PHONE,
     UNSORTED,
     Account,
+    AccountId,
     AddressKind,
     Because,
     CallsNotice,
@@ -52,8 +52,7 @@ def build_router() -> Router:
     """/appel, its buttons, and the words of a call. Include it before drafts, which take every other message."""
     router = Router(name="calls")
     router.message.register(take_call, Command("appel", "call"))
-    router.callback_query.register(turn, Calls.filter())
-    router.callback_query.register(choose, CallFor.filter())
+    router.callback_query.register(choose, Calls.filter())
     router.callback_query.register(mark, MarkCall.filter())
     router.callback_query.register(keep, KeepCall.filter())
     router.callback_query.register(drop, DropCall.filter())
@@ -75,7 +74,17 @@ def has_way(account: Account) -> bool:
 
 
 def _shown(unit: Unit, secretary: Secretary, payload: SlipNotice | CallsNotice) -> Changes:
-    return Changes(inserts=[outbox.notice(payload, secretary.channel_id, secretary.chat_id, unit.now)])
+    return Changes(inserts=[outbox.shown_to(secretary, payload, unit.now)])
+
+
+async def _settle(
+    unit: Unit,
+    secretary: Secretary,
+    changes: Changes,
+    payload: SlipNotice | CallsNotice,
+    account_id: AccountId | None,
+) -> None:
+    await unit.commit(changes + _shown(unit, secretary, payload), account_id=account_id)
 
 
 def _pressed(query: CallbackQuery) -> int | None:
@@ -93,13 +102,13 @@ async def take_call(message: Message, command: CommandObject, unit: Unit, desk: 
     if account is None:
         if words:
             raise InvalidTransition("error.call_account", name=words.split()[0][:30])
-        await unit.commit(_shown(unit, secretary, CallsNotice(secretary_id=secretary.id)))
+        await _settle(unit, secretary, Changes(), CallsNotice(secretary_id=secretary.id), None)
         return
     slip = begun(account.id, secretary, unit.now)
     if words:
         slip = _filled(slip, words, unit, desk)
     notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id)
-    await unit.commit(Changes(inserts=[slip]) + _shown(unit, secretary, notice), account_id=account.id)
+    await _settle(unit, secretary, Changes(inserts=[slip]), notice, account.id)
 
 
 def _named(accounts: list[Account], words: str) -> tuple[Account | None, str]:
@@ -111,25 +120,22 @@ def _named(accounts: list[Account], words: str) -> tuple[Account | None, str]:
 
 
 def _filled(slip: Slip, words: str, unit: Unit, desk: Desk) -> Slip:
-    local = unit.now.astimezone(ZoneInfo(desk.time_zone))
-    return filled_out(slip, words, read_call(words, desk.country, local), unit.now)
+    return filled_out(slip, words, read_call(words, desk.country, desk.local(unit.now)), unit.now)
 
 
-async def turn(query: CallbackQuery, callback_data: Calls, unit: Unit, secretary: Secretary) -> None:
-    """Another page of accounts, in place."""
-    page = max(0, min(callback_data.page, 999))
-    await unit.commit(_shown(unit, secretary, CallsNotice(secretary_id=secretary.id, page=page, edits=_pressed(query))))
-
-
-async def choose(query: CallbackQuery, callback_data: CallFor, unit: Unit, desk: Desk, secretary: Secretary) -> None:
-    """The account the call was for; then its words are asked for."""
+async def choose(query: CallbackQuery, callback_data: Calls, unit: Unit, desk: Desk, secretary: Secretary) -> None:
+    """The account the call was for, whose words are asked for then; or another page of accounts, in place."""
+    if callback_data.position == -1:
+        page = max(0, min(callback_data.page, 999))
+        turned = CallsNotice(secretary_id=secretary.id, page=page, edits=_pressed(query))
+        await _settle(unit, secretary, Changes(), turned, None)
+        return
     accounts = answered_accounts(desk, secretary)
     if callback_data.check != check([a.id for a in accounts]) or not 0 <= callback_data.position < len(accounts):
         raise InvalidTransition("error.list_changed")
-    account = accounts[callback_data.position]
-    slip = begun(account.id, secretary, unit.now)
+    slip = begun(accounts[callback_data.position].id, secretary, unit.now)
     notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id)
-    await unit.commit(Changes(inserts=[slip]) + _shown(unit, secretary, notice), account_id=account.id)
+    await _settle(unit, secretary, Changes(inserts=[slip]), notice, slip.account_id)
 
 
 async def answers_a_slip(message: Message, unit: Unit, desk: Desk) -> dict[str, Any] | bool:
@@ -146,7 +152,7 @@ async def write(message: Message, unit: Unit, desk: Desk, secretary: Secretary, 
     slip = await get_hers(desk.store, slip_id, secretary)
     slip = _filled(slip, message.text or "", unit, desk)
     notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id)
-    await unit.commit(Changes(replacements=[slip]) + _shown(unit, secretary, notice), account_id=slip.account_id)
+    await _settle(unit, secretary, Changes(replacements=[slip]), notice, slip.account_id)
 
 
 async def mark(query: CallbackQuery, callback_data: MarkCall, unit: Unit, desk: Desk, secretary: Secretary) -> None:
@@ -163,10 +169,8 @@ async def keep(query: CallbackQuery, callback_data: KeepCall, unit: Unit, desk: 
 
 async def _marked(before: Slip, after: Slip, query: CallbackQuery, unit: Unit, secretary: Secretary) -> None:
     notice = SlipNotice(secretary_id=secretary.id, slip_id=after.id, edits=_pressed(query))
-    changes = _shown(unit, secretary, notice)
-    if after != before:
-        changes += Changes(replacements=[msgspec.structs.replace(after, updated_at=unit.now)])
-    await unit.commit(changes, account_id=after.account_id)
+    changed = [msgspec.structs.replace(after, updated_at=unit.now)] if after != before else []
+    await _settle(unit, secretary, Changes(replacements=changed), notice, after.account_id)
 
 
 async def drop(
@@ -175,7 +179,7 @@ async def drop(
     """Throw it away."""
     slip = await get_hers(desk.store, callback_data.slip, secretary)
     notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id, edits=_pressed(query))
-    await unit.commit(Changes(deletions=[slip]) + _shown(unit, secretary, notice), account_id=slip.account_id)
+    await _settle(unit, secretary, Changes(deletions=[slip]), notice, slip.account_id)
     unit.say(voice.say("toast.discarded"))
 
 
@@ -189,7 +193,7 @@ async def pass_on(
         raise NotFound
     notice = SlipNotice(secretary_id=secretary.id, slip_id=slip.id, edits=_pressed(query))
     if slip.version != callback_data.seen or not slip.words:
-        await unit.commit(_shown(unit, secretary, notice), account_id=account.id)
+        await _settle(unit, secretary, Changes(), notice, account.id)
         unit.say(voice.say("error.draft_changed"), alert=True)
         return
     told = Voice(desk.texts, account.language, account.time_zone, unit.now)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from aiogram.filters.callback_data import CallbackData
 from aiogram.utils.formatting import Bold, Text
 
 from handlers import callbacks
@@ -14,7 +13,7 @@ from handlers.legible import one_line, person
 from handlers.views import Screen, Voice, screen_of
 from inbox.approval import is_reviewed
 from inbox.assignment import is_supervisor
-from inbox.model import Account, Button, Presence, Secretary
+from inbox.model import Account, Presence, Secretary
 
 ON_A_PAGE = 10
 
@@ -48,10 +47,10 @@ def team_screen(facts: TeamFacts, voice: Voice) -> Screen:
         on = not is_reviewed(each.secretary, facts.trial, voice.now)
         label = voice.say("button.review" if on else "button.no_review", name=person(each.secretary.name, 30))
         review = callbacks.Review(secretary=each.secretary.id, on=on, page=facts.page)
-        rows.append([_button(label, review)])
-    turns = [_button("◀", callbacks.Team(page=facts.page - 1))] if facts.page > 0 else []
+        rows.append([callbacks.button(label, review)])
+    turns = [callbacks.button("◀", callbacks.Team(page=facts.page - 1))] if facts.page > 0 else []
     if (facts.page + 1) * ON_A_PAGE < facts.count:
-        turns.append(_button("▶", callbacks.Team(page=facts.page + 1)))
+        turns.append(callbacks.button("▶", callbacks.Team(page=facts.page + 1)))
     return screen_of(Text(*content), [*rows, turns])
 
 
@@ -63,9 +62,9 @@ def links_screen(accounts: Sequence[Account], links: Sequence[str], page: int, c
     content: list[Text | str] = [Bold(f"🔗 {voice.say('team.links')}")]
     for account, link in zip(accounts, links, strict=True):
         content += ["\n\n", Bold(one_line(account.name, 60)), f"\n{link}"]
-    turns = [_button("◀", callbacks.Links(page=page - 1))] if page > 0 else []
+    turns = [callbacks.button("◀", callbacks.Links(page=page - 1))] if page > 0 else []
     if (page + 1) * LINKS_A_PAGE < count:
-        turns.append(_button("▶", callbacks.Links(page=page + 1)))
+        turns.append(callbacks.button("▶", callbacks.Links(page=page + 1)))
     return screen_of(Text(*content), [turns])
 
 
@@ -78,7 +77,3 @@ def _line(member: Member, facts: TeamFacts, voice: Voice) -> str:
     if is_reviewed(secretary, facts.trial, voice.now):
         line += f" · 🖋 {voice.say('team.reviewed')}"
     return line
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())

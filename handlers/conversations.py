@@ -13,7 +13,7 @@ from handlers.desk import Desk, Unit
 from handlers.queue import others_told
 from handlers.views import Voice, is_sound, place_buttons
 from inbox import outbox
-from inbox.assignment import balance, is_supervisor, require_serves
+from inbox.assignment import balance, get_served, is_supervisor, require_serves
 from inbox.conversations import closed, event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.matching import open_chat_key
@@ -56,17 +56,11 @@ def build_router() -> Router:
     return router
 
 
-async def _conversation(desk: Desk, conversation_id: str, secretary: Secretary) -> Conversation:
-    conversation = await desk.store.get(Conversation, conversation_id)
-    require_serves(secretary, conversation.account_id)
-    return conversation
-
-
 async def show(
     query: CallbackQuery, callback_data: Show, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """A fresh card at the end of her chat, or of the conversation's topic."""
-    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    conversation = await get_served(desk.store, callback_data.conversation, secretary)
     card = outbox.card_for(secretary, conversation, unit.now, fresh=True)
     await unit.commit(Changes(inserts=[card]), account_id=conversation.account_id, conversation_id=conversation.id)
     if await find_topic(desk.store, secretary, conversation.id, conversation.account_id) is not None:
@@ -77,7 +71,7 @@ async def close(
     query: CallbackQuery, callback_data: Close, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """The matter is done. A reply that has not left yet keeps it open."""
-    before = await _conversation(desk, callback_data.conversation, secretary)
+    before = await get_served(desk.store, callback_data.conversation, secretary)
     if await outbox.last_unsettled_reply(desk.store, before.id) is not None:
         raise InvalidTransition("error.reply_pending")
     if await list_set_aside(desk.store, before):
@@ -144,13 +138,11 @@ async def hand_whole(
 def _coming(
     secretary: Secretary, message: Message, now: datetime, form: FileForm = FileForm.ATTACHMENT, index: int = 0
 ) -> Delivery:
-    return outbox.notice(
+    return outbox.shown_to(
+        secretary,
         FileNotice(secretary_id=secretary.id, message_id=message.id, index=index, form=form),
-        secretary.channel_id,
-        secretary.chat_id,
         now,
-        account_id=message.account_id,
-        conversation_id=message.conversation_id,
+        about=message,
     )
 
 
@@ -161,7 +153,7 @@ async def decide(
     delivery = await desk.store.get(Delivery, callback_data.delivery)
     if delivery.account_id is None or delivery.conversation_id is None:
         raise NotFound
-    conversation = await _conversation(desk, delivery.conversation_id, secretary)
+    conversation = await get_served(desk.store, delivery.conversation_id, secretary)
     if conversation.assignee_id != secretary.id and not is_supervisor(secretary):
         raise NotAllowed
     verdicts = {"again": outbox.send_again, "sent": outbox.confirm_sent, "drop": outbox.give_up}
@@ -205,7 +197,7 @@ async def ask_place(query: CallbackQuery, callback_data: Place, unit: Unit, desk
 async def _unsorted(desk: Desk, conversation_id: str, secretary: Secretary) -> Conversation:
     if not is_supervisor(secretary):
         raise NotAllowed
-    conversation = await _conversation(desk, conversation_id, secretary)
+    conversation = await get_served(desk.store, conversation_id, secretary)
     if conversation.account_id != UNSORTED:
         raise InvalidTransition("error.already_placed")
     return conversation

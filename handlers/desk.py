@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 import structlog
 
-from channels.base import Channel, Chat, Found
+from channels.base import Channel, Chat, Suggestion
 from handlers.crew import STORE_WAIT, Crew
 from inbox import receipts
 from inbox.conversations import Numbers
@@ -111,6 +112,10 @@ class Desk:
     large: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     """Held while a raw form of more than `LARGE` octets is in memory: of mails of 128 MiB, one at a time."""
 
+    def local(self, instant: datetime) -> datetime:
+        """An instant by the desk's own clock: what people of the desk mean by "tomorrow"."""
+        return instant.astimezone(ZoneInfo(self.time_zone))
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", Numbers(self.store))
         object.__setattr__(
@@ -141,7 +146,7 @@ class Unit:
         """Why whoever wrote or pressed may not, whatever it is."""
         self.toast = ""
         self.toast_is_alert = False
-        self.found: list[Found] = []
+        self.suggestions: list[Suggestion] = []
         self.committed = False
         self.conflict: Conflict | None = None
         """What a handler met that means: read again, decide again."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aiogram.filters.callback_data import CallbackData
 from aiogram.utils.formatting import Bold, Italic, Text
 
 from handlers import callbacks
 from handlers.legible import one_line, person
 from handlers.views import Screen, Voice, screen_of
-from inbox.model import Button, Conversation, Status
+from inbox.model import Conversation, Status
 from inbox.search import MOST_FOUND, Found
 
 ON_A_PAGE = 8
@@ -48,9 +47,11 @@ def findings(facts: FindingFacts, voice: Voice) -> Screen:
         content.append(f"{line} · {person(conversation.subject, 50)} · {voice.when(conversation.last_message_at)}")
         if passage := each.passage():
             content += ["\n   ", Italic(one_line(passage, 100))]
-    shows = [_button(f"#{e.conversation.number}", callbacks.Show(conversation=e.conversation.id)) for e in here]
-    turns = [_button("◀", callbacks.Finding(page=page - 1, query=facts.query))] if page > 0 else []
-    turns += [_button("▶", callbacks.Finding(page=page + 1, query=facts.query))] if page < pages - 1 else []
+    shows = [
+        callbacks.button(f"#{e.conversation.number}", callbacks.Show(conversation=e.conversation.id)) for e in here
+    ]
+    turns = [callbacks.button("◀", callbacks.Finding(page=page - 1, query=facts.query))] if page > 0 else []
+    turns += [callbacks.button("▶", callbacks.Finding(page=page + 1, query=facts.query))] if page < pages - 1 else []
     return screen_of(Text(*content), [*(shows[at : at + 4] for at in range(0, len(shows), 4)), turns])
 
 
@@ -60,7 +61,3 @@ def _mark(conversation: Conversation) -> str:
     if conversation.status is Status.SNOOZED:
         return "😴"
     return "⏳" if conversation.waiting_since_at is not None else "✓"
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())

@@ -10,7 +10,7 @@ from handlers.desk import Desk, Unit
 from handlers.queue import others_told
 from handlers.views import Voice
 from inbox import outbox
-from inbox.assignment import balance, balance_all, is_supervisor, require_serves
+from inbox.assignment import balance, balance_all, get_served, is_supervisor, require_serves
 from inbox.contacts import joined, speaking
 from inbox.conversations import event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
@@ -31,12 +31,6 @@ def build_router() -> Router:
     router.callback_query.register(join, JoinContact.filter())
     router.callback_query.register(speak, Speak.filter())
     return router
-
-
-async def _conversation(desk: Desk, conversation_id: str, secretary: Secretary) -> Conversation:
-    conversation = await desk.store.get(Conversation, conversation_id)
-    require_serves(secretary, conversation.account_id)
-    return conversation
 
 
 async def _numbered(desk: Desk, number: int, beside: Conversation, secretary: Secretary) -> Conversation:
@@ -67,7 +61,7 @@ async def merge(
     query: CallbackQuery, callback_data: Merge, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """The younger joins the older."""
-    one = await _conversation(desk, callback_data.conversation, secretary)
+    one = await get_served(desk.store, callback_data.conversation, secretary)
     other = await _numbered(desk, callback_data.number, one, secretary)
     stays, gone, changes = await merged(desk.store, one, other, secretary, unit.now)
     before = {c.id: c for c in (one, other)}
@@ -121,7 +115,7 @@ async def set_apart(
 ) -> None:
     """One message becomes a conversation of its own, in the same hands."""
     message = await desk.store.get(Message, callback_data.message)
-    before = await _conversation(desk, message.conversation_id, secretary)
+    before = await get_served(desk.store, message.conversation_id, secretary)
     if before.number != callback_data.number:
         raise InvalidTransition("error.list_changed")
     number = await desk.numbers.take()
@@ -143,7 +137,7 @@ async def move(
     query: CallbackQuery, callback_data: MoveTo, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """All of it goes to another account, and is dealt there."""
-    before = await _conversation(desk, callback_data.conversation, secretary)
+    before = await get_served(desk.store, callback_data.conversation, secretary)
     if not is_supervisor(secretary):
         raise NotAllowed
     places = destinations(desk.accounts, before, secretary)
@@ -191,7 +185,7 @@ async def join(
     query: CallbackQuery, callback_data: JoinContact, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """Two contacts become one."""
-    beside = await _conversation(desk, callback_data.conversation, secretary)
+    beside = await get_served(desk.store, callback_data.conversation, secretary)
     other = await _numbered(desk, callback_data.number, beside, secretary)
     stays = await desk.store.get(Contact, beside.contact_id)
     gone = await desk.store.get(Contact, other.contact_id)
@@ -199,7 +193,7 @@ async def join(
     said = event("contacts_joined", beside, unit.now, actor=secretary, detail={"contact": stays.name})
     shown = ContactNotice(secretary_id=secretary.id, conversation_id=beside.id)
     changes += Changes(
-        inserts=[said, outbox.notice(shown, secretary.channel_id, secretary.chat_id, unit.now)],
+        inserts=[said, outbox.shown_to(secretary, shown, unit.now)],
     )
     await unit.commit(changes, account_id=beside.account_id, conversation_id=beside.id)
     unit.say(voice.say("toast.joined", contact=stays.name))
@@ -209,11 +203,11 @@ async def speak(
     query: CallbackQuery, callback_data: Speak, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """What the desk says to the contact by itself is said in this language."""
-    conversation = await _conversation(desk, callback_data.conversation, secretary)
+    conversation = await get_served(desk.store, callback_data.conversation, secretary)
     before = await desk.store.get(Contact, conversation.contact_id)
     after = speaking(before, callback_data.tongue)
     shown = ContactNotice(secretary_id=secretary.id, conversation_id=conversation.id)
-    changes = Changes(inserts=[outbox.notice(shown, secretary.channel_id, secretary.chat_id, unit.now)])
+    changes = Changes(inserts=[outbox.shown_to(secretary, shown, unit.now)])
     if after != before:
         said = event("annotated", conversation, unit.now, actor=secretary)
         changes += Changes(replacements=[after], inserts=[said])

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -24,7 +23,7 @@ from channels.errors import (
 from handlers import colleagues as team
 from handlers import views
 from handlers.answered import answers_screen
-from handlers.callbacks import Instructions, Principals, check
+from handlers.callbacks import Calls, Instructions, Principals, check
 from handlers.calls import answered_accounts, has_way
 from handlers.colleagues import Member, TeamFacts
 from handlers.desk import LARGE, Desk
@@ -36,7 +35,7 @@ from handlers.listing import ON_A_PAGE, ListFacts, listing
 from handlers.portraits import PortraitFacts, portrait
 from handlers.queue import count_queued, list_queued
 from handlers.ready import template_screen, templates_screen
-from handlers.slips import accounts_screen, slip_screen
+from handlers.slips import slip_screen
 from handlers.topics import answer_in, brought_up, hand_over_in, name_topic, open_topic, show_in
 from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
 from inbox import outbox
@@ -515,7 +514,7 @@ class Handover:
     async def _morning(self, secretary: Secretary) -> views.Morning:
         """What comes back to her and what leaves by itself until the day is over."""
         store, now = self._desk.store, self._desk.clock()
-        local = now.astimezone(ZoneInfo(self._desk.time_zone))
+        local = self._desk.local(now)
         end = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         off = await store.list(CONVERSATIONS_HELD, secretary.id, Status.SNOOZED, limit=200)
         back = [c for c in off if c.snoozed_until_at is not None and c.snoozed_until_at < end]
@@ -687,9 +686,8 @@ class Handover:
 
     async def _calls(self, delivery: Delivery, payload: CallsNotice) -> tuple[str, Changes]:
         secretary = await self._desk.store.get(Secretary, payload.secretary_id)
-        accounts = answered_accounts(self._desk, secretary)
-        said = check([account.id for account in accounts])
-        screen = accounts_screen(accounts, said, payload.page, self._voice(secretary))
+        title = f"☎️ {self._voice(secretary).say('call.for_whom')}"
+        screen = which_account(answered_accounts(self._desk, secretary), title, Calls, payload.page)
         return await self._in_place(delivery, secretary, screen, payload.edits)
 
     async def _slip(self, delivery: Delivery, payload: SlipNotice) -> tuple[str, Changes]:

@@ -421,7 +421,7 @@ class Incoming:
         chat = self._desk.chats[self._channel_id]
         try:
             if reading.inline_query_id is not None:
-                await chat.answer_search(reading.inline_query_id, unit.found)
+                await chat.answer_search(reading.inline_query_id, unit.suggestions)
             if reading.callback_query_id is not None:
                 await chat.answer_press(reading.callback_query_id, unit.toast, alert=unit.toast_is_alert)
         except ChannelError as error:

@@ -21,12 +21,12 @@ def which_account(accounts: Sequence[Account], title: str, kind: type[CallbackDa
     """Which account; each leads on by a button of that kind."""
     start, said = page * ON_A_PAGE, callbacks.check([account.id for account in accounts])
     rows = [
-        [_button(one_line(account.name, 50), kind(position=start + i, check=said, page=0))]
+        [callbacks.button(one_line(account.name, 50), kind(position=start + i, check=said, page=0))]
         for i, account in enumerate(accounts[start : start + ON_A_PAGE])
     ]
-    turns = [_button("◀", kind(position=-1, check="", page=page - 1))] if page > 0 else []
+    turns = [callbacks.button("◀", kind(position=-1, check="", page=page - 1))] if page > 0 else []
     more = start + ON_A_PAGE < len(accounts)
-    turns += [_button("▶", kind(position=-1, check="", page=page + 1))] if more else []
+    turns += [callbacks.button("▶", kind(position=-1, check="", page=page + 1))] if more else []
     return screen_of(Text(Bold(title)), [*rows, turns])
 
 
@@ -54,12 +54,12 @@ def instructions_screen(
         content.append(Italic(f"{period(each, account, voice)} — {person(each.giver_name, 60)}"))
         if place is not None:
             shown = callbacks.Instruct(instruction=each.id, act="show", seen=each.version)
-            rows.append([_button(f"{number}. {one_line(each.text, 40)}", shown)])
+            rows.append([callbacks.button(f"{number}. {one_line(each.text, 40)}", shown)])
     if place is not None:
-        turns = [_button("◀", _list(place, page - 1))] if page > 0 else []
-        turns += [_button("▶", _list(place, page + 1))] if len(standing) > start + ON_A_PAGE else []
+        turns = [callbacks.button("◀", _list(place, page - 1))] if page > 0 else []
+        turns += [callbacks.button("▶", _list(place, page + 1))] if len(standing) > start + ON_A_PAGE else []
         new = callbacks.NewInstruction(position=place.position, check=place.check)
-        rows += [turns, [_button(say("button.new_instruction"), new)]]
+        rows += [turns, [callbacks.button(say("button.new_instruction"), new)]]
     return screen_of(Text(*content), rows)
 
 
@@ -69,8 +69,8 @@ def instruction_screen(instruction: Instruction, account: Account, place: Place 
     head = Bold(f"📋 {say('instructions.title', account=account.name)}")
     said = f"{ICONS[instruction.kind]} {period(instruction, account, voice)} : {legible(instruction.text)}"
     content: list[Text | str] = [head, "\n\n", said, "\n"]
-    back = [[_button(f"◀ {say('button.back')}", _list(place, 0))]] if place is not None else []
-    lift = _button(say("button.lift_instruction"), _act(instruction, "lift"))
+    back = [[callbacks.button(f"◀ {say('button.back')}", _list(place, 0))]] if place is not None else []
+    lift = callbacks.button(say("button.lift_instruction"), _act(instruction, "lift"))
     if instruction.lifted_at is not None:
         return screen_of(Text(*content, "\n", say("instruction.lifted")), back)
     if instruction.confirmed_at is not None:
@@ -78,16 +78,16 @@ def instruction_screen(instruction: Instruction, account: Account, place: Place 
         content += ["\n", say("instruction.over" if over else "instruction.holds", name=instruction.giver_name)]
         return screen_of(Text(*content), [*([] if over else [[lift]]), *back])
     kinds = [
-        _button(
+        callbacks.button(
             f"{'✓ ' if kind is instruction.kind else ''}{ICONS[kind]} {say(f'kind.{kind}')}", _act(instruction, kind)
         )
         for kind in InstructionKind
     ]
     content += ["\n", Bold(say("instruction.right")), "\n", Italic(say("instruction.how"))]
-    drop = _button(say("button.discard"), _act(instruction, "lift"))
+    drop = callbacks.button(say("button.discard"), _act(instruction, "lift"))
     return screen_of(
         Text(*content),
-        [[_button(say("button.confirm_instruction"), _act(instruction, "ok"))], kinds[:2], kinds[2:], [drop]],
+        [[callbacks.button(say("button.confirm_instruction"), _act(instruction, "ok"))], kinds[:2], kinds[2:], [drop]],
     )
 
 
@@ -101,13 +101,13 @@ def principals_screen(
     for each in principals[:20]:
         content += ["\n", f"• {person(each.name, 60)}"]
         gone = callbacks.Dismiss(principal=each.id, position=place.position, check=place.check)
-        rows.append([_button(say("button.dismiss", name=person(each.name, 30)), gone)])
+        rows.append([callbacks.button(say("button.dismiss", name=person(each.name, 30)), gone)])
     if not principals:
         content += ["\n", say("principals.none")]
     if link:
         content += ["\n\n", say("principals.link", until=until), "\n", link]
     new = callbacks.InvitePrincipal(position=place.position, check=place.check)
-    return screen_of(Text(*content), [*rows, [_button(say("button.invite_principal"), new)]])
+    return screen_of(Text(*content), [*rows, [callbacks.button(say("button.invite_principal"), new)]])
 
 
 def _list(place: Place, page: int) -> callbacks.Instructions:
@@ -116,7 +116,3 @@ def _list(place: Place, page: int) -> callbacks.Instructions:
 
 def _act(instruction: Instruction, act: str) -> callbacks.Instruct:
     return callbacks.Instruct(instruction=instruction.id, act=act, seen=instruction.version)
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())

@@ -196,12 +196,12 @@ def _at(desk: Desk, giver: Giver, position: int, said: str) -> Account:
 
 def _listed(unit: Unit, giver: Giver, account_id: AccountId | None, page: int, edits: int | None) -> Changes:
     notice = InstructionsNotice(person_id=giver.id, account_id=account_id, page=max(0, min(page, 999)), edits=edits)
-    return Changes(inserts=[outbox.notice(notice, giver.channel_id, giver.chat_id, unit.now)])
+    return Changes(inserts=[outbox.shown_to(giver, notice, unit.now)])
 
 
 def _shown(unit: Unit, giver: Giver, instruction: Instruction, edits: int | None) -> Changes:
     notice = InstructionNotice(person_id=giver.id, instruction_id=instruction.id, edits=edits)
-    return Changes(inserts=[outbox.notice(notice, giver.channel_id, giver.chat_id, unit.now)])
+    return Changes(inserts=[outbox.shown_to(giver, notice, unit.now)])
 
 
 async def _settle(unit: Unit, changes: Changes, account_id: AccountId | None) -> None:

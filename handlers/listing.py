@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aiogram.filters.callback_data import CallbackData
 from aiogram.utils.formatting import Bold, Text
 
 from handlers import callbacks
@@ -42,7 +41,7 @@ def listing(facts: ListFacts, voice: Voice) -> Screen:
     say = voice.say
     names = {account.id: account.name for account in facts.accounts}
     account = names.get(facts.account_id or AccountId(""), "")
-    back = _button(f"◀ {say('button.list_short')}", callbacks.Queue())
+    back = callbacks.button(f"◀ {say('button.list_short')}", callbacks.Queue())
     if facts.view is QueueView.ACCOUNTS or (facts.view is QueueView.ACCOUNT and not account):
         return _accounts(facts, voice, back)
     title = {
@@ -59,7 +58,7 @@ def listing(facts: ListFacts, voice: Voice) -> Screen:
         if facts.view is QueueView.ACCOUNT:
             held_by = facts.holder_names.get(each.assignee_id or "", "")
             content.append(f" · {one_line(held_by, 40) if held_by else say('list.nobody')}")
-    shows = [_button(f"#{each.number}", callbacks.Show(conversation=each.id)) for each in facts.conversations]
+    shows = [callbacks.button(f"#{each.number}", callbacks.Show(conversation=each.id)) for each in facts.conversations]
     rows = [shows[at : at + 4] for at in range(0, len(shows), 4)]
     return screen_of(Text(*content), [*rows, _turns(facts, has_more=facts.has_more), [back]])
 
@@ -68,7 +67,7 @@ def _accounts(facts: ListFacts, voice: Voice, back: Button) -> Screen:
     here = facts.accounts[facts.page * ON_A_PAGE : (facts.page + 1) * ON_A_PAGE]
     rows = [
         [
-            _button(
+            callbacks.button(
                 f"{one_line(account.name, 40)} ({facts.waiting.get(account.id, 0)})",
                 callbacks.Listing(view=QueueView.ACCOUNT, page=0, account=account.id),
             )
@@ -82,11 +81,7 @@ def _accounts(facts: ListFacts, voice: Voice, back: Button) -> Screen:
 
 def _turns(facts: ListFacts, *, has_more: bool) -> list[Button]:
     def turn(text: str, page: int) -> Button:
-        return _button(text, callbacks.Listing(view=facts.view, page=page, account=facts.account_id or ""))
+        return callbacks.button(text, callbacks.Listing(view=facts.view, page=page, account=facts.account_id or ""))
 
     turns = [turn("◀", facts.page - 1)] if facts.page > 0 else []
     return [*turns, turn("▶", facts.page + 1)] if has_more else turns
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())

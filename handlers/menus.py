@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from aiogram.filters.callback_data import CallbackData
-
 from handlers import callbacks
 from handlers.legible import one_line, person
 from inbox.assignment import is_supervisor
+from inbox.errors import NotFound
 from inbox.model import UNSORTED, Button, Conversation, Direction, Event, Priority, Purpose, Status
+from inbox.moments import read_moment
 
 if TYPE_CHECKING:
     from handlers.views import CardFacts, Voice
@@ -27,6 +27,20 @@ MOMENTS = {
     "week": "dans 1 semaine",
 }
 """What the buttons of `LATER` mean, in words of `inbox.moments`."""
+
+
+def usual_moment(until: str, now: datetime) -> datetime:
+    """The moment one of those buttons means.
+
+    Raises:
+        NotFound: there is no such button.
+    """
+    moment = read_moment(MOMENTS[until], now) if until in MOMENTS else None
+    if moment is None:
+        raise NotFound
+    return moment
+
+
 MOST_COLLEAGUES = 20
 PRIORITY_MARKS = {Priority.URGENT: "🔴", Priority.NORMAL: "", Priority.LATER: "🔵"}
 
@@ -34,7 +48,7 @@ PRIORITY_MARKS = {Priority.URGENT: "🔴", Priority.NORMAL: "", Priority.LATER: 
 def menu_rows(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     """The buttons of the menu that is open under a card."""
     target = facts.conversation.id
-    back = [_button(f"◀ {voice.say('button.back')}", callbacks.Menu(conversation=target, page=""))]
+    back = [callbacks.button(f"◀ {voice.say('button.back')}", callbacks.Menu(conversation=target, page=""))]
     match facts.menu:
         case "later":
             return [*_moments(target, voice), back]
@@ -61,29 +75,29 @@ def _more(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     has_a_say = is_open and (mine or (is_supervisor(facts.viewer) and facts.holder is not None))
     rows = [
         [
-            _button(say("button.note"), callbacks.Ask(conversation=target, purpose=Purpose.NOTE)),
-            _button(say("button.tags"), callbacks.Ask(conversation=target, purpose=Purpose.TAGS)),
+            callbacks.button(say("button.note"), callbacks.Ask(conversation=target, purpose=Purpose.NOTE)),
+            callbacks.button(say("button.tags"), callbacks.Ask(conversation=target, purpose=Purpose.TAGS)),
         ]
     ]
     if mine and is_open:
-        rows[0].append(_button(say("button.templates"), callbacks.Menu(conversation=target, page=TEMPLATES)))
+        rows[0].append(callbacks.button(say("button.templates"), callbacks.Menu(conversation=target, page=TEMPLATES)))
     if is_open and (has_a_say or is_supervisor(facts.viewer)):
-        rows.append([_button(say("button.give"), callbacks.Menu(conversation=target, page=GIVE))])
+        rows.append([callbacks.button(say("button.give"), callbacks.Menu(conversation=target, page=GIVE))])
     if has_a_say:
-        rows[-1].append(_button(say("button.later"), callbacks.Menu(conversation=target, page=LATER)))
+        rows[-1].append(callbacks.button(say("button.later"), callbacks.Menu(conversation=target, page=LATER)))
     last = [
-        _button(say("button.contact"), callbacks.Person(conversation=target)),
-        _button(say("button.history"), callbacks.History(conversation=target)),
+        callbacks.button(say("button.contact"), callbacks.Person(conversation=target)),
+        callbacks.button(say("button.history"), callbacks.History(conversation=target)),
     ]
     if is_open:
-        last.insert(0, _button(say("button.priority"), callbacks.Menu(conversation=target, page=PRIORITY)))
+        last.insert(0, callbacks.button(say("button.priority"), callbacks.Menu(conversation=target, page=PRIORITY)))
     third = []
     if conversation.merged_into is None:
-        third.append(_button(say("button.merge"), callbacks.Menu(conversation=target, page=GATHER)))
+        third.append(callbacks.button(say("button.merge"), callbacks.Menu(conversation=target, page=GATHER)))
         if conversation.chat_id is None and conversation.inbound_count > 1:
-            third.append(_button(say("button.split"), callbacks.Menu(conversation=target, page=SPLIT)))
+            third.append(callbacks.button(say("button.split"), callbacks.Menu(conversation=target, page=SPLIT)))
         if is_supervisor(facts.viewer) and is_open and conversation.account_id != UNSORTED:
-            third.append(_button(say("button.move"), callbacks.Menu(conversation=target, page=MOVE)))
+            third.append(callbacks.button(say("button.move"), callbacks.Menu(conversation=target, page=MOVE)))
     return [*rows, last, third]
 
 
@@ -91,7 +105,7 @@ def _mergeable(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     target = facts.conversation.id
     rows = [
         [
-            _button(
+            callbacks.button(
                 f"{'✔️ ' if each.status is Status.CLOSED else ''}#{each.number} · {person(each.subject, 40)}",
                 callbacks.Merge(conversation=target, number=each.number),
             )
@@ -100,7 +114,7 @@ def _mergeable(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     ]
     return [
         *rows,
-        [_button(voice.say("button.merge_other"), callbacks.Ask(conversation=target, purpose=Purpose.MERGE))],
+        [callbacks.button(voice.say("button.merge_other"), callbacks.Ask(conversation=target, purpose=Purpose.MERGE))],
     ]
 
 
@@ -108,7 +122,7 @@ def _separable(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     inbound = [m for m in facts.messages if m.direction is Direction.INBOUND]
     return [
         [
-            _button(
+            callbacks.button(
                 f"{voice.when(message.created_at)} · {person(message.text or message.subject, 40)}",
                 callbacks.Split(message=message.id, number=facts.conversation.number),
             )
@@ -121,7 +135,7 @@ def _places(facts: CardFacts) -> list[list[Button]]:
     said = callbacks.check([account.id for account in facts.places])
     return [
         [
-            _button(
+            callbacks.button(
                 one_line(account.name, 50),
                 callbacks.MoveTo(conversation=facts.conversation.id, position=position, check=said),
             )
@@ -136,9 +150,12 @@ MOST_PLACES = 90
 
 def _moments(target: str, voice: Voice) -> list[list[Button]]:
     buttons = [
-        _button(voice.say(f"moment.{until}"), callbacks.Later(conversation=target, until=until)) for until in MOMENTS
+        callbacks.button(voice.say(f"moment.{until}"), callbacks.Later(conversation=target, until=until))
+        for until in MOMENTS
     ]
-    asked = _button(voice.say("button.later_asked"), callbacks.Ask(conversation=target, purpose=Purpose.SNOOZE))
+    asked = callbacks.button(
+        voice.say("button.later_asked"), callbacks.Ask(conversation=target, purpose=Purpose.SNOOZE)
+    )
     return [buttons[:2], buttons[2:4], [buttons[4], asked]]
 
 
@@ -146,7 +163,7 @@ def _colleagues(facts: CardFacts) -> list[list[Button]]:
     said = callbacks.check([each.id for each in facts.receivers])
     return [
         [
-            _button(
+            callbacks.button(
                 person(each.name, 40) or "?",
                 callbacks.Give(conversation=facts.conversation.id, position=position, check=said),
             )
@@ -158,7 +175,7 @@ def _colleagues(facts: CardFacts) -> list[list[Button]]:
 def _templates(facts: CardFacts) -> list[list[Button]]:
     said = callbacks.check([each.id for each in facts.templates])
     buttons = [
-        _button(
+        callbacks.button(
             one_line(each.name, 30),
             callbacks.UseTemplate(conversation=facts.conversation.id, position=position, check=said),
         )
@@ -170,16 +187,12 @@ def _templates(facts: CardFacts) -> list[list[Button]]:
 def _priorities(facts: CardFacts, voice: Voice) -> list[Button]:
     conversation = facts.conversation
     return [
-        _button(
+        callbacks.button(
             f"{'✓ ' if conversation.priority is priority else ''}{voice.say(f'priority.{priority.name.lower()}')}",
             callbacks.Prioritise(conversation=conversation.id, level=priority.value),
         )
         for priority in Priority
     ]
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())
 
 
 # ---------------------------------------------------------------- marks, history

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiogram.filters.callback_data import CallbackData
 from aiogram.utils.formatting import Bold, Italic, Text
 
 from handlers import callbacks
 from handlers.legible import legible, one_line, person, shortened
 from handlers.views import Screen, Voice, screen_of
 from inbox.contacts import LANGUAGES
-from inbox.model import Account, Address, AddressKind, Button, Contact, Conversation, Purpose, Status
+from inbox.model import Account, Address, AddressKind, Contact, Conversation, Purpose, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +52,33 @@ def portrait(facts: PortraitFacts, voice: Voice) -> Screen:
     for each in facts.newest:
         state = "✔️" if each.status is Status.CLOSED else "😴" if each.status is Status.SNOOZED else "🟢"
         content.append(f"\n{state} #{each.number} · {person(each.subject, 60)} · {voice.when(each.last_message_at)}")
-    shows = [_button(f"#{each.number}", callbacks.Show(conversation=each.id)) for each in facts.newest]
+    shows = [callbacks.button(f"#{each.number}", callbacks.Show(conversation=each.id)) for each in facts.newest]
     rows = [shows[at : at + 4] for at in range(0, len(shows), 4)]
     rows.append(
         [
-            _button(say("button.contact_note"), callbacks.Ask(conversation=target, purpose=Purpose.CONTACT_NOTE)),
-            _button(say("button.contact_name"), callbacks.Ask(conversation=target, purpose=Purpose.CONTACT_NAME)),
+            callbacks.button(
+                say("button.contact_note"), callbacks.Ask(conversation=target, purpose=Purpose.CONTACT_NOTE)
+            ),
+            callbacks.button(
+                say("button.contact_name"), callbacks.Ask(conversation=target, purpose=Purpose.CONTACT_NAME)
+            ),
         ]
     )
     others = [each for each in LANGUAGES if each != tongue]
     rows.append(
         [
-            _button(
+            callbacks.button(
                 say("button.speak", tongue=voice.texts.tongue(voice.language, each)),
                 callbacks.Speak(conversation=target, tongue=LANGUAGES.index(each)),
             )
             for each in others
         ]
     )
-    rows[-1].append(_button(say("button.join"), callbacks.Ask(conversation=target, purpose=Purpose.JOIN)))
+    rows[-1].append(callbacks.button(say("button.join"), callbacks.Ask(conversation=target, purpose=Purpose.JOIN)))
     if facts.may_bar:
         bars = contact.barred_at is None
         says = say("button.bar" if bars else "button.unbar")
-        rows.append([_button(says, callbacks.Bar(conversation=target, on=bars))])
+        rows.append([callbacks.button(says, callbacks.Bar(conversation=target, on=bars))])
     return screen_of(Text(*content), rows)
 
 
@@ -86,7 +89,3 @@ def _address(address: Address, voice: Voice) -> str | None:
         return None if address.value.startswith("unknown:") else f"☎️ {one_line(address.value, 30)}"
     blocked = f" · {voice.say('portrait.blocks_us')}" if address.blocked_at is not None else ""
     return f"✈️ Telegram{blocked}"
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())

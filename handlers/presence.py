@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 import msgspec
 from aiogram import Router
@@ -15,7 +14,7 @@ from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from inbox.conversations import desk_event
 from inbox.model import UNSORTED, Because, Conversation, Presence, QueueNotice, QueueView, Secretary
-from inbox.outbox import notice, sentence_for
+from inbox.outbox import sentence_for, shown_to
 from inbox.presence import handed_back
 from inbox.store.base import Changes
 
@@ -53,19 +52,13 @@ async def press_duty(
 
 async def _came(unit: Unit, desk: Desk, secretary: Secretary) -> Changes:
     presence = await desk.store.get(Presence, secretary.id)
-    zone = ZoneInfo(desk.time_zone)
-    is_first = presence.since_at.astimezone(zone).date() < unit.now.astimezone(zone).date()
+    is_first = desk.local(presence.since_at).date() < desk.local(unit.now).date()
     view = QueueView.MORNING if is_first and not presence.on_duty else QueueView.SHORT
     changes = Changes(
         inserts=[
             sentence_for(secretary, Because(key="presence.here", args={"name": secretary.name}), unit.now),
             # Drawn at once it would show what is just being dealt to her as nobody's.
-            notice(
-                QueueNotice(secretary_id=secretary.id, view=view),
-                secretary.channel_id,
-                secretary.chat_id,
-                unit.now + DEALT,
-            ),
+            shown_to(secretary, QueueNotice(secretary_id=secretary.id, view=view), unit.now + DEALT),
         ]
     )
     if presence.on_duty:

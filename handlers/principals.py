@@ -112,7 +112,7 @@ def _at(desk: Desk, secretary: Secretary, position: int, said: str) -> Account:
 
 
 async def _settle(unit: Unit, secretary: Secretary, changes: Changes, notice: PrincipalsNotice) -> None:
-    shown = outbox.notice(notice, secretary.channel_id, secretary.chat_id, unit.now)
+    shown = outbox.shown_to(secretary, notice, unit.now)
     await unit.commit(changes + Changes(inserts=[shown]), account_id=notice.account_id)
 
 
@@ -205,7 +205,7 @@ async def _show_answered(unit: Unit, principal: Principal, query: CallbackQuery 
             raise NotFound from None
         edits = query.message.message_id if query.message is not None and page >= 0 else None
     notice = AnsweredNotice(principal_id=principal.id, page=max(page, 0), edits=edits)
-    await _say(unit, Changes(inserts=[outbox.notice(notice, principal.channel_id, principal.chat_id, unit.now)]))
+    await _say(unit, Changes(inserts=[outbox.shown_to(principal, notice, unit.now)]))
 
 
 async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Principal) -> bool:

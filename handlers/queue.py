@@ -28,7 +28,7 @@ from inbox.model import (
     QueueView,
     Secretary,
 )
-from inbox.outbox import card_for, notice, preview_for
+from inbox.outbox import card_for, preview_for, shown_to
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     CONVERSATIONS_QUEUED,
@@ -84,7 +84,7 @@ async def turn_page(query: CallbackQuery, callback_data: Listing, unit: Unit, se
 
 
 def _queue_shown(unit: Unit, secretary: Secretary, shown: QueueNotice) -> Changes:
-    return Changes(inserts=[notice(shown, secretary.channel_id, secretary.chat_id, unit.now)])
+    return Changes(inserts=[shown_to(secretary, shown, unit.now)])
 
 
 async def list_queued(desk: Desk, secretary: Secretary, limit: int = HEADS) -> list[Conversation]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aiogram.filters.callback_data import CallbackData
 from aiogram.utils.formatting import Bold, Text
 
 from handlers import callbacks
 from handlers.legible import legible, one_line, shortened
 from handlers.views import Screen, Voice, screen_of
-from inbox.model import Button, Template
+from inbox.model import Template
 
 ON_A_PAGE = 10
 
@@ -24,11 +23,11 @@ def templates_screen(kept: Sequence[Template], names: Mapping[str, str], page: i
     ]
     start = page * ON_A_PAGE
     rows = [
-        [_button(f"{one_line(each.name, 30)} · {_shelf(each, names, voice)}", _show(each.id, page))]
+        [callbacks.button(f"{one_line(each.name, 30)} · {_shelf(each, names, voice)}", _show(each.id, page))]
         for each in kept[start : start + ON_A_PAGE]
     ]
-    turns = [_button("◀", _show("", page - 1))] if page > 0 else []
-    turns += [_button("▶", _show("", page + 1))] if len(kept) > start + ON_A_PAGE else []
+    turns = [callbacks.button("◀", _show("", page - 1))] if page > 0 else []
+    turns += [callbacks.button("▶", _show("", page + 1))] if len(kept) > start + ON_A_PAGE else []
     return screen_of(Text(*content), [*rows, turns])
 
 
@@ -37,7 +36,7 @@ def template_screen(template: Template, names: Mapping[str, str], voice: Voice) 
     head = Bold(f"📄 {one_line(template.name, 60)}")
     text = shortened(legible(template.text), 3500)
     drop = callbacks.DropTemplate(template=template.id, seen=template.version)
-    rows = [[_button("◀", _show("", 0)), _button(voice.say("button.drop_template"), drop)]]
+    rows = [[callbacks.button("◀", _show("", 0)), callbacks.button(voice.say("button.drop_template"), drop)]]
     return screen_of(Text(head, f" · {_shelf(template, names, voice)}\n\n", text), rows)
 
 
@@ -47,7 +46,3 @@ def _shelf(template: Template, names: Mapping[str, str], voice: Voice) -> str:
 
 def _show(template_id: str, page: int) -> callbacks.ShowTemplate:
     return callbacks.ShowTemplate(template=template_id, page=page)
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())

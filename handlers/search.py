@@ -71,7 +71,7 @@ async def _search(words: str, unit: Unit, secretary: Secretary) -> None:
 
 
 async def _show(payload: SearchNotice | QuestionNotice, unit: Unit, secretary: Secretary) -> None:
-    shown = outbox.notice(payload, secretary.channel_id, secretary.chat_id, unit.now)
+    shown = outbox.shown_to(secretary, payload, unit.now)
     await unit.commit(Changes(inserts=[shown]))
 
 

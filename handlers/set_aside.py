@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -14,7 +13,7 @@ from aiogram.types import CallbackQuery, Message
 from handlers.callbacks import Approvals, Approve, AskAbout, AskApproval, CallOff, PreviewMenu, SendLater, check_draft
 from handlers.desk import Desk, Unit
 from handlers.drafts import leaving, message_key, refuse_for_now, set_in, show_newest
-from handlers.menus import MOMENTS
+from handlers.menus import usual_moment
 from handlers.views import Voice
 from inbox import outbox
 from inbox.approval import list_approvers, needs_approval, on_duty, told_approvers
@@ -37,7 +36,6 @@ from inbox.model import (
     Draft,
     DraftId,
     DraftState,
-    Lease,
     PreviewNotice,
     Purpose,
     QuestionNotice,
@@ -57,13 +55,11 @@ from inbox.set_aside import (
     scheduled,
 )
 from inbox.store.base import Changes
-from inbox.store.documents import DRAFTS_SCHEDULED, SHOWN_BY_MESSAGE
+from inbox.store.documents import SHOWN_BY_MESSAGE
 
 log = structlog.get_logger(__name__)
 
-PAGE = 100
 MOST_TO_READ = 10
-BREATH = 0.02
 
 
 def build_router() -> Router:
@@ -96,14 +92,7 @@ async def open_menu(
     """The preview with another set of buttons."""
     draft, _ = await _hers(desk, callback_data.draft, secretary)
     menu = PreviewNotice(secretary_id=secretary.id, draft_id=draft.id, fresh=False, menu=callback_data.page[:10])
-    shown = outbox.notice(
-        menu,
-        secretary.channel_id,
-        secretary.chat_id,
-        unit.now,
-        account_id=draft.account_id,
-        conversation_id=draft.conversation_id,
-    )
+    shown = outbox.shown_to(secretary, menu, unit.now, about=draft)
     await _settle(unit, Changes(inserts=[shown]), draft)
 
 
@@ -114,10 +103,7 @@ async def send_later(
     query: CallbackQuery, callback_data: SendLater, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
     """The draft leaves by itself at one of the usual moments."""
-    words = MOMENTS.get(callback_data.until)
-    moment = read_moment(words, unit.now.astimezone(ZoneInfo(desk.time_zone))) if words is not None else None
-    if moment is None:
-        raise NotFound
+    moment = usual_moment(callback_data.until, desk.local(unit.now))
     draft, conversation = await _hers(desk, callback_data.draft, secretary)
     if await _is_refused(callback_data.check, draft, conversation, unit, secretary, voice):
         return
@@ -145,20 +131,13 @@ async def ask_about(
         because=Because(key=f"ask.{purpose}", args={"number": str(conversation.number)}),
         draft_id=draft.id,
     )
-    asks = outbox.notice(
-        question,
-        secretary.channel_id,
-        secretary.chat_id,
-        unit.now,
-        account_id=draft.account_id,
-        conversation_id=conversation.id,
-    )
+    asks = outbox.shown_to(secretary, question, unit.now, about=conversation)
     await _settle(unit, Changes(inserts=[asks]), draft)
 
 
 async def answer_moment(words: str, draft_id: DraftId, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """The moment she was asked for."""
-    moment = read_moment(words, unit.now.astimezone(ZoneInfo(desk.time_zone)))
+    moment = read_moment(words, desk.local(unit.now))
     if moment is None:
         raise InvalidTransition("error.moment_unclear")
     draft, conversation = await _hers(desk, draft_id, secretary)
@@ -370,26 +349,8 @@ async def show_asked(query: CallbackQuery, unit: Unit, desk: Desk, secretary: Se
 # ---------------------------------------------------------------- when its moment has come
 
 
-async def send_due(desk: Desk, lease: Lease | None = None) -> float | None:
-    """Let whatever is due leave; the seconds until the next, None where nothing waits."""
-    while True:
-        now = desk.clock()
-        due = await desk.store.list(DRAFTS_SCHEDULED, until=now, limit=PAGE)
-        for draft in due:
-            try:
-                changes = await _moment_come(desk, draft, now)
-                await desk.store.commit(changes + Changes(expectations=[lease] if lease is not None else []))
-            except Conflict:  # its author changed it, its client wrote or somebody took it, at this very moment
-                return BREATH
-        if len(due) < PAGE:
-            break
-    following = await desk.store.list(DRAFTS_SCHEDULED, since=now, limit=1)
-    if not following or following[0].send_at is None:
-        return None
-    return max((following[0].send_at - desk.clock()).total_seconds(), BREATH)
-
-
-async def _moment_come(desk: Desk, draft: Draft, now: datetime) -> Changes:
+async def moment_come(desk: Desk, draft: Draft, now: datetime) -> Changes:
+    """What a scheduled reply becomes at its moment: it leaves, or its author has it back and knows why."""
     conversation = await desk.store.find(Conversation, draft.conversation_id)
     author = await desk.store.find(Secretary, draft.author_id)
     if conversation is None or author is None:  # erased at this moment: nobody is left to write to, or for

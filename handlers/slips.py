@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from aiogram.filters.callback_data import CallbackData
 from aiogram.utils.formatting import Bold, Italic, Text
 
 from handlers import callbacks
-from handlers.legible import legible, one_line, person, shortened
+from handlers.legible import legible, person, shortened
 from handlers.views import Screen, Voice, screen_of
 from inbox.calls import as_dialled, is_likely
-from inbox.model import Account, Button, Slip
-
-ON_A_PAGE = 8
-
-
-def accounts_screen(accounts: Sequence[Account], check: str, page: int, voice: Voice) -> Screen:
-    """For which account a call was."""
-    start = page * ON_A_PAGE
-    rows = [
-        [_button(one_line(account.name, 50), callbacks.CallFor(position=start + i, check=check))]
-        for i, account in enumerate(accounts[start : start + ON_A_PAGE])
-    ]
-    turns = [_button("◀", callbacks.Calls(page=page - 1))] if page > 0 else []
-    turns += [_button("▶", callbacks.Calls(page=page + 1))] if start + ON_A_PAGE < len(accounts) else []
-    return screen_of(Text(Bold(f"☎️ {voice.say('call.for_whom')}")), [*rows, turns])
+from inbox.model import Account, Slip
 
 
 def slip_screen(slip: Slip, account: Account, country: str, *, has_way: bool, voice: Voice) -> Screen:
@@ -48,12 +31,12 @@ def slip_screen(slip: Slip, account: Account, country: str, *, has_way: bool, vo
     return screen_of(
         Text(*content),
         [
-            [_button(send, callbacks.PassOn(slip=slip.id, seen=slip.version))],
+            [callbacks.button(send, callbacks.PassOn(slip=slip.id, seen=slip.version))],
             [
-                _button(urgent, callbacks.MarkCall(slip=slip.id, urgent=not slip.urgent)),
-                _button(ours, callbacks.KeepCall(slip=slip.id, ours=not slip.ours)),
+                callbacks.button(urgent, callbacks.MarkCall(slip=slip.id, urgent=not slip.urgent)),
+                callbacks.button(ours, callbacks.KeepCall(slip=slip.id, ours=not slip.ours)),
             ],
-            [_button(say("button.discard"), callbacks.DropCall(slip=slip.id))],
+            [callbacks.button(say("button.discard"), callbacks.DropCall(slip=slip.id))],
         ],
     )
 
@@ -83,7 +66,3 @@ def slip_subject(slip: Slip, country: str, voice: Voice) -> str:
     who = person(slip.caller, 60) or as_dialled(slip.number, country)
     about = f" : {shortened(' '.join(slip.reason.split()), 80)}" if slip.reason else ""
     return voice.say("call.subject", who=who) + about
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())

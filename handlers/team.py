@@ -47,7 +47,7 @@ async def turn_links(query: CallbackQuery, callback_data: Links, unit: Unit, sec
 
 def _linked(unit: Unit, secretary: Secretary, page: int, edits: int | None) -> Changes:
     shown = LinksNotice(secretary_id=secretary.id, page=max(0, min(page, 999)), edits=edits)
-    return Changes(inserts=[outbox.notice(shown, secretary.channel_id, secretary.chat_id, unit.now)])
+    return Changes(inserts=[outbox.shown_to(secretary, shown, unit.now)])
 
 
 async def show(message: Message, unit: Unit, secretary: Secretary) -> None:
@@ -85,4 +85,4 @@ async def review(
 
 def _shown(unit: Unit, secretary: Secretary, page: int, edits: int | None) -> Changes:
     shown = TeamNotice(secretary_id=secretary.id, page=max(0, min(page, 999)), edits=edits)
-    return Changes(inserts=[outbox.notice(shown, secretary.channel_id, secretary.chat_id, unit.now)])
+    return Changes(inserts=[outbox.shown_to(secretary, shown, unit.now)])

@@ -6,7 +6,7 @@ from aiogram import Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, InlineQuery, Message
 
-from channels.base import Found
+from channels.base import Suggestion
 from handlers.callbacks import DropTemplate, ShowTemplate, UseTemplate, check
 from handlers.desk import Desk, Unit
 from handlers.drafts import Words, last_seen, message_key, put
@@ -91,15 +91,15 @@ async def drop(
 
 
 def _shown(unit: Unit, secretary: Secretary, payload: TemplatesNotice) -> Changes:
-    return Changes(inserts=[outbox.notice(payload, secretary.channel_id, secretary.chat_id, unit.now)])
+    return Changes(inserts=[outbox.shown_to(secretary, payload, unit.now)])
 
 
 async def find(inline_query: InlineQuery, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice) -> None:
     """What is kept ready for the accounts she serves and has the words she types; one press sends it to us."""
     served = {a.id: a.name for a in desk.accounts.values() if may_serve(secretary, a.id) and not a.retired}
     kept_ready = [each for shelf in ("", *served) for each in await list_shelf(desk.store, shelf)]
-    unit.found = [
-        Found(
+    unit.suggestions = [
+        Suggestion(
             id=each.id,
             title=each.name,
             says=f"{served.get(AccountId(each.shelf)) or voice.say('templates.common')} · {one_line(each.text, 80)}",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
 
 from handlers.desk import Desk, patiently
 from handlers.queue import deal_waiting
-from handlers.set_aside import send_due
+from handlers.set_aside import moment_come
 from inbox.errors import Conflict
 from inbox.instructions import cards_of, turned
-from inbox.model import Conversation, Draft, Instruction, Lease, Presence
+from inbox.model import Conversation, Instruction, Lease, Presence
 from inbox.snoozing import woken
-from inbox.store.base import Changes
-from inbox.store.documents import CONVERSATIONS_SNOOZED, INSTRUCTIONS_TURNING
+from inbox.store.base import Changes, D, Index
+from inbox.store.documents import CONVERSATIONS_SNOOZED, DRAFTS_SCHEDULED, INSTRUCTIONS_TURNING
 
 PAGE = 100
 
@@ -26,32 +29,12 @@ async def keep_waking(desk: Desk, lease: Lease | None = None) -> None:
     Args:
         lease: under which this worker does it, where others might.
     """
-    watch = desk.store.watch(Conversation, field="snoozed_until_at")
-    try:
-        while True:
-            seconds = await patiently(lambda: wake_due(desk, lease))
-            await watch.wait(seconds)
-    finally:
-        watch.close()
+    await _keep(desk, CONVERSATIONS_SNOOZED, lambda: wake_due(desk, lease))
 
 
 async def wake_due(desk: Desk, lease: Lease | None = None) -> float | None:
     """Wake whatever is due; the seconds until the next, None where nothing is put off."""
-    while True:
-        now = desk.clock()
-        due = await desk.store.list(CONVERSATIONS_SNOOZED, until=now, limit=PAGE)
-        for before in due:
-            try:
-                changes = await woken(desk.store, before, now)
-                await desk.store.commit(changes + Changes(expectations=[lease] if lease is not None else []))
-            except Conflict:  # its contact wrote, somebody took it back or left, at this very moment: look again
-                return BREATH
-        if len(due) < PAGE:
-            break
-    following = await desk.store.list(CONVERSATIONS_SNOOZED, since=now, limit=1)
-    if not following or following[0].snoozed_until_at is None:
-        return None
-    return max((following[0].snoozed_until_at - desk.clock()).total_seconds(), BREATH)
+    return await _do_due(desk, CONVERSATIONS_SNOOZED, partial(woken, desk.store), lease)
 
 
 async def keep_sending(desk: Desk, lease: Lease | None = None) -> None:
@@ -60,13 +43,12 @@ async def keep_sending(desk: Desk, lease: Lease | None = None) -> None:
     Args:
         lease: under which this worker does it, where others might.
     """
-    watch = desk.store.watch(Draft, field="send_at")
-    try:
-        while True:
-            seconds = await patiently(lambda: send_due(desk, lease))
-            await watch.wait(seconds)
-    finally:
-        watch.close()
+    await _keep(desk, DRAFTS_SCHEDULED, lambda: send_due(desk, lease))
+
+
+async def send_due(desk: Desk, lease: Lease | None = None) -> float | None:
+    """Let whatever is due leave; the seconds until the next, None where nothing waits."""
+    return await _do_due(desk, DRAFTS_SCHEDULED, partial(moment_come, desk), lease)
 
 
 async def keep_instructed(desk: Desk, lease: Lease | None = None) -> None:
@@ -75,32 +57,52 @@ async def keep_instructed(desk: Desk, lease: Lease | None = None) -> None:
     Args:
         lease: under which this worker does it, where others might.
     """
-    watch = desk.store.watch(Instruction, field="turns_at")
-    try:
-        while True:
-            seconds = await patiently(lambda: turn_due(desk, lease))
-            await watch.wait(seconds)
-    finally:
-        watch.close()
+    await _keep(desk, INSTRUCTIONS_TURNING, lambda: turn_due(desk, lease))
 
 
 async def turn_due(desk: Desk, lease: Lease | None = None) -> float | None:
     """Turn whatever is due; the seconds until the next, None where none will."""
+    return await _do_due(desk, INSTRUCTIONS_TURNING, partial(_turned, desk), lease)
+
+
+async def _turned(desk: Desk, before: Instruction, now: datetime) -> Changes:
+    return Changes(replacements=[turned(before, now)]) + await cards_of(desk.store, before.account_id, now)
+
+
+async def _keep(desk: Desk, index: Index[D], do_due: Callable[[], Awaitable[float | None]]) -> None:
+    """Do whatever falls due by an index of moments, and sleep until the next of them or a new one."""
+    watch = desk.store.watch(index.kind, field=index.fields[0])
+    try:
+        while True:
+            await watch.wait(await patiently(do_due))
+    finally:
+        watch.close()
+
+
+async def _do_due(
+    desk: Desk, index: Index[D], decide: Callable[[D, datetime], Awaitable[Changes]], lease: Lease | None
+) -> float | None:
+    """Commit what becomes of each document whose moment has come; the seconds until the next one's.
+
+    Args:
+        decide: what changes then; the document is not found by the index any more.
+    """
     while True:
         now = desk.clock()
-        due = await desk.store.list(INSTRUCTIONS_TURNING, until=now, limit=PAGE)
-        for before in due:
-            changes = Changes(replacements=[turned(before, now)]) + await cards_of(desk.store, before.account_id, now)
+        due = await desk.store.list(index, until=now, limit=PAGE)
+        for document in due:
             try:
+                changes = await decide(document, now)
                 await desk.store.commit(changes + Changes(expectations=[lease] if lease is not None else []))
-            except Conflict:  # it was lifted at this very moment: look again
+            except Conflict:  # somebody wrote, took it back, lifted it or left at this very moment: look again
                 return BREATH
         if len(due) < PAGE:
             break
-    following = await desk.store.list(INSTRUCTIONS_TURNING, since=now, limit=1)
-    if not following or following[0].turns_at is None:
+    following = await desk.store.list(index, since=now, limit=1)
+    if not following:
         return None
-    return max((following[0].turns_at - desk.clock()).total_seconds(), BREATH)
+    moment: datetime = getattr(following[0], index.fields[0])
+    return max((moment - desk.clock()).total_seconds(), BREATH)
 
 
 async def keep_dealing(desk: Desk, lease: Lease | None = None) -> None:

@@ -33,7 +33,7 @@ from inbox.model import (
     TopicNotice,
     TopicRefusal,
 )
-from inbox.outbox import notice, sentence_for
+from inbox.outbox import sentence_for, shown_to
 from inbox.store.base import Changes
 from inbox.topics import (
     Place,
@@ -256,17 +256,10 @@ async def brought_up(
                 because=Because(key="topics.given", args={"number": str(conversation.number), "other": holder.name}),
                 topic=topic.thread_id,
             )
-            changes += Changes(inserts=[notice(line, secretary.channel_id, secretary.chat_id, now)])
+            changes += Changes(inserts=[shown_to(secretary, line, now)])
     if topic_name(conversation, contact, standing) != topic.name:
         payload = TopicNotice(secretary_id=secretary.id, conversation_id=conversation.id)
-        named = notice(
-            payload,
-            secretary.channel_id,
-            secretary.chat_id,
-            now,
-            account_id=conversation.account_id,
-            conversation_id=conversation.id,
-        )
+        named = shown_to(secretary, payload, now, about=conversation)
         changes += Changes(inserts=[named])
     return changes
 

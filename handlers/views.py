@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from aiogram.filters.callback_data import CallbackData
 from aiogram.utils.formatting import BlockQuote, Bold, Italic, Text
 
 from channels.base import Preview
@@ -460,56 +459,60 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
     rows: list[list[Button]] = []
     mine = facts.holder is not None and facts.holder.id == facts.viewer.id
     for delivery in undecided(facts.replies)[:3] if mine or is_supervisor(facts.viewer) else []:
-        row = [_button(say("button.send_again"), callbacks.Decide(delivery=delivery.id, verdict="again"))]
+        row = [callbacks.button(say("button.send_again"), callbacks.Decide(delivery=delivery.id, verdict="again"))]
         if delivery.state is DeliveryState.UNKNOWN:
-            row.append(_button(say("button.it_arrived"), callbacks.Decide(delivery=delivery.id, verdict="sent")))
-        row.append(_button(say("button.give_up"), callbacks.Decide(delivery=delivery.id, verdict="drop")))
+            row.append(
+                callbacks.button(say("button.it_arrived"), callbacks.Decide(delivery=delivery.id, verdict="sent"))
+            )
+        row.append(callbacks.button(say("button.give_up"), callbacks.Decide(delivery=delivery.id, verdict="drop")))
         rows.append(row)
     if conversation.account_id == UNSORTED and conversation.status is not Status.CLOSED:
-        rows.append([_button(say("button.place"), callbacks.Place(conversation=target, page=0))])
+        rows.append([callbacks.button(say("button.place"), callbacks.Place(conversation=target, page=0))])
     if conversation.status is Status.CLOSED:
-        rows.append([_button(say("button.reopen"), callbacks.Reopen(conversation=target))])
+        rows.append([callbacks.button(say("button.reopen"), callbacks.Reopen(conversation=target))])
     elif conversation.status is Status.SNOOZED:
         if mine or is_supervisor(facts.viewer):
-            rows.append([_button(say("button.wake"), callbacks.Wake(conversation=target))])
+            rows.append([callbacks.button(say("button.wake"), callbacks.Wake(conversation=target))])
     elif facts.holder is None:
-        rows.append([_button(say("button.take"), callbacks.Take(conversation=target))])
+        rows.append([callbacks.button(say("button.take"), callbacks.Take(conversation=target))])
     elif mine:
         rows.append(
             [
-                _button(say("button.release"), callbacks.Release(conversation=target)),
-                _button(say("button.close"), callbacks.Close(conversation=target, seen=conversation.inbound_count)),
+                callbacks.button(say("button.release"), callbacks.Release(conversation=target)),
+                callbacks.button(
+                    say("button.close"), callbacks.Close(conversation=target, seen=conversation.inbound_count)
+                ),
             ]
         )
     elif is_supervisor(facts.viewer):
-        rows.append([_button(say("button.release"), callbacks.Release(conversation=target))])
+        rows.append([callbacks.button(say("button.release"), callbacks.Release(conversation=target))])
     if len(facts.instructions) > ON_A_CARD:
-        rows.append([_button(say("button.instructions"), callbacks.InstructionsOf(conversation=target))])
+        rows.append([callbacks.button(say("button.instructions"), callbacks.InstructionsOf(conversation=target))])
     if mine and conversation.channel_id == PHONE and facts.account.messages_to and facts.account.mailbox:
-        rows.append([_button(say("button.tell_account"), callbacks.TellAccount(conversation=target))])
+        rows.append([callbacks.button(say("button.tell_account"), callbacks.TellAccount(conversation=target))])
     for draft, author in facts.set_aside[:3]:
         if author.id != facts.viewer.id and (mine or is_supervisor(facts.viewer)):
             off = say("button.call_off_of", name=person(author.name, 30))
-            rows.append([_button(off, callbacks.CallOff(draft=draft.id))])
+            rows.append([callbacks.button(off, callbacks.CallOff(draft=draft.id))])
     whole = [m for m in facts.messages if _is_worth_opening(m, facts)]
     if whole:
         page = callbacks.Whole(message=whole[-1].id, form=FileForm.PAGE)
         original = callbacks.Whole(message=whole[-1].id, form=FileForm.ORIGINAL)
-        rows.append([_button(say("button.page"), page), _button(say("button.original"), original)])
+        rows.append([callbacks.button(say("button.page"), page), callbacks.button(say("button.original"), original)])
     in_part = [m for m in facts.messages if _is_shown_in_part(m) and m not in whole[-1:]]
     if in_part:
         text = callbacks.Whole(message=in_part[-1].id, form=FileForm.TEXT)
-        rows.append([_button(say("button.text"), text)])
+        rows.append([callbacks.button(say("button.text"), text)])
     # What a client says in Telegram plays as it is: the files are enough.
     spoken = [m for m in facts.messages if _is_spoken(m) and conversation.chat_id is None]
     if spoken:
         count = str(sum(map(is_sound, spoken[-1].attachments)))
-        rows.append([_button(say("button.listen", count=count), callbacks.Listen(message=spoken[-1].id))])
+        rows.append([callbacks.button(say("button.listen", count=count), callbacks.Listen(message=spoken[-1].id))])
     with_files = [m for m in facts.messages if m.attachments]
     if with_files:
         count = str(len(with_files[-1].attachments))
-        rows.append([_button(say("button.files", count=count), callbacks.Files(message=with_files[-1].id))])
-    return [*rows, [_button(say("button.more"), callbacks.Menu(conversation=target, page=MORE))]]
+        rows.append([callbacks.button(say("button.files", count=count), callbacks.Files(message=with_files[-1].id))])
+    return [*rows, [callbacks.button(say("button.more"), callbacks.Menu(conversation=target, page=MORE))]]
 
 
 def _is_spoken(message: Message) -> bool:
@@ -576,10 +579,6 @@ def left_of_card(facts: CardFacts, voice: Voice, topic: Topic) -> Screen | None:
 def superseded_preview(conversation: Conversation, voice: Voice) -> Screen:
     """What is left of a preview once a newer one of the same draft stands further down."""
     return screen_of(Text(Italic(voice.say("preview.superseded", number=str(conversation.number)))))
-
-
-def _button(text: str, data: CallbackData) -> Button:
-    return Button(text=text, data=data.pack())
 
 
 # ---------------------------------------------------------------- preview
@@ -701,37 +700,37 @@ def _preview_title(facts: PreviewFacts, voice: Voice) -> str:
 def _preview_buttons(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
     say, draft = voice.say, facts.draft
     if draft.state is DraftState.SENT and facts.undoable:
-        return [[_button(say("button.undo"), callbacks.Undo(draft=draft.id))]]
+        return [[callbacks.button(say("button.undo"), callbacks.Undo(draft=draft.id))]]
     if draft.state is not DraftState.OPEN:
         return []
     if facts.author is not None:
         return _approval_buttons(draft, voice) if draft.asked_at is not None else []
-    drop = _button(say("button.discard"), callbacks.Discard(draft=draft.id))
+    drop = callbacks.button(say("button.discard"), callbacks.Discard(draft=draft.id))
     if draft.asked_at is not None:
-        return [[_button(say("button.withdraw"), callbacks.CallOff(draft=draft.id)), drop]]
+        return [[callbacks.button(say("button.withdraw"), callbacks.CallOff(draft=draft.id)), drop]]
     if facts.menu == LATER:
         return _moments(draft, voice)
     stale = facts.unseen_count > 0
     seen = facts.conversation.inbound_count if stale else draft.seen_inbound
     said = callbacks.check_draft(draft)
-    later = _button(say("button.send_later"), callbacks.PreviewMenu(draft=draft.id, page=LATER))
+    later = callbacks.button(say("button.send_later"), callbacks.PreviewMenu(draft=draft.id, page=LATER))
     now = callbacks.Send(draft=draft.id, seen=seen, check=said)
     if draft.send_at is not None:
-        off = _button(say("button.call_off"), callbacks.CallOff(draft=draft.id))
-        return [[_button(say("button.send_now"), now), later], [off, drop]]
-    edit = _button(say("button.edit"), callbacks.Edit(draft=draft.id))
-    ask = _button(
+        off = callbacks.button(say("button.call_off"), callbacks.CallOff(draft=draft.id))
+        return [[callbacks.button(say("button.send_now"), now), later], [off, drop]]
+    edit = callbacks.button(say("button.edit"), callbacks.Edit(draft=draft.id))
+    ask = callbacks.button(
         say("button.ask_anyway" if stale else "button.ask_approval"),
         callbacks.AskApproval(draft=draft.id, seen=seen, check=said),
     )
     if stale and facts.needs_approval:
         first = [[ask], [edit, drop]]
     elif stale:
-        first = [[_button(say("button.send_anyway"), now)], [edit, drop]]
+        first = [[callbacks.button(say("button.send_anyway"), now)], [edit, drop]]
     elif facts.needs_approval:
         first = [[ask], [later, edit, drop]]
     else:
-        first = [[_button(say("button.send"), now)], [later, ask], [edit, drop]]
+        first = [[callbacks.button(say("button.send"), now)], [later, ask], [edit, drop]]
     return [*first, *_choices(facts, voice), *_without(draft, voice)]
 
 
@@ -739,15 +738,15 @@ def _approval_buttons(draft: Draft, voice: Voice) -> list[list[Button]]:
     ok = voice.say("button.approve_later" if draft.wanted_at is not None else "button.approve")
     back = callbacks.AskAbout(draft=draft.id, purpose=Purpose.RETURN)
     return [
-        [_button(ok, callbacks.Approve(draft=draft.id, check=callbacks.check_draft(draft)))],
-        [_button(voice.say("button.return"), back)],
+        [callbacks.button(ok, callbacks.Approve(draft=draft.id, check=callbacks.check_draft(draft)))],
+        [callbacks.button(voice.say("button.return"), back)],
     ]
 
 
 def _moments(draft: Draft, voice: Voice) -> list[list[Button]]:
     said = callbacks.check_draft(draft)
     buttons = [
-        _button(voice.say(f"moment.{until}"), callbacks.SendLater(draft=draft.id, until=until, check=said))
+        callbacks.button(voice.say(f"moment.{until}"), callbacks.SendLater(draft=draft.id, until=until, check=said))
         for until in MOMENTS
     ]
     asks = callbacks.AskAbout(draft=draft.id, purpose=Purpose.SCHEDULE)
@@ -755,8 +754,8 @@ def _moments(draft: Draft, voice: Voice) -> list[list[Button]]:
     return [
         buttons[:2],
         buttons[2:4],
-        [buttons[4], _button(voice.say("button.later_asked"), asks)],
-        [_button(f"◀ {voice.say('button.back')}", back)],
+        [buttons[4], callbacks.button(voice.say("button.later_asked"), asks)],
+        [callbacks.button(f"◀ {voice.say('button.back')}", back)],
     ]
 
 
@@ -769,7 +768,7 @@ def _choices(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
     say, draft, candidates = voice.say, facts.draft, facts.copy_candidates
     rows = [
         [
-            _button(
+            callbacks.button(
                 say("button.to", address=one_line(address, 40)),
                 callbacks.To(draft=draft.id, position=position, check=callbacks.check(facts.to_candidates)),
             )
@@ -780,11 +779,13 @@ def _choices(facts: PreviewFacts, voice: Voice) -> list[list[Button]]:
     said = callbacks.check(candidates)
     if facts.everyone and not draft.copies:
         count = str(len(facts.everyone) + len(facts.to))
-        rows.append([_button(say("button.copy_all", count=count), callbacks.CopyAll(draft=draft.id, check=said))])
+        rows.append(
+            [callbacks.button(say("button.copy_all", count=count), callbacks.CopyAll(draft=draft.id, check=said))]
+        )
     elif draft.copies:
         rows += [
             [
-                _button(
+                callbacks.button(
                     f"{'✓' if address in draft.copies else '+'} cc : {one_line(address, 40)}",
                     callbacks.Copy(draft=draft.id, position=position, wanted=address not in draft.copies, check=said),
                 )
@@ -798,7 +799,7 @@ def _without(draft: Draft, voice: Voice) -> list[list[Button]]:
     said = callbacks.check([file.path for file in draft.attachments])
     return [
         [
-            _button(
+            callbacks.button(
                 voice.say("button.drop_file", name=one_line(file.name, 30)),
                 callbacks.DropFile(draft=draft.id, position=position, check=said),
             )
@@ -857,19 +858,22 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
     if len(facts.mine) > len(mine):
         content += ["\n", say("queue.more", count=str(len(facts.mine) - len(mine)))]
     buttons = [
-        _button(f"#{c.number}", callbacks.Show(conversation=c.id)) for c in (*facts.waiting[:8], *facts.mine[:8])
+        callbacks.button(f"#{c.number}", callbacks.Show(conversation=c.id))
+        for c in (*facts.waiting[:8], *facts.mine[:8])
     ]
     keyboard = [buttons[i : i + 4] for i in range(0, len(buttons), 4)]
-    first = [_button(say("button.next"), callbacks.Next())] if facts.waiting and facts.on_duty else []
-    duty = _button(say("button.leave" if facts.on_duty else "button.come"), callbacks.Duty(on=not facts.on_duty))
+    first = [callbacks.button(say("button.next"), callbacks.Next())] if facts.waiting and facts.on_duty else []
+    duty = callbacks.button(
+        say("button.leave" if facts.on_duty else "button.come"), callbacks.Duty(on=not facts.on_duty)
+    )
     lists = [
-        _button(say("button.list_waiting"), callbacks.Listing(view=QueueView.WAITING, page=0, account="")),
-        _button(say("button.list_mine"), callbacks.Listing(view=QueueView.MINE, page=0, account="")),
-        _button(say("button.list_accounts"), callbacks.Listing(view=QueueView.ACCOUNTS, page=0, account="")),
+        callbacks.button(say("button.list_waiting"), callbacks.Listing(view=QueueView.WAITING, page=0, account="")),
+        callbacks.button(say("button.list_mine"), callbacks.Listing(view=QueueView.MINE, page=0, account="")),
+        callbacks.button(say("button.list_accounts"), callbacks.Listing(view=QueueView.ACCOUNTS, page=0, account="")),
     ]
-    refresh = _button(say("button.refresh"), callbacks.Queue())
+    refresh = callbacks.button(say("button.refresh"), callbacks.Queue())
     asked = say("button.asked", count=str(facts.asked_count))
-    to_read = [_button(asked, callbacks.Approvals())] if facts.asked_count else []
+    to_read = [callbacks.button(asked, callbacks.Approvals())] if facts.asked_count else []
     return screen_of(Text(*content), [first, to_read, *keyboard, lists, [refresh, duty]])
 
 
@@ -940,7 +944,7 @@ def choose_conversation(conversations: Sequence[Conversation], names: Mapping[st
     """Buttons that ask which conversation some words are for."""
     return tuple(
         (
-            _button(
+            callbacks.button(
                 f"#{c.number} · {person(names.get(c.contact_id, ''), 30) or '?'} · {person(c.subject, 30)}",
                 callbacks.DraftFor(conversation=c.id),
             ),
@@ -957,7 +961,7 @@ def place_buttons(conversation: Conversation, accounts: Sequence[Account], check
     start = page * PLACES_A_PAGE
     rows: list[Row] = [
         (
-            _button(
+            callbacks.button(
                 one_line(account.name, 50),
                 callbacks.PlaceIn(conversation=conversation.id, position=start + i, check=check),
             ),
@@ -966,7 +970,7 @@ def place_buttons(conversation: Conversation, accounts: Sequence[Account], check
     ]
     turn: list[Button] = []
     if page > 0:
-        turn.append(_button("◀", callbacks.Place(conversation=conversation.id, page=page - 1)))
+        turn.append(callbacks.button("◀", callbacks.Place(conversation=conversation.id, page=page - 1)))
     if start + PLACES_A_PAGE < len(accounts):
-        turn.append(_button("▶", callbacks.Place(conversation=conversation.id, page=page + 1)))
+        turn.append(callbacks.button("▶", callbacks.Place(conversation=conversation.id, page=page + 1)))
     return (*rows, tuple(turn)) if turn else tuple(rows)

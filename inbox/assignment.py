@@ -57,6 +57,17 @@ def require_serves(secretary: Secretary, account_id: AccountId) -> None:
         raise NotFound
 
 
+async def get_served(store: Store, conversation_id: str, secretary: Secretary) -> Conversation:
+    """A conversation she may see and answer.
+
+    Raises:
+        NotFound: there is none, or it is in an account she does not serve.
+    """
+    conversation = await store.get(Conversation, conversation_id)
+    require_serves(secretary, conversation.account_id)
+    return conversation
+
+
 async def list_present(store: Store, account_id: AccountId) -> list[Candidate]:
     """Everyone on duty who may serve the account."""
     present = await store.list(PRESENT, True, limit=MOST_PRESENT)

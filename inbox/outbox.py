@@ -34,6 +34,7 @@ from inbox.model import (
     Payload,
     Post,
     PreviewNotice,
+    Principal,
     Secretary,
     Status,
     TextNotice,
@@ -97,42 +98,51 @@ def notice(
     )
 
 
+def shown_to(
+    person: Secretary | Principal,
+    payload: Payload,
+    now: datetime,
+    *,
+    about: Conversation | Draft | Message | None = None,
+) -> Delivery:
+    """Something to show somebody in their chat with the desk.
+
+    Args:
+        about: what it is erased with.
+    """
+    of = about.id if isinstance(about, Conversation) else about.conversation_id if about is not None else None
+    return notice(
+        payload,
+        person.channel_id,
+        person.chat_id,
+        now,
+        account_id=about.account_id if about is not None else None,
+        conversation_id=of,
+    )
+
+
 def card_for(
     secretary: Secretary, conversation: Conversation, now: datetime, *, fresh: bool, quiet: bool = False
 ) -> Delivery:
     """The conversation's card, for this secretary."""
-    return notice(
+    return shown_to(
+        secretary,
         CardNotice(secretary_id=secretary.id, conversation_id=conversation.id, fresh=fresh, quiet=quiet),
-        secretary.channel_id,
-        secretary.chat_id,
         now,
-        account_id=conversation.account_id,
-        conversation_id=conversation.id,
+        about=conversation,
     )
 
 
 def preview_for(secretary: Secretary, draft: Draft, now: datetime, *, fresh: bool) -> Delivery:
     """The draft as the client will see it, for its author."""
-    return notice(
-        PreviewNotice(secretary_id=secretary.id, draft_id=draft.id, fresh=fresh),
-        secretary.channel_id,
-        secretary.chat_id,
-        now,
-        account_id=draft.account_id,
-        conversation_id=draft.conversation_id,
+    return shown_to(
+        secretary, PreviewNotice(secretary_id=secretary.id, draft_id=draft.id, fresh=fresh), now, about=draft
     )
 
 
 def keep_for(secretary: Secretary, draft: Draft, now: datetime) -> Delivery:
     """The draft's files fetched and kept here, as far as they leave by another way than they came."""
-    fetched = notice(
-        KeepNotice(secretary_id=secretary.id, draft_id=draft.id),
-        secretary.channel_id,
-        secretary.chat_id,
-        now,
-        account_id=draft.account_id,
-        conversation_id=draft.conversation_id,
-    )
+    fetched = shown_to(secretary, KeepNotice(secretary_id=secretary.id, draft_id=draft.id), now, about=draft)
     # In a lane of its own: no card waits for a slow file.
     return msgspec.structs.replace(fetched, lane=f"draft:{draft.id}")
 
@@ -146,7 +156,8 @@ def sentence_for(
     buttons: tuple[tuple[Button, ...], ...] = (),
 ) -> Delivery:
     """One sentence of the catalogue, for this secretary."""
-    return notice(
+    return shown_to(
+        secretary,
         TextNotice(
             chat_id=secretary.chat_id,
             language=secretary.language,
@@ -154,8 +165,6 @@ def sentence_for(
             reply_to=reply_to,
             buttons=buttons,
         ),
-        secretary.channel_id,
-        secretary.chat_id,
         now,
     )
 

@@ -54,7 +54,19 @@ from aiogram.types import (
 from aiogram.utils.token import TokenValidationError
 from aiohttp import ClientTimeout, web
 
-from channels.base import Accept, ChatFile, ChatMessage, Finding, Found, Observer, Parcel, Preview, Reply, SentAs, Take
+from channels.base import (
+    Accept,
+    ChatFile,
+    ChatMessage,
+    Finding,
+    Observer,
+    Parcel,
+    Preview,
+    Reply,
+    SentAs,
+    Suggestion,
+    Take,
+)
 from channels.errors import ChannelError, LoginRejected, PermanentFailure, TemporaryFailure
 from channels.telegram.failures import FAILURES, failure_of, topic_refused
 from channels.telegram.files import read_file, sound_kind
@@ -379,7 +391,7 @@ class TelegramBot:
             if "query is too old" not in failure.detail:
                 raise
 
-    async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None:
+    async def answer_search(self, inline_query_id: str, found: Sequence[Suggestion]) -> None:
         results: list[InlineQueryResultUnion] = [
             InlineQueryResultArticle(
                 id=each.id,

@@ -23,7 +23,19 @@ from typing import IO, NamedTuple
 from aiogram import Bot
 
 from bot.locales import Catalogue
-from channels.base import Accept, Arrival, ChatFile, ChatMessage, Finding, Found, Parcel, Preview, Reply, SentAs, Take
+from channels.base import (
+    Accept,
+    Arrival,
+    ChatFile,
+    ChatMessage,
+    Finding,
+    Parcel,
+    Preview,
+    Reply,
+    SentAs,
+    Suggestion,
+    Take,
+)
 from channels.telegram.parse import read_update
 from handlers.deliveries import Deliveries
 from handlers.desk import Desk
@@ -131,7 +143,7 @@ class _Bot:
 
     async def answer_press(self, callback_query_id: str, text: str = "", *, alert: bool = False) -> None: ...
 
-    async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None: ...
+    async def answer_search(self, inline_query_id: str, found: Sequence[Suggestion]) -> None: ...
 
     async def link(self, payload: str) -> str:
         return payload

@@ -376,13 +376,13 @@ async def anne_takes_a_call(day: Day) -> Json:
 
 async def anne_says_for_whom_a_call_was(day: Day) -> None:
     day.anne.user.send_text("/appel")
-    day.press(day.anne, await day.sees(day.anne, "Pour qui est cet appel ?", button="call:"), "call:")
+    day.press(day.anne, await day.sees(day.anne, "Pour qui est cet appel ?", button="calls:"), "calls:")
     await day.sees(day.anne, "Qui appelle, son numéro, pourquoi ?")
 
 
 async def anne_turns_a_page_of_accounts(day: Day) -> None:
-    day.press_data(day.anne, NOTHING, Calls(page=0).pack())
-    await day.sees(day.anne, "Pour qui est cet appel ?", button="call:")
+    day.press_data(day.anne, NOTHING, Calls(position=-1, check="", page=0).pack())
+    await day.sees(day.anne, "Pour qui est cet appel ?", button="calls:")
 
 
 async def anne_corrects_a_call(day: Day) -> Json:

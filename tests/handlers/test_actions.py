@@ -26,19 +26,9 @@ from handlers.callbacks import (
 from handlers.timers import wake_due
 from inbox.model import Priority, Role, Status
 from tests.builders import BERNARD, ROUX
-from tests.handlers.stage import Seat, Seen, Stage, labels
+from tests.handlers.stage import Clock, Seat, Seen, Stage, labels
 
 NOT_HERS = "Introuvable, ou hors de vos comptes."
-
-
-class Clock:
-    """What the desk takes for now."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
 
 
 @pytest.fixture

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from handlers.callbacks import CallFor, DropCall, KeepCall, MarkCall, PassOn, Release, Send, Wake
+from handlers.callbacks import Calls, DropCall, KeepCall, MarkCall, PassOn, Release, Send, Wake
 from handlers.timers import wake_due
 from inbox.model import AccountId, Contact, Priority, Status
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_BY_NUMBER
 from tests.builders import BERNARD, ROUX
-from tests.handlers.stage import Seat, Seen, Stage
+from tests.handlers.stage import Clock, Seat, Seen, Stage
 
 WORDS = "Mme Durand, 06 12 34 56 78, rendez-vous à déplacer, urgent"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
 
 
 @pytest.fixture
@@ -51,7 +43,7 @@ def told_by_mail(stage: Stage, account: AccountId = ROUX, address: str = "helene
 async def taken(lea: Seat, words: str = WORDS) -> Seen:
     """A message she took for Dr Roux, before it is passed on."""
     lea.writes("/appel")
-    await lea.presses(await lea.sees("Pour qui est cet appel ?", kind=CallFor), CallFor, "Roux")
+    await lea.presses(await lea.sees("Pour qui est cet appel ?", kind=Calls), Calls, "Roux")
     lea.writes(words, to=await lea.sees("Qui appelle, son numéro, pourquoi ?"))
     return await lea.sees("Message téléphonique · Dr Hélène Roux", kind=PassOn)
 

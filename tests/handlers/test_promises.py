@@ -33,7 +33,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from bot import worker
-from channels.base import Accept, Arrival, ChatFile, ChatMessage, Finding, Found, Parcel, Preview, Reply, SentAs, Take
+from channels.base import (
+    Accept,
+    Arrival,
+    ChatFile,
+    ChatMessage,
+    Finding,
+    Parcel,
+    Preview,
+    Reply,
+    SentAs,
+    Suggestion,
+    Take,
+)
 from channels.errors import ChannelError, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from channels.telegram.parse import read_update
 from handlers import callbacks, crew, deliveries, desk, incoming
@@ -271,7 +283,7 @@ class Screen:
 
     async def answer_press(self, callback_query_id: str, text: str = "", *, alert: bool = False) -> None: ...
 
-    async def answer_search(self, inline_query_id: str, found: Sequence[Found]) -> None: ...
+    async def answer_search(self, inline_query_id: str, found: Sequence[Suggestion]) -> None: ...
 
     async def link(self, payload: str) -> str:
         return payload

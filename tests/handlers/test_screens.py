@@ -12,8 +12,10 @@ import pytest
 
 from handlers import views
 from handlers.answered import answers_screen
+from handlers.callbacks import Calls
 from handlers.colleagues import Member, TeamFacts, team_screen
-from handlers.slips import accounts_screen, slip_screen, slip_subject, slip_text
+from handlers.instructed import which_account
+from handlers.slips import slip_screen, slip_subject, slip_text
 from handlers.views import Screen, Voice
 from inbox.answered import Answer
 from inbox.calls import begun, filled_out, read_call
@@ -71,7 +73,7 @@ def slip(voice: Voice) -> Screen:
 
 
 def which(voice: Voice) -> Screen:
-    return accounts_screen([an_account()], "", 0, voice)
+    return which_account([an_account()], f"☎️ {voice.say('call.for_whom')}", Calls, 0)
 
 
 @pytest.mark.parametrize(

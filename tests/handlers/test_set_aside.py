@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email import message_from_bytes
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -29,23 +29,13 @@ from handlers.callbacks import (
     Undo,
     check_draft,
 )
-from handlers.set_aside import send_due
+from handlers.timers import send_due
 from inbox.approval import needs_approval
 from inbox.model import Draft, Role, Secretary, Shown
 from inbox.store.base import Changes
 from inbox.store.documents import DRAFTS_OF_CONVERSATION, SECRETARY_BY_TELEGRAM
 from tests.builders import BERNARD, NOW, ROUX, a_secretary, an_account
-from tests.handlers.stage import Seat, Seen, Stage, labels
-
-
-class Clock:
-    """What the desk takes for now."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+from tests.handlers.stage import Clock, Seat, Seen, Stage, labels
 
 
 @pytest.fixture
@@ -68,6 +58,17 @@ async def programmed(seat: Seat, label: str = "Demain 9 h") -> Seen:
     await seat.presses(await drafted(seat), PreviewMenu, "Plus tard")
     await seat.presses(await seat.sees("Oui, jeudi.", kind=SendLater), SendLater, label)
     return await seat.sees("📅 Réponse programmée", kind=CallOff)
+
+
+async def in_anothers_hands(stage: Stage) -> tuple[Seat, Seat]:
+    """A reply of Léa's that is to leave tomorrow, of a matter that Inès holds."""
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await programmed(lea)
+    await lea.presses(await lea.sees("Rendez-vous", kind=Release), Release)
+    ines = await stage.join("Inès")
+    await stage.deal()
+    return lea, ines
 
 
 async def the_draft(stage: Stage) -> Draft:
@@ -164,12 +165,7 @@ async def test_words_added_to_it_keep_it_back(stage: Stage, clock: Clock) -> Non
 
 
 async def test_it_leaves_though_its_author_went_home_and_another_holds_the_matter(stage: Stage, clock: Clock) -> None:
-    lea = await stage.join("Léa")
-    await stage.mail()
-    await programmed(lea)
-    await lea.presses(await lea.sees("Rendez-vous", kind=Release), Release)
-    ines = await stage.join("Inès")
-    await stage.deal()
+    _, ines = await in_anothers_hands(stage)
     await ines.sees("Rendez-vous", "📅 Réponse de Léa prête", kind=CallOff)
     clock.ahead = timedelta(days=2)
     await send_due(stage.desk)
@@ -178,12 +174,7 @@ async def test_it_leaves_though_its_author_went_home_and_another_holds_the_matte
 
 
 async def test_who_answers_meanwhile_keeps_it_back_and_its_author_is_told(stage: Stage, clock: Clock) -> None:
-    lea = await stage.join("Léa")
-    await stage.mail()
-    await programmed(lea)
-    await lea.presses(await lea.sees("Rendez-vous", kind=Release), Release)
-    ines = await stage.join("Inès")
-    await stage.deal()
+    lea, ines = await in_anothers_hands(stage)
     await ines.presses(await drafted(ines, "C’est noté."), Send)
     await lea.sees("✋ #1 : Inès a répondu entre-temps")
     clock.ahead = timedelta(days=2)
@@ -193,12 +184,7 @@ async def test_who_answers_meanwhile_keeps_it_back_and_its_author_is_told(stage:
 
 
 async def test_whoever_holds_the_matter_holds_a_colleagues_reply_back(stage: Stage, clock: Clock) -> None:
-    lea = await stage.join("Léa")
-    await stage.mail()
-    await programmed(lea)
-    await lea.presses(await lea.sees("Rendez-vous", kind=Release), Release)
-    ines = await stage.join("Inès")
-    await stage.deal()
+    lea, ines = await in_anothers_hands(stage)
     card = await ines.sees("Rendez-vous", kind=CallOff)
     assert await ines.presses(card, CallOff, "Retenir la réponse de Léa") == "Elle ne partira pas d’elle-même."
     await lea.sees("✋ #1 : Inès retient votre réponse")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -30,17 +30,7 @@ from handlers.topics import LONGEST_NAME, topic_name
 from inbox.model import Contact, Priority, Role, Standing, Topic, TopicRefusal
 from inbox.store.base import Changes
 from tests.builders import BERNARD, ROUX
-from tests.handlers.stage import Seat, Seen, Stage, button
-
-
-class Clock:
-    """What the desk takes for now."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+from tests.handlers.stage import Clock, Seat, Seen, Stage, button
 
 
 @pytest.fixture
