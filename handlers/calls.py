@@ -11,7 +11,8 @@ from aiogram.types import CallbackQuery, Message
 
 from handlers.callbacks import Calls, DropCall, KeepCall, MarkCall, PassOn, TellAccount, check
 from handlers.desk import Desk, Unit
-from handlers.drafts import leaving, message_key
+from handlers.drafts import message_key
+from handlers.sending import leaving
 from handlers.slips import slip_subject, slip_text
 from handlers.views import Voice
 from inbox import outbox

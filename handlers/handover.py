@@ -20,46 +20,30 @@ from channels.errors import (
     TemporaryFailure,
     TopicRefused,
 )
-from handlers import colleagues as team
 from handlers import views
-from handlers.answered import answers_screen
-from handlers.callbacks import Calls, Instructions, Principals, check
-from handlers.calls import answered_accounts, has_way
-from handlers.colleagues import Member, TeamFacts
 from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
-from handlers.findings import FindingFacts, findings
-from handlers.instructed import Place, instruction_screen, instructions_screen, principals_screen, which_account
-from handlers.instructions import spoken_for
-from handlers.listing import ON_A_PAGE, ListFacts, listing
+from handlers.panels import Panels, message_of
 from handlers.portraits import PortraitFacts, portrait
-from handlers.queue import count_queued, list_queued
-from handlers.ready import template_screen, templates_screen
-from handlers.slips import slip_screen
 from handlers.topics import answer_in, brought_up, hand_over_in, name_topic, open_topic, show_in
-from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
+from handlers.views import CardFacts, PreviewFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
-from inbox.answered import list_answers
-from inbox.approval import list_team, needs_approval
+from inbox.approval import needs_approval
 from inbox.assignment import is_supervisor, list_present, may_serve, receivers
 from inbox.contacts import address_in
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.instructions import Giver, list_standing, on_cards
-from inbox.invitations import deep_link_payload
 from inbox.merging import candidates
 from inbox.model import (
     PHONE,
     Account,
-    AccountId,
     Address,
-    AnsweredNotice,
     Attachment,
     Because,
     BlobId,
-    CallsNotice,
     CardNotice,
     ChannelId,
     Contact,
@@ -72,66 +56,39 @@ from inbox.model import (
     FileForm,
     FileNotice,
     HistoryNotice,
-    Instruction,
-    InstructionNotice,
-    InstructionsNotice,
     KeepNotice,
     Letter,
-    LinksNotice,
     Message,
     MessageId,
     Post,
-    Presence,
     PreviewNotice,
-    Principal,
-    PrincipalInvitation,
-    PrincipalsNotice,
     QuestionNotice,
-    QueueNotice,
-    QueueView,
     Role,
-    SearchNotice,
     Secretary,
-    SecretaryId,
     Shown,
     ShownKind,
-    Slip,
-    SlipNotice,
-    Status,
-    TeamNotice,
-    Template,
-    TemplatesNotice,
     TextNotice,
     Topic,
     TopicNotice,
     new_id,
 )
 from inbox.moving import destinations
-from inbox.principals import list_principals, token_of
 from inbox.reachable import is_blocked, other_ways
-from inbox.search import search
-from inbox.set_aside import list_asked, list_set_aside
+from inbox.set_aside import list_set_aside
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
-    CONVERSATIONS_HELD,
-    CONVERSATIONS_OF_ACCOUNT,
     CONVERSATIONS_OF_CONTACT,
-    CONVERSATIONS_QUEUED,
-    DRAFTS_SCHEDULED,
     EVENTS_OF_CONVERSATION,
     MESSAGES_OF_CONVERSATION,
     SECRETARIES,
-    SHOWN_BY_MESSAGE,
     SHOWN_CURRENT,
 )
-from inbox.templates import list_shelf, list_templates
+from inbox.templates import list_templates
 from inbox.topics import find_topic, is_hers, over_elsewhere
 
 log = structlog.get_logger(__name__)
 
-ON_THE_QUEUE = 10
-"""Waiting requests the queue lists."""
 IN_A_HISTORY = 60
 """Lines of history that are shown at once."""
 ON_A_CARD = 12
@@ -147,6 +104,7 @@ class Handover:
         self._locked_out: set[ChannelId] = set()
         """Channels whose server refuses our login, and whose owners know."""
         self._large = asyncio.Lock()
+        self._panels = Panels(desk, self._chat)
 
     async def hand_over(self, delivery: Delivery) -> tuple[str, Changes]:
         """Hand one payload to its channel; what the other side calls it, and what to commit beside that."""
@@ -182,8 +140,6 @@ class Handover:
                 return await self._card(delivery, payload)
             case PreviewNotice():
                 return await self._preview(delivery, payload)
-            case QueueNotice():
-                return await self._queue(delivery, payload)
             case QuestionNotice():
                 return await self._question(delivery, payload)
             case TopicNotice():
@@ -195,28 +151,10 @@ class Handover:
                 return await self._history(delivery, payload)
             case ContactNotice():
                 return await self._contact(delivery, payload)
-            case SearchNotice():
-                return await self._search(delivery, payload)
-            case TemplatesNotice():
-                return await self._templates(delivery, payload)
-            case SlipNotice():
-                return await self._slip(delivery, payload)
-            case CallsNotice():
-                return await self._calls(delivery, payload)
-            case InstructionsNotice():
-                return await self._instructions(delivery, payload)
-            case InstructionNotice():
-                return await self._instruction(delivery, payload)
-            case PrincipalsNotice():
-                return await self._principals(delivery, payload)
-            case LinksNotice():
-                return await self._links(delivery, payload)
-            case AnsweredNotice():
-                return await self._answered(delivery, payload)
-            case TeamNotice():
-                return await self._team(delivery, payload)
             case FileNotice():
                 return await self._file(delivery, payload)
+            case panel:
+                return await self._panels.show(delivery, panel)
 
     def _channel(self, delivery: Delivery) -> Channel:
         self._require_lease(delivery)
@@ -481,100 +419,6 @@ class Handover:
             await self._collapse(delivery, secretary, current, views.superseded_preview(conversation, voice))
         return shown
 
-    async def _queue(self, delivery: Delivery, payload: QueueNotice) -> tuple[str, Changes]:
-        store = self._desk.store
-        secretary = await store.get(Secretary, payload.secretary_id)
-        if payload.view not in (QueueView.SHORT, QueueView.MORNING):
-            screen = listing(await self._listed(secretary, payload), self._voice(secretary))
-            return await self._in_place(delivery, secretary, screen, payload.edits, payload.topic)
-        presence = await store.get(Presence, secretary.id)
-        waiting = await list_queued(self._desk, secretary, limit=ON_THE_QUEUE)
-        mine = [
-            held
-            for status in (Status.OPEN, Status.SNOOZED)
-            for held in await store.list(CONVERSATIONS_HELD, secretary.id, status, descending=True, limit=20)
-        ]
-        contacts = await store.find_many(Contact, [c.contact_id for c in (*waiting, *mine)])
-        facts = QueueFacts(
-            viewer=secretary,
-            on_duty=presence.on_duty,
-            waiting=waiting,
-            # Two looks are two moments: a short list is its own count.
-            waiting_count=len(waiting) if len(waiting) < ON_THE_QUEUE else await count_queued(self._desk, secretary),
-            mine=mine,
-            account_names={a.id: a.name for a in self._desk.accounts.values()},
-            contact_names={c.id: c.name for c in contacts.values()},
-            asked_count=len(await list_asked(store, secretary)) if is_supervisor(secretary) else 0,
-            morning=await self._morning(secretary) if payload.view is QueueView.MORNING else None,
-        )
-        return await self._in_place(
-            delivery, secretary, views.queue(facts, self._voice(secretary)), payload.edits, payload.topic
-        )
-
-    async def _morning(self, secretary: Secretary) -> views.Morning:
-        """What comes back to her and what leaves by itself until the day is over."""
-        store, now = self._desk.store, self._desk.clock()
-        local = self._desk.local(now)
-        end = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        off = await store.list(CONVERSATIONS_HELD, secretary.id, Status.SNOOZED, limit=200)
-        back = [c for c in off if c.snoozed_until_at is not None and c.snoozed_until_at < end]
-        drafts = await store.list(DRAFTS_SCHEDULED, until=end, limit=200)
-        hers = [d for d in drafts if d.author_id == secretary.id]
-        about = await store.find_many(Conversation, [d.conversation_id for d in hers])
-        return views.Morning(
-            coming_back=sorted(back, key=lambda c: c.snoozed_until_at or now),
-            leaving=[(d, about[d.conversation_id]) for d in hers if d.conversation_id in about],
-        )
-
-    async def _listed(self, secretary: Secretary, payload: QueueNotice) -> ListFacts:
-        desk, store, page = self._desk, self._desk.store, payload.page
-        wanted = (page + 1) * ON_A_PAGE + 1
-        served = [a for a in desk.accounts.values() if may_serve(secretary, a.id) and not a.retired]
-        found: list[Conversation] = []
-        waiting: dict[AccountId, int] = {}
-        match payload.view:
-            case QueueView.WAITING:
-                found = await list_queued(desk, secretary, limit=wanted)
-            case QueueView.MINE:
-                for status in (Status.OPEN, Status.SNOOZED):
-                    found += await store.list(CONVERSATIONS_HELD, secretary.id, status, descending=True, limit=wanted)
-            case QueueView.ACCOUNT if payload.account_id in {a.id for a in served}:
-                for status in (Status.OPEN, Status.SNOOZED):
-                    found += await store.list(
-                        CONVERSATIONS_OF_ACCOUNT, payload.account_id, status, descending=True, limit=wanted
-                    )
-            case _:
-                waiting = {a.id: await store.count(CONVERSATIONS_QUEUED, a.id) for a in served}
-        shown = found[page * ON_A_PAGE : wanted - 1]
-        contacts = await store.find_many(Contact, [c.contact_id for c in shown])
-        holders = await store.find_many(Secretary, {c.assignee_id for c in shown if c.assignee_id is not None})
-        return ListFacts(
-            viewer=secretary,
-            view=payload.view,
-            page=page,
-            account_id=payload.account_id,
-            conversations=shown,
-            has_more=len(found) >= wanted,
-            accounts=sorted(served, key=lambda a: (a.name, a.id)),
-            waiting=waiting,
-            contact_names={c.id: c.name for c in contacts.values()},
-            holder_names={s.id: s.name for s in holders.values()},
-        )
-
-    async def _in_place(
-        self, delivery: Delivery, secretary: Giver, screen: Screen, edits: int | None, topic: int | None = None
-    ) -> tuple[str, Changes]:
-        """Put a screen where an older one stands, or send it where that can no longer be changed."""
-        chat = self._chat(delivery)
-        if edits is not None:
-            try:
-                return (await chat.show(_message(secretary, screen, edits=edits))).reference, Changes()
-            except PermanentFailure as failure:
-                if failure.reason != "failure.cannot_edit":
-                    raise
-        message = dataclasses.replace(_message(secretary, screen), topic=topic)
-        return (await answer_in(chat, message)).reference, Changes()
-
     async def _question(self, delivery: Delivery, payload: QuestionNotice) -> tuple[str, Changes]:
         """Ask, and remember by which message: her reply to it is the answer."""
         secretary = await self._desk.store.get(Secretary, payload.secretary_id)
@@ -622,7 +466,7 @@ class Handover:
     ) -> tuple[str, Changes]:
         """Show what belongs to a conversation, in its topic where it has one."""
         topic = await self._topic_of(secretary, about)
-        put = await show_in(self._chat(delivery), _message(secretary, screen), topic)
+        put = await show_in(self._chat(delivery), message_of(secretary, screen), topic)
         return put.sent.reference, put.changes
 
     async def _file_beside_card(
@@ -653,200 +497,6 @@ class Handover:
         )
         screen = portrait(facts, self._voice(secretary))
         return await self._beside_card(delivery, secretary, conversation, screen)
-
-    async def _search(self, delivery: Delivery, payload: SearchNotice) -> tuple[str, Changes]:
-        store = self._desk.store
-        secretary = await store.get(Secretary, payload.secretary_id)
-        found = await search(store, secretary, payload.query)
-        conversations = [each.conversation for each in found]
-        contacts = await store.find_many(Contact, {c.contact_id for c in conversations})
-        accounts = await store.find_many(Account, {c.account_id for c in conversations})
-        facts = FindingFacts(
-            query=payload.query,
-            page=payload.page,
-            found=found,
-            account_names={a.id: a.name for a in accounts.values()},
-            contact_names={c.id: c.name for c in contacts.values()},
-        )
-        return await self._in_place(
-            delivery, secretary, findings(facts, self._voice(secretary)), payload.edits, payload.topic
-        )
-
-    async def _templates(self, delivery: Delivery, payload: TemplatesNotice) -> tuple[str, Changes]:
-        desk = self._desk
-        secretary = await desk.store.get(Secretary, payload.secretary_id)
-        names: dict[str, str] = {a.id: a.name for a in desk.accounts.values() if may_serve(secretary, a.id)}
-        shown = await desk.store.find(Template, payload.template_id) if payload.template_id is not None else None
-        if shown is not None and (not shown.shelf or shown.shelf in names):
-            screen = template_screen(shown, names, self._voice(secretary))
-        else:
-            kept = [each for shelf in ("", *names) for each in await list_shelf(desk.store, shelf)]
-            screen = templates_screen(kept, names, payload.page, self._voice(secretary))
-        return await self._in_place(delivery, secretary, screen, payload.edits, payload.topic)
-
-    async def _calls(self, delivery: Delivery, payload: CallsNotice) -> tuple[str, Changes]:
-        secretary = await self._desk.store.get(Secretary, payload.secretary_id)
-        title = f"☎️ {self._voice(secretary).say('call.for_whom')}"
-        screen = which_account(answered_accounts(self._desk, secretary), title, Calls, payload.page)
-        return await self._in_place(delivery, secretary, screen, payload.edits)
-
-    async def _slip(self, delivery: Delivery, payload: SlipNotice) -> tuple[str, Changes]:
-        """A telephone message, or the question for its words; remembered by its message, as every question is."""
-        store = self._desk.store
-        secretary = await store.get(Secretary, payload.secretary_id)
-        slip = await store.find(Slip, payload.slip_id)
-        voice = self._voice(secretary)
-        if slip is None:
-            if payload.edits is None:
-                return "", Changes()
-            return await self._in_place(delivery, secretary, Screen(voice.say("call.done")), payload.edits)
-        account = self._desk.accounts.get(slip.account_id)
-        if account is None or not may_serve(secretary, account.id):
-            return "", Changes()
-        if slip.words:
-            screen = slip_screen(slip, account, self._desk.country, has_way=has_way(account), voice=voice)
-            reference, _ = await self._in_place(delivery, secretary, screen, payload.edits)
-        else:
-            question = f"☎️ {voice.say('call.title', account=account.name)}\n{voice.say('call.ask')}"
-            message = ChatMessage(chat_id=secretary.chat_id, text=question, asks=True)
-            reference = (await self._chat(delivery).show(message)).reference
-        key = message_key(delivery.channel_id, secretary.chat_id, int(reference))
-        if await store.find_by(SHOWN_BY_MESSAGE, key) is not None:
-            return reference, Changes()
-        shown = Shown(
-            id=new_id(),
-            secretary_id=secretary.id,
-            kind=ShownKind.SLIP,
-            message_key=key,
-            telegram_message_id=int(reference),
-            conversation_id=None,
-            slip_id=slip.id,
-            shown_inbound=0,
-            fingerprint="",
-            current_key=None,
-            shown_at=voice.now,
-        )
-        return reference, Changes(inserts=[shown])
-
-    # ------------------------------------------------------------ what an account wants, and who speaks for it
-
-    async def _giver(self, person_id: str) -> Giver | None:
-        store = self._desk.store
-        return await store.find(Secretary, person_id) or await store.find(Principal, person_id)
-
-    def _place(self, giver: Giver, account_id: AccountId) -> Place | None:
-        """Where an account stands among those somebody speaks for; None: they do not speak for it."""
-        accounts = [account.id for account in spoken_for(self._desk, giver)]
-        return Place(accounts.index(account_id), check(accounts)) if account_id in accounts else None
-
-    async def _instructions(self, delivery: Delivery, payload: InstructionsNotice) -> tuple[str, Changes]:
-        giver = await self._giver(payload.person_id)
-        if giver is None:
-            return "", Changes()
-        voice = self._voice(giver)
-        if payload.account_id is None:
-            title = f"📋 {voice.say('instructions.for_whom')}"
-            screen = which_account(spoken_for(self._desk, giver), title, Instructions, payload.page)
-            return await self._in_place(delivery, giver, screen, payload.edits)
-        account = self._desk.accounts.get(payload.account_id)
-        place = self._place(giver, payload.account_id)
-        may_read = isinstance(giver, Secretary) and may_serve(giver, payload.account_id)
-        if account is None or (place is None and not may_read):
-            return "", Changes()
-        standing = await list_standing(self._desk.store, account.id)
-        screen = instructions_screen(standing, account, place, payload.page, voice)
-        return await self._in_place(delivery, giver, screen, payload.edits)
-
-    async def _instruction(self, delivery: Delivery, payload: InstructionNotice) -> tuple[str, Changes]:
-        """An instruction, or the question for its words; remembered by its message, as every question is."""
-        store = self._desk.store
-        giver = await self._giver(payload.person_id)
-        instruction = await store.get(Instruction, payload.instruction_id)
-        account = self._desk.accounts.get(instruction.account_id)
-        place = self._place(giver, instruction.account_id) if giver is not None else None
-        if giver is None or account is None or place is None:
-            return "", Changes()
-        voice = self._voice(giver)
-        if instruction.text or instruction.lifted_at is not None:
-            screen = instruction_screen(instruction, account, place, voice)
-            reference, _ = await self._in_place(delivery, giver, screen, payload.edits)
-        else:
-            question = ChatMessage(
-                chat_id=giver.chat_id, text=f"📋 {voice.say('instruction.ask', account=account.name)}", asks=True
-            )
-            reference = (await self._chat(delivery).show(question)).reference
-        key = message_key(delivery.channel_id, giver.chat_id, int(reference))
-        if await store.find_by(SHOWN_BY_MESSAGE, key) is not None:
-            return reference, Changes()
-        shown = Shown(
-            id=new_id(),
-            secretary_id=SecretaryId(giver.id),
-            kind=ShownKind.INSTRUCTION,
-            message_key=key,
-            telegram_message_id=int(reference),
-            conversation_id=None,
-            instruction_id=instruction.id,
-            shown_inbound=0,
-            fingerprint="",
-            current_key=None,
-            shown_at=voice.now,
-        )
-        return reference, Changes(inserts=[shown])
-
-    async def _principals(self, delivery: Delivery, payload: PrincipalsNotice) -> tuple[str, Changes]:
-        store = self._desk.store
-        supervisor = await store.get(Secretary, payload.secretary_id)
-        voice = self._voice(supervisor)
-        if payload.account_id is None:
-            title = f"👔 {voice.say('principals.for_whom')}"
-            screen = which_account(spoken_for(self._desk, supervisor), title, Principals, payload.page)
-            return await self._in_place(delivery, supervisor, screen, payload.edits)
-        account = self._desk.accounts.get(payload.account_id)
-        place = self._place(supervisor, payload.account_id)
-        if account is None or place is None:
-            return "", Changes()
-        link = until = ""
-        made = await store.find(PrincipalInvitation, payload.invitation_id) if payload.invitation_id else None
-        if made is not None and made.used_at is None:
-            link = await self._chat(delivery).link(deep_link_payload(token_of(made.id, self._desk.key)))
-            until = voice.when(made.expires_at)
-        people = await list_principals(store, account.id)
-        screen = principals_screen(people, account, place, link, until, voice)
-        return await self._in_place(delivery, supervisor, screen, payload.edits)
-
-    async def _links(self, delivery: Delivery, payload: LinksNotice) -> tuple[str, Changes]:
-        desk = self._desk
-        supervisor = await desk.store.get(Secretary, payload.secretary_id)
-        accounts = answered_accounts(desk, supervisor)
-        start = payload.page * team.LINKS_A_PAGE
-        shown = accounts[start : start + team.LINKS_A_PAGE]
-        own = {account_id: channel for channel, account_id in desk.own_account.items() if channel in desk.chats}
-        links = []
-        for account in shown:
-            chat = desk.chats.get(own.get(account.id, delivery.channel_id))
-            links.append(await (chat or self._chat(delivery)).link(account.id))
-        screen = team.links_screen(shown, links, payload.page, len(accounts), self._voice(supervisor))
-        return await self._in_place(delivery, supervisor, screen, payload.edits)
-
-    async def _answered(self, delivery: Delivery, payload: AnsweredNotice) -> tuple[str, Changes]:
-        principal = await self._desk.store.get(Principal, payload.principal_id)
-        if not principal.active:
-            return "", Changes()
-        answers = await list_answers(self._desk.store, principal.accounts)
-        screen = answers_screen(answers, payload.page, self._voice(principal))
-        return await self._in_place(delivery, principal, screen, payload.edits)
-
-    async def _team(self, delivery: Delivery, payload: TeamNotice) -> tuple[str, Changes]:
-        store = self._desk.store
-        supervisor = await store.get(Secretary, payload.secretary_id)
-        everyone = await list_team(store, supervisor)
-        start = payload.page * team.ON_A_PAGE
-        shown = everyone[start : start + team.ON_A_PAGE]
-        presences = await store.find_many(Presence, [s.id for s in shown])
-        members = [Member(s, presences.get(s.id)) for s in shown]
-        facts = TeamFacts(members, payload.page, len(everyone), self._desk.trial)
-        screen = team.team_screen(facts, self._voice(supervisor))
-        return await self._in_place(delivery, supervisor, screen, payload.edits, payload.topic)
 
     async def _file(self, delivery: Delivery, payload: FileNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -988,14 +638,14 @@ class Handover:
             if current.fingerprint == fingerprint:
                 return str(current.telegram_message_id), Changes(replacements=[seen])
             try:
-                sent = await chat.show(_in_place_of(current, _message(secretary, screen)))
+                sent = await chat.show(_in_place_of(current, message_of(secretary, screen)))
             except PermanentFailure as failure:
                 # Who shuts the bot out of a group does not shut it out of her chat.
                 if failure.reason != "failure.cannot_edit" and not _is_elsewhere(current, secretary):
                     raise
             else:
                 return sent.reference, Changes(replacements=[seen])
-        put = await show_in(chat, _message(secretary, screen, silent=quiet), topic)
+        put = await show_in(chat, message_of(secretary, screen, silent=quiet), topic)
         sent = put.sent
         kind = ShownKind.CARD if draft is None else ShownKind.PREVIEW
         shown = Shown(
@@ -1019,7 +669,7 @@ class Handover:
     async def _collapse(self, delivery: Delivery, secretary: Secretary, old: Shown, screen: Screen) -> bool:
         """Fold an older card or preview away; only tidiness, so a failure is let be. Whether it was."""
         try:
-            await self._chat(delivery).show(_in_place_of(old, _message(secretary, screen)))
+            await self._chat(delivery).show(_in_place_of(old, message_of(secretary, screen)))
         except ChannelError as failure:
             log.info("screen_not_collapsed", delivery=delivery.id, reason=failure.reason)
             return False
@@ -1030,17 +680,6 @@ def _redirected_from(answers: Message | None, recipients: Sequence[str]) -> str:
     """Who wrote, where the reply goes to another domain because they said so."""
     led_to = views.leads_elsewhere(answers) if answers is not None else ""
     return answers.author_address if answers is not None and led_to and led_to in recipients else ""
-
-
-def _message(secretary: Giver, screen: Screen, edits: int | None = None, *, silent: bool = False) -> ChatMessage:
-    return ChatMessage(
-        chat_id=secretary.chat_id,
-        text=screen.text,
-        entities=screen.entities,
-        keyboard=screen.keyboard,
-        edits=edits,
-        silent=silent,
-    )
 
 
 def _icon(conversation: Conversation) -> str:

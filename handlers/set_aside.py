@@ -12,8 +12,9 @@ from aiogram.types import CallbackQuery, Message
 
 from handlers.callbacks import Approvals, Approve, AskAbout, AskApproval, CallOff, PreviewMenu, SendLater, check_draft
 from handlers.desk import Desk, Unit
-from handlers.drafts import leaving, message_key, refuse_for_now, set_in, show_newest
+from handlers.drafts import message_key, set_in
 from handlers.menus import usual_moment
+from handlers.sending import leaving, refuse_for_now, show_newest
 from handlers.views import Voice
 from inbox import outbox
 from inbox.approval import list_approvers, needs_approval, on_duty, told_approvers

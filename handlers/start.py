@@ -18,6 +18,7 @@ from handlers import (
     principals,
     queue,
     search,
+    sending,
     set_aside,
     team,
     templates,
@@ -72,6 +73,7 @@ def build_dispatcher() -> Dispatcher:
         principals.build_router(),
         team.build_router(),
         topics.build_router(),
+        sending.build_router(),
         drafts.build_router(),
     )
     return dispatcher

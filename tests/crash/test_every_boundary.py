@@ -143,14 +143,14 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.drafts:edit_words": [Scene(scenes.anne_corrects_her_words)],
     "handlers.drafts:explain_edit": [Scene(scenes.anne_asks_how_to_edit)],
     "handlers.drafts:put": [Scene(scenes.anne_drafts)],
-    "handlers.drafts:refuse_for_now": [
+    "handlers.sending:refuse_for_now": [
         Scene(scenes.anne_sends_without_having_read_the_newest),
         Scene(scenes.anne_sends_before_the_file_is_here),
     ],
     "handlers.drafts:refuse_others": [Scene(scenes.anne_sends_a_place)],
-    "handlers.drafts:send": [Scene(scenes.anne_sends_an_old_preview)],
-    "handlers.drafts:send 2": [Scene(scenes.a_mail_is_answered, replies=((SENT, 1), (SENT, 1)))],
-    "handlers.drafts:undo": [Scene(scenes.anne_takes_her_reply_back, undo=3600)],
+    "handlers.sending:show_newest": [Scene(scenes.anne_sends_an_old_preview)],
+    "handlers.sending:send": [Scene(scenes.a_mail_is_answered, replies=((SENT, 1), (SENT, 1)))],
+    "handlers.sending:undo": [Scene(scenes.anne_takes_her_reply_back, undo=3600)],
     "handlers.drafts:unknown_command": [Scene(scenes.anne_mistypes_a_command)],
     "handlers.forgetting:_commit": [Scene(scenes.sophie_is_forgotten, by_command=True)],
     "handlers.forgetting:begin": [Scene(scenes.sophie_is_forgotten, by_command=True)],
