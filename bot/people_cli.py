@@ -37,7 +37,11 @@ from inbox.model import Account, AccountId, Contact, Forgotten
 from inbox.store.base import Store
 
 Named = Annotated[
-    str, typer.Argument(metavar="CONTACT", help="A contact's id, or a mail address or Telegram user id of theirs.")
+    str,
+    typer.Argument(
+        metavar="CONTACT",
+        help="A contact's id, or a mail address, Telegram user id or telephone number (+33…) of theirs.",
+    ),
 ]
 AccountKey = Annotated[str | None, typer.Option("--account", metavar="KEY", help="The account whose contact they are.")]
 WORKER_SCRUBS = 30.0

@@ -252,6 +252,7 @@ async def split(
     if conversation.inbound_count < 2:
         raise InvalidTransition("error.split_only")
     await require_still(store, conversation)
+    holder = await _holder(store, [conversation], is_waiting=True)
     new = Conversation(
         id=ConversationId(new_id()),
         number=number,
@@ -259,10 +260,10 @@ async def split(
         contact_id=conversation.contact_id,
         channel_id=conversation.channel_id,
         subject=message.subject or subject_from_text(message.text),
-        assignee_id=conversation.assignee_id,
-        assigned_at=now if conversation.assignee_id else None,
+        assignee_id=holder,
+        assigned_at=now if holder else None,
         because=Because(key="because.split", args={"number": str(conversation.number), "name": secretary.name}),
-        queued_at=None if conversation.assignee_id else now,
+        queued_at=None if holder else now,
         waiting_since_at=message.created_at,
         opened_at=now,
         last_message_at=message.created_at,

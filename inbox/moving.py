@@ -107,6 +107,7 @@ async def moved(
         author = await store.get(Secretary, draft.author_id)
         there = msgspec.structs.replace(draft, account_id=account.id)
         if draft.state is DraftState.OPEN and not may_serve(author, account.id):
+            changes += Changes(blob_deletions=[file.blob_id for file in draft.attachments if file.blob_id])
             there = msgspec.structs.replace(
                 changed(there, now), state=DraftState.DISCARDED, open_key=None, text="", styles=(), attachments=()
             )

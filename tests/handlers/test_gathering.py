@@ -199,6 +199,24 @@ async def test_one_message_becomes_a_request_of_its_own(stage: Stage) -> None:
     assert await stage.desk.store.find_by(CONVERSATION_BY_NUMBER, 3) is None
 
 
+async def test_what_is_split_from_an_absent_colleagues_goes_to_whoever_is_there(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    first = await stage.mail("Un rendez-vous ?")
+    await stage.mail("Et ma facture ?", answers=first, subject="Re: Rendez-vous")
+    await lea.sees("Et ma facture ?", kind=Release)
+    lea.writes("Oui.", to=await lea.sees("Et ma facture ?", kind=Release))
+    await lea.presses(await lea.sees("Aperçu", kind=Send), Send)
+    await stage.quiet()
+    await lea.leaves_by_force()
+    sophie = await stage.join("Sophie", role=Role.SUPERVISOR)
+    card = await sophie.sees("Bonjour Sophie")
+    message = (await stage.store.list(MESSAGES_OF_CONVERSATION, (await stage.conversation()).id))[1]
+    assert await sophie.forges(card, Split(message=message.id, number=1)) == "C’est maintenant la demande #2."
+    await stage.deal()
+    assert await stage.holder(2) == "Sophie"
+    assert await stage.holder(1) == "Léa"
+
+
 async def test_the_only_message_is_not_split(stage: Stage) -> None:
     lea = await stage.join("Léa")
     await stage.mail("Un rendez-vous ?")
