@@ -14,6 +14,7 @@ from inbox.model import (
     UNSORTED,
     Account,
     AccountId,
+    Address,
     AddressKind,
     AssignmentMode,
     Attachment,
@@ -145,6 +146,19 @@ def a_presence(
 
 def a_contact(name: str = "Paul Martin", account_id: AccountId = ROUX) -> Contact:
     return Contact(id=ContactId(new_id()), account_id=account_id, name=name, created_at=NOW)
+
+
+def an_address(contact: Contact, value: str = "paul.martin@example.net", *, used_at: datetime = NOW) -> Address:
+    """Where one writes mail to a contact."""
+    return Address(
+        id=new_id(),
+        account_id=contact.account_id,
+        contact_id=contact.id,
+        kind=AddressKind.MAIL,
+        value=value,
+        channel_id=MAIL,
+        last_used_at=used_at,
+    )
 
 
 def a_conversation(

@@ -21,7 +21,6 @@ from bot.cli import app
 from bot.store_cli import shown_address
 from inbox.model import (
     Address,
-    AddressKind,
     Attachment,
     Backup,
     BlobId,
@@ -57,6 +56,7 @@ from tests.builders import (
     a_reply,
     a_secretary,
     an_account,
+    an_address,
 )
 
 PLUMBER, ROUX = "plombier", "roux"
@@ -97,15 +97,7 @@ def a_person(
     )
     payload = Letter(sender="b@permanence.example", recipients=(ADDRESS,), blob_id=letter, message_id="x")
     draft = msgspec.structs.replace(a_draft(about, lea, "zqzq: brouillon"), state=DraftState.DISCARDED, open_key=None)
-    address = Address(
-        id=new_id(),
-        account_id=about.account_id,
-        contact_id=contact.id,
-        kind=AddressKind.MAIL,
-        value=ADDRESS,
-        channel_id=MAIL,
-        last_used_at=NOW,
-    )
+    address = an_address(contact, ADDRESS)
     event = Event(
         id=new_id(),
         account_id=about.account_id,

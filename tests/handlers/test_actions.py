@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -29,17 +27,6 @@ from tests.builders import BERNARD, ROUX
 from tests.handlers.stage import Clock, Seat, Seen, Stage, labels
 
 NOT_HERS = "Introuvable, ou hors de vos comptes."
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def stage(tmp_path: Path, clock: Clock) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db", clock=clock) as running:
-        yield running
 
 
 async def opened(seat: Seat, page: str = "more") -> Seen:

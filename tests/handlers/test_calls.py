@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email import message_from_bytes, policy
-from pathlib import Path
 
 import msgspec
-import pytest
 
 from handlers.callbacks import Calls, DropCall, KeepCall, MarkCall, PassOn, Release, Send, Wake
 from handlers.timers import wake_due
@@ -20,17 +17,6 @@ from tests.builders import BERNARD, ROUX
 from tests.handlers.stage import Clock, Seat, Seen, Stage
 
 WORDS = "Mme Durand, 06 12 34 56 78, rendez-vous à déplacer, urgent"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def stage(tmp_path: Path, clock: Clock) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db", clock=clock) as running:
-        yield running
 
 
 def told_by_mail(stage: Stage, account: AccountId = ROUX, address: str = "helene@roux.example") -> None:

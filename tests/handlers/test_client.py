@@ -13,9 +13,9 @@ from bot.demo.scene import drawing
 from handlers.callbacks import Ask, Close, Files, Menu, Send, UseTemplate
 from inbox.acknowledgements import SILENCE
 from inbox.hours import Hours, read_week
-from inbox.model import Address, AddressKind, Contact, DeliveryKind, Post, Role, new_id
+from inbox.model import Contact, DeliveryKind, Post, Role
 from inbox.store.documents import DELIVERIES_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
-from tests.builders import BERNARD, MAIL, ROUX, put
+from tests.builders import BERNARD, ROUX, an_address, put
 from tests.handlers.declaring import declare
 from tests.handlers.stage import CABINET_TOKEN, Stage, labels
 
@@ -238,16 +238,8 @@ async def test_a_reply_to_who_blocked_the_bot_comes_back_at_once_and_no_other_le
         nora.user.start(ROUX)
         nora.writes("Une question")
         card = await lea.sees("Une question", kind=Close)
-        contact_id = (await stage.conversation()).contact_id
-        mail = Address(
-            id=new_id(),
-            account_id=ROUX,
-            contact_id=contact_id,
-            kind=AddressKind.MAIL,
-            value="nora@example.net",
-            channel_id=MAIL,
-            last_used_at=datetime.now(UTC),
-        )
+        contact = await stage.store.get(Contact, (await stage.conversation()).contact_id)
+        mail = an_address(contact, "nora@example.net", used_at=datetime.now(UTC))
         await put(stage.store, mail)
         lea.writes("Oui, venez jeudi.", to=card)
         preview = await lea.sees("Aperçu", kind=Send)

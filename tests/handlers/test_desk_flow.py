@@ -46,13 +46,6 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    """Replies leave at once."""
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
-
-
-@pytest.fixture
 async def slow(tmp_path: Path) -> AsyncIterator[Stage]:
     """Replies leave after an hour, so there is time to undo."""
     async with Stage(tmp_path / "desk.db", undo=HOUR) as running:

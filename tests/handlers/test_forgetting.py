@@ -72,6 +72,7 @@ from tests.builders import (
     a_reply,
     a_secretary,
     accounts,
+    an_address,
     at,
 )
 
@@ -140,15 +141,7 @@ def everything_of(words: Words, *, channel: ChannelId = MAIL) -> Told:
     lea = a_secretary("Léa", telegram_user_id=901)
     person = words.into(a_contact("x", ROUX), language=f"{SECRET}")
     addresses = [
-        Address(
-            id=new_id(),
-            account_id=ROUX,
-            contact_id=person.id,
-            kind=AddressKind.MAIL,
-            value=ADDRESS,
-            channel_id=MAIL,
-            last_used_at=NOW,
-        ),
+        an_address(person, ADDRESS),
         Address(
             id=new_id(),
             account_id=ROUX,
@@ -396,15 +389,7 @@ def somebody_else(account_id: Any = ROUX, *, address: str = "nora@example.net", 
     )
     documents = [
         contact,
-        Address(
-            id=new_id(),
-            account_id=account_id,
-            contact_id=contact.id,
-            kind=AddressKind.MAIL,
-            value=address,
-            channel_id=MAIL,
-            last_used_at=NOW,
-        ),
+        an_address(contact, address),
         msgspec.structs.replace(conversation, queued_at=None, waiting_since_at=None),
         receipt,
         message,
@@ -510,18 +495,7 @@ async def with_a_colleague(store: Store) -> tuple[Contact, Contact, Conversation
         f' "Zqzq Paul" <{ADDRESS}>, Anne <other@example.net>\r\n'
         f"References: <one@zqzq.example>\r\n\r\nEcrivez à {ADDRESS.upper()} ou jean-{ADDRESS}.\r\n"
     ).encode()
-    addresses = [
-        Address(
-            id=new_id(),
-            account_id=ROUX,
-            contact_id=who.id,
-            kind=AddressKind.MAIL,
-            value=value,
-            channel_id=MAIL,
-            last_used_at=NOW,
-        )
-        for who, value in ((paul, ADDRESS), (marie, MARIE))
-    ]
+    addresses = [an_address(who, value) for who, value in ((paul, ADDRESS), (marie, MARIE))]
     await store.commit(
         Changes(
             inserts=[
@@ -698,15 +672,7 @@ async def test_a_mail_that_arrives_in_the_middle_makes_somebody_we_do_not_know(t
 async def test_what_placing_a_request_left_in_the_unsorted_lane_goes_too(tmp_path: Path) -> None:
     told = everything_of(Words())
     left = a_contact("zqzq left behind", UNSORTED)
-    known = Address(
-        id=new_id(),
-        account_id=UNSORTED,
-        contact_id=left.id,
-        kind=AddressKind.MAIL,
-        value=ADDRESS,
-        channel_id=MAIL,
-        last_used_at=NOW,
-    )
+    known = an_address(left, ADDRESS)
     async with SqliteStore(tmp_path / "desk.db") as store:
         await put(store, Told(told.person, [*told.documents, left, known], told.blobs))
         await begin(store, await store.get(Contact, told.person.id), NOW)

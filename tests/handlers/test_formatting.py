@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from handlers.callbacks import Release, Send
 from tests.handlers.stage import Seat, Seen, Stage
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 def over(text: str, words: str, kind: str, **more: Any) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -16,12 +13,6 @@ from tests.builders import BERNARD, DESK, ROUX
 from tests.handlers.stage import Seat, Seen, Stage, button
 
 GROUP = -1_001_234
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 class Room:

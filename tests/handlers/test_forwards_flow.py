@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from email.message import EmailMessage
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -41,12 +39,6 @@ Objet : Mon dossier
 
 Où en est mon dossier ?
 """
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as stage:
-        yield stage
 
 
 def attached(*senders: str) -> bytes:

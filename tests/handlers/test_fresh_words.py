@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from handlers.callbacks import Whole
 from inbox.model import Direction, Message
 from inbox.store.documents import MESSAGES_OF_CONVERSATION
@@ -22,12 +17,6 @@ Le lun. 2 mars 2026 à 14:05, Cabinet Roux <cabinet@roux.example> a écrit :
 >
 > Le cabinet
 """
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as stage:
-        yield stage
 
 
 async def test_what_is_quoted_is_hidden_and_shown_when_asked_for_as_often_as_that_is(stage: Stage) -> None:

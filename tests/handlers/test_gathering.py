@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
-import pytest
 
 from handlers.callbacks import (
     Ask,
@@ -35,12 +32,6 @@ from tests.builders import BERNARD, KEY, ROUX
 from tests.handlers.stage import CABINET_TOKEN, Seat, Seen, Stage, labels
 
 NOT_HERS = "Introuvable, ou hors de vos comptes."
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 async def opened(seat: Seat, words: str, label: str) -> Seen:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mailbox
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -63,12 +62,6 @@ def as_maildir(path: Path, mails: list[EmailMessage]) -> Path:
     for mail in mails:
         box.add(mail)
     return path
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 async def bring_in(stage: Stage, path: Path, *, keeps: int | None = None, at_most: int | None = None) -> list[Outcome]:

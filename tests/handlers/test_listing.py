@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from handlers.callbacks import Listing, Queue, Show, Take
 from inbox.model import Role
 from tests.builders import BERNARD, ROUX
 from tests.handlers.stage import Seat, Seen, Stage, labels
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 async def mails(stage: Stage, count: int) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -24,12 +22,6 @@ from tests.builders import MAIL, NOW, ROUX, a_conversation, a_message, a_reply
 from tests.handlers.stage import Seat, Seen, Stage, button
 
 PAUL = "paul.martin@example.net"
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 def a_report(

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from handlers.callbacks import Ask, Bar, Close, Menu, Person, Release, Send, Show
 from inbox.model import Status
 from tests.builders import BERNARD, MAIL
 from tests.handlers.stage import CABINET_TOKEN, Seat, Seen, Stage, button
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 async def portrait(seat: Seat, *words: str) -> Seen:

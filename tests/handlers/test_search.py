@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from handlers.callbacks import Close, Finding, Show
 from inbox.model import Role
 from tests.builders import BERNARD
 from tests.handlers.stage import Stage, labels
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 async def test_a_request_is_found_by_any_word_of_it_and_its_card_is_one_press_away(stage: Stage) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email import message_from_bytes
 from email.utils import parsedate_to_datetime
@@ -36,17 +35,6 @@ from inbox.store.base import Changes
 from inbox.store.documents import DRAFTS_OF_CONVERSATION, SECRETARY_BY_TELEGRAM
 from tests.builders import BERNARD, NOW, ROUX, a_secretary, an_account
 from tests.handlers.stage import Clock, Seat, Seen, Stage, labels
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def stage(tmp_path: Path, clock: Clock) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db", clock=clock) as running:
-        yield running
 
 
 async def drafted(seat: Seat, words: str = "Oui, jeudi.") -> Seen:
@@ -83,6 +71,14 @@ async def reviewed(stage: Stage, seat: Seat) -> None:
 
 
 # ---------------------------------------------------------------- for a moment
+
+
+async def its_moment_comes(stage: Stage, clock: Clock) -> float | None:
+    """Two days on, whatever is due has left; the seconds until the next."""
+    clock.ahead = timedelta(days=2)
+    until_next = await send_due(stage.desk)
+    await stage.quiet()
+    return until_next
 
 
 async def test_a_reply_leaves_at_its_moment_dated_then_and_not_before(stage: Stage, clock: Clock) -> None:
@@ -132,9 +128,7 @@ async def test_it_can_leave_at_once_after_all(stage: Stage, clock: Clock) -> Non
     await lea.presses(await programmed(lea), Send)
     await stage.quiet()
     assert len(stage.letters.sent) == 1
-    clock.ahead = timedelta(days=2)
-    await send_due(stage.desk)
-    await stage.quiet()
+    await its_moment_comes(stage, clock)
     assert len(stage.letters.sent) == 1
 
 
@@ -145,9 +139,7 @@ async def test_a_client_who_writes_before_its_moment_keeps_it_back(stage: Stage,
     await stage.mail("Plutôt vendredi", answers=first)
     await lea.sees("✋ #1", "Elle est retenue")
     await lea.sees("Plutôt vendredi", "Oui, jeudi.", kind=Send)
-    clock.ahead = timedelta(days=2)
-    assert await send_due(stage.desk) is None
-    await stage.quiet()
+    assert await its_moment_comes(stage, clock) is None
     assert stage.letters.sent == []
 
 
@@ -158,18 +150,14 @@ async def test_words_added_to_it_keep_it_back(stage: Stage, clock: Clock) -> Non
     lea.writes("Et apportez l’ordonnance.", to=await lea.sees("Rendez-vous", kind=Release))
     await lea.sees("la réponse a changé")
     await lea.sees("Aperçu", "Oui, jeudi.\n\nEt apportez l’ordonnance.", kind=Send)
-    clock.ahead = timedelta(days=2)
-    await send_due(stage.desk)
-    await stage.quiet()
+    await its_moment_comes(stage, clock)
     assert stage.letters.sent == []
 
 
 async def test_it_leaves_though_its_author_went_home_and_another_holds_the_matter(stage: Stage, clock: Clock) -> None:
     _, ines = await in_anothers_hands(stage)
     await ines.sees("Rendez-vous", "📅 Réponse de Léa prête", kind=CallOff)
-    clock.ahead = timedelta(days=2)
-    await send_due(stage.desk)
-    await stage.quiet()
+    await its_moment_comes(stage, clock)
     assert len(stage.letters.sent) == 1
 
 
@@ -177,9 +165,7 @@ async def test_who_answers_meanwhile_keeps_it_back_and_its_author_is_told(stage:
     lea, ines = await in_anothers_hands(stage)
     await ines.presses(await drafted(ines, "C’est noté."), Send)
     await lea.sees("✋ #1 : Inès a répondu entre-temps")
-    clock.ahead = timedelta(days=2)
-    await send_due(stage.desk)
-    await stage.quiet()
+    await its_moment_comes(stage, clock)
     assert [b"not=C3=A9" in raw or "noté".encode() in raw for _, raw in stage.letters.sent] == [True]
 
 
@@ -352,9 +338,7 @@ async def test_approved_for_later_it_waits_for_its_moment(stage: Stage, clock: C
     await lea.sees("📅 Réponse programmée", kind=CallOff)
     await stage.quiet()
     assert stage.letters.sent == []
-    clock.ahead = timedelta(days=2)
-    await send_due(stage.desk)
-    await stage.quiet()
+    await its_moment_comes(stage, clock)
     assert len(stage.letters.sent) == 1
 
 

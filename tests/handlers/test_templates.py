@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from handlers.callbacks import Ask, DropTemplate, Menu, Release, Send, ShowTemplate, UseTemplate
 from inbox.model import Role
 from tests.builders import BERNARD, ROUX
 from tests.handlers.declaring import declare
 from tests.handlers.stage import Seat, Seen, Stage, labels
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 async def kept(marc: Seat, words: str) -> Seen:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -34,15 +32,9 @@ from tests.handlers.stage import Clock, Seat, Seen, Stage, button
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def stage(tmp_path: Path, clock: Clock) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db", clock=clock) as running:
-        running.telegram.bot().has_topics = True
-        yield running
+def stage(stage: Stage) -> Stage:
+    stage.telegram.bot().has_topics = True
+    return stage
 
 
 async def joined(stage: Stage, name: str = "Léa", *, wants: str = "oui", **kept: object) -> Seat:

@@ -22,8 +22,6 @@ from inbox.invitations import invite
 from inbox.ledger import balance, replay
 from inbox.model import (
     AccountId,
-    Address,
-    AddressKind,
     BlobId,
     Contact,
     Conversation,
@@ -65,6 +63,7 @@ from tests.builders import (
     a_reply,
     a_secretary,
     accounts,
+    an_address,
 )
 from tests.handlers.stage import a_desk
 
@@ -92,15 +91,7 @@ class Matter:
         self.message = msgspec.structs.replace(
             a_message(about, author_id=self.contact.id), receipt_id=self.receipt.id, blob_id=self.receipt.blob_id
         )
-        self.address = Address(
-            id=new_id(),
-            account_id=account,
-            contact_id=self.contact.id,
-            kind=AddressKind.MAIL,
-            value=f"{self.contact.id}@example.net",
-            channel_id=MAIL,
-            last_used_at=closed_at,
-        )
+        self.address = an_address(self.contact, f"{self.contact.id}@example.net", used_at=closed_at)
         self.reply = a_reply(self.message, DeliveryState.SENT, ended_at=closed_at)
         event = Event(id=new_id(), account_id=account, conversation_id=about.id, at=closed_at, kind="closed")
         self.documents: list[Document] = [self.conversation, self.receipt, self.message, self.reply, event]

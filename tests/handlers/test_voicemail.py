@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
 
@@ -15,12 +13,6 @@ from inbox.voicemail import as_call
 from tests.handlers.stage import Stage
 from tests.handlers.test_calls import told_by_mail
 from tests.sounds import wav
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 def a_mail(sender: str, subject: str, text: str, *, sound: bool = True, automatic: bool = False) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import default
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from handlers import callbacks
 from handlers.callbacks import Copy, CopyAll, Discard, DropFile, Send, To, Undo
@@ -24,12 +22,6 @@ from tests.handlers.stage import CABINET_TOKEN, Seat, Stage, button, labels
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 PDF = b"%PDF-1.7\n.\r\n..\nFrom here\n" + bytes(range(256))[::-1] * 30
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Stage(tmp_path / "desk.db") as running:
-        yield running
 
 
 async def circular(stage: Stage, **fields: str) -> None:
