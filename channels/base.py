@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from inbox.envelope import Reading
+from inbox.envelope import Connected, Reading
 from inbox.model import (
     Account,
     Attachment,
@@ -72,6 +72,8 @@ class Reply:
     """Mail: the address it leaves from, which is one of the account's; "" is its identity's."""
     contents: tuple[bytes, ...] = ()
     """Mail: the octets of the attachments, in their order."""
+    in_name_of: str = ""
+    """Telegram: who is seen to write, where that is somebody in their own account."""
     automatic: bool = False
     """Written by the desk itself: it must say so, that no machine answers it."""
 
@@ -127,6 +129,8 @@ class ChatFile:
     playable: bool = False
     """A sound: made into what plays in the chat, where that can be done; else it is handed over as it is."""
     topic: int | None = None
+    connection: str = ""
+    """Somebody's own account it leaves from, by what Telegram calls its connection; "" is the bot's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +316,14 @@ class Chat(Channel, Protocol):
         Raises:
             TopicRefused: this bot cannot ask: nothing can be shown there.
             LoginRejected: credentials refused.
+        """
+        ...
+
+    async def connection(self, connection: str) -> Connected:
+        """What Telegram knows of somebody's own account that is connected to this bot (Bot API, getBusinessConnection).
+
+        Raises:
+            ChannelError: it knows none of that name, or cannot be asked now.
         """
         ...
 

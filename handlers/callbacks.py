@@ -478,6 +478,13 @@ class InvitePrincipal(CallbackData, prefix="prii"):
     check: str
 
 
+class ChooseBusiness(CallbackData, prefix="bus"):
+    """For which of their accounts, at this position of the list, the desk answers in somebody's own Telegram."""
+
+    position: int
+    check: str
+
+
 class Dismiss(CallbackData, prefix="prid"):
     """They speak for it no longer."""
 

@@ -207,7 +207,7 @@ async def free_open_chat(desk: Desk, conversation: Conversation, account: Accoun
     """The chat's key in the account, unless the contact already has an open conversation there: that one stays it."""
     if conversation.chat_id is None or conversation.status is Status.CLOSED:
         return None
-    key = open_chat_key(conversation.channel_id, conversation.chat_id, account.id)
+    key = open_chat_key(conversation.channel_id, conversation.chat_id, account.id, conversation.through)
     return None if await desk.store.find_by(CONVERSATION_IN_CHAT, key) else key
 
 

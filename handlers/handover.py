@@ -31,6 +31,7 @@ from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
 from inbox.approval import needs_approval
 from inbox.assignment import is_supervisor, list_present, may_serve, receivers
+from inbox.business import connection_id
 from inbox.contacts import address_in
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
@@ -44,6 +45,7 @@ from inbox.model import (
     Attachment,
     Because,
     BlobId,
+    BusinessConnection,
     CardNotice,
     ChannelId,
     Contact,
@@ -123,6 +125,7 @@ class Handover:
             case Post():
                 blob_id = payload.attachment.blob_id if payload.attachment else None
                 data = await desk.store.read_blob(blob_id) if blob_id else None
+                payload = await self._from_where(delivery, payload)
                 return (await self._channel(delivery).send(payload, data)).reference, Changes()
             case KeepNotice():
                 return await self._keep(delivery, payload)
@@ -155,6 +158,16 @@ class Handover:
                 return await self._file(delivery, payload)
             case panel:
                 return await self._panels.show(delivery, panel)
+
+    async def _from_where(self, delivery: Delivery, post: Post) -> Post:
+        """The post with what Telegram now calls the account it leaves from, where that is somebody's own."""
+        if post.through is None:
+            return post
+        key = connection_id(delivery.channel_id, post.through)
+        connection = await self._desk.store.find(BusinessConnection, key)
+        if connection is None or not connection.is_enabled:
+            raise PermanentFailure(delivery.channel_id, "not connected any more", reason="failure.business_off")
+        return msgspec.structs.replace(post, connection=connection.connection_id)
 
     def _channel(self, delivery: Delivery) -> Channel:
         self._require_lease(delivery)
@@ -313,7 +326,15 @@ class Handover:
             instructions=on_cards(await list_standing(store, conversation.account_id), self._desk.clock()),
             blocked=is_blocked(addresses, conversation),
             other_ways=other_ways(addresses, conversation),
+            own_telegram=await self._own_telegram(conversation),
         )
+
+    async def _own_telegram(self, conversation: Conversation) -> BusinessConnection | None:
+        """Whose own Telegram it is held in."""
+        if conversation.through is None:
+            return None
+        key = connection_id(conversation.channel_id, conversation.through)
+        return await self._desk.store.find(BusinessConnection, key)
 
     async def _took_part_before(self, conversation: Conversation) -> tuple[str, ...]:
         """Who took part in the conversation this one refers to."""
@@ -373,6 +394,7 @@ class Handover:
             now=self._desk.clock(),
             copies=copies,
             sender=sender or "",
+            in_name_of=connection.name if (connection := await self._own_telegram(conversation)) else "",
         )
         channel = self._desk.channels.get(conversation.channel_id)
         if channel is None:
@@ -685,6 +707,8 @@ def _redirected_from(answers: Message | None, recipients: Sequence[str]) -> str:
 def _icon(conversation: Conversation) -> str:
     if conversation.channel_id == PHONE:
         return "☎️"
+    if conversation.through is not None:
+        return "📲"
     return "✉️" if conversation.chat_id is None else "✈️"
 
 

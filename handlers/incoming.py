@@ -16,14 +16,24 @@ from aiogram.dispatcher.event.bases import UNHANDLED
 
 from channels.base import Accept, Arrival
 from channels.errors import ChannelError
-from handlers import client, forums, principals
+from handlers import business, client, forums, principals
 from handlers.acknowledging import acknowledged
 from handlers.crew import STORE_WAIT
 from handlers.desk import LARGE, Desk, Unit, news, patiently
 from handlers.views import Voice
 from inbox import receipts
 from inbox.accounts import account_addressed
-from inbox.envelope import Blocked, Envelope, Ignored, Reading, Unreadable, Update
+from inbox.envelope import (
+    Blocked,
+    Connected,
+    Correspondence,
+    Envelope,
+    Ignored,
+    Reading,
+    Unreadable,
+    Update,
+    Withdrawn,
+)
 from inbox.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
 from inbox.invitations import token_in
 from inbox.leases import lane_claim
@@ -359,6 +369,12 @@ class Incoming:
                 unit.committed = True
             case Blocked():
                 await client.note_blocked(unit, reading)
+            case Connected():
+                await business.take_connection(unit, reading)
+            case Correspondence():
+                await business.take_message(unit, reading)
+            case Withdrawn():
+                await business.take_withdrawal(unit, reading)
             case Envelope():
                 await self._take_mail(unit, reading)
             case Update():

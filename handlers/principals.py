@@ -9,8 +9,8 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 from aiogram.types import Update as TelegramUpdate
 
-from handlers import callbacks, client, instructions
-from handlers.callbacks import Answered, Dismiss, InvitePrincipal, Principals, check
+from handlers import business, callbacks, client, instructions
+from handlers.callbacks import Answered, ChooseBusiness, Dismiss, InvitePrincipal, Principals, check
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from inbox import outbox
@@ -184,8 +184,12 @@ async def take_update(unit: Unit, update: Update, principal: Principal) -> None:
 
 async def _press(unit: Unit, update: Update, principal: Principal, voice: Voice) -> None:
     query = TelegramUpdate.model_validate(update.update).callback_query
-    if query is not None and (query.data or "").partition(":")[0] == Answered.__prefix__:
+    kind = (query.data or "").partition(":")[0] if query is not None else ""
+    if query is not None and kind == Answered.__prefix__:
         await _show_answered(unit, principal, query)
+        return
+    if query is not None and kind == ChooseBusiness.__prefix__:
+        await business.choose(unit, principal, query)
         return
     pressed = instructions.understood(query.data or "") if query is not None else None
     if query is None or pressed is None:

@@ -18,6 +18,7 @@ from handlers.views import Voice
 from inbox.addressees import sender_address
 from inbox.approval import told_approvers
 from inbox.assignment import require_serves
+from inbox.business import require_answerable
 from inbox.conversations import event
 from inbox.drafts import (
     last_inbound,
@@ -123,6 +124,7 @@ async def leaving(
     if account is None or channel is None:
         raise InvalidTransition("error.channel_gone")
     await require_reachable(store, conversation)
+    await require_answerable(store, conversation, now)
     answers = await last_inbound(store, conversation.id)
     out = outgoing(
         draft,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from aiogram.utils.formatting import BlockQuote, Bold, Italic, Text
+from aiogram.utils.formatting import BlockQuote, Bold, Italic, Strikethrough, Text
 
 from channels.base import Preview
 from handlers import callbacks
@@ -28,6 +28,7 @@ from handlers.outcomes import delivery_state, trouble, undecided
 from handlers.standing import ON_A_CARD, card_lines
 from inbox import styles
 from inbox.assignment import is_supervisor
+from inbox.business import replies_until
 from inbox.domains import aligned, domain_of
 from inbox.lookalikes import looks_like
 from inbox.model import (
@@ -37,6 +38,7 @@ from inbox.model import (
     AccountId,
     Attachment,
     AttachmentKind,
+    BusinessConnection,
     Button,
     Contact,
     Conversation,
@@ -152,6 +154,8 @@ class CardFacts:
     """The accounts it can be moved to."""
     instructions: Sequence[Instruction] = ()
     """What its account wants now or soon, the most pressing first."""
+    own_telegram: BusinessConnection | None = None
+    """Whose own Telegram it is held in."""
     set_aside: Sequence[tuple[Draft, Secretary]] = ()
     """The replies that are ready and wait, each with who wrote it."""
 
@@ -164,6 +168,7 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
         Bold(f"#{conversation.number} · {one_line(facts.account.name, 60)}"),
         "\n",
         f"👤 {_who(facts.contact.name, facts.contact_address)} {facts.channel_icon}",
+        *_in_whose_telegram(facts, voice),
         *card_lines(facts.instructions, facts.account, voice),
         *_doubts(facts, voice),
         *_background(facts, voice),
@@ -183,6 +188,25 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
     tail = trouble(facts.messages, facts.replies, voice)
     budget = LONGEST - 200 - units(Text(*head).render()[0]) - units(Text(*tail).render()[0])
     return screen_of(Text(*head, *_talk(facts, voice, budget), *tail), _card_buttons(facts, voice))
+
+
+def _in_whose_telegram(facts: CardFacts, voice: Voice) -> list[Text | str]:
+    """In whose own Telegram it is answered, and until when it can be."""
+    connection = facts.own_telegram
+    if connection is None:
+        return []
+    name = person(connection.name, 60)
+    line = f"📲 {voice.say('card.own_telegram', name=name)}"
+    until = replies_until(facts.messages)
+    if not connection.is_enabled:
+        return ["\n", Bold(f"📲 {voice.say('error.business_off', name=name)}")]
+    if not connection.may_reply:
+        return ["\n", Bold(f"📲 {voice.say('error.business_mute', name=name)}")]
+    if facts.conversation.status is Status.CLOSED or until is None:
+        return ["\n", line]
+    if until <= voice.now:
+        return ["\n", Bold(f"📲 {voice.say('error.business_day', name=name)}")]
+    return ["\n", f"{line} · {voice.say('card.until', when=voice.when(until))}"]
 
 
 def _blocked(other_ways: Sequence[str], voice: Voice) -> list[Text | str]:
@@ -324,8 +348,11 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         head += f" · {voice.say(_WRITTEN_BY[message.particulars.automatic])}"
     if message.revisions:
         head += f" · {voice.say('card.edited')}"
-    if outward:
-        head += f" · {delivery_state(facts.replies.get(message.id, ()), voice)}"
+    if message.deleted_at is not None:
+        head += f" · 🗑 {voice.say('card.withdrawn', when=voice.when(message.deleted_at))}"
+    deliveries = facts.replies.get(message.id, ())
+    if outward and deliveries:  # what somebody we work for said themselves has none
+        head += f" · {delivery_state(deliveries, voice)}"
     said: list[Text | str] = ["\n\n", Italic(head), *_origin(message, voice), *_answered(message, facts, voice)]
     rest = _files(message.attachments, voice, most // 2)
     for line in reversed(carried(message, voice)):
@@ -333,6 +360,10 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
     if message.truncated:
         rest = ["\n", Italic(voice.say("card.truncated")), *rest]
     room = max(most - 1 - units(Text(*said, *rest).render()[0]), 1)
+    if message.deleted_at is not None:
+        struck = shortened(legible(message.text), room)
+        words: list[Text | str] = ["\n", BlockQuote(Strikethrough(struck))] if struck else []
+        return said + words + rest
     if outward:
         text = shortened(legible(message.text), room)
         return [*said, *(["\n", text] if text else []), *rest]

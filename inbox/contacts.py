@@ -58,8 +58,9 @@ def kind_of(value: str) -> AddressKind:
 def address_in(conversation: Conversation, addresses: Sequence[Address]) -> Address | None:
     """The address of its contact by which a conversation is held: a person found to be one with another has several."""
     if conversation.chat_id is not None:
-        there = (a for a in addresses if a.kind is AddressKind.TELEGRAM and a.chat_id == conversation.chat_id)
-        return next(there, None)
+        # A private chat's number is its user's (Bot API, Chat).
+        chat = str(conversation.chat_id)
+        return next((a for a in addresses if a.kind is AddressKind.TELEGRAM and a.value == chat), None)
     wanted = AddressKind.PHONE if conversation.channel_id == PHONE else AddressKind.MAIL
     of_kind = [a for a in addresses if a.kind is wanted]
     return next((a for a in of_kind if a.value in conversation.participants), of_kind[0] if of_kind else None)
@@ -89,6 +90,8 @@ async def know(
     """
     value = sender.value or f"unknown:{new_id()}"
     address = await store.find_by(ADDRESS_BY_VALUE, account_id, sender.kind, value)
+    # Who writes to somebody's own Telegram came for no account of the bot's, and it has no chat with them.
+    own = None if sender.through is None else ChannelId(f"{channel_id}/{sender.through}")
     if address is None:
         contact = Contact(
             id=ContactId(new_id()),
@@ -103,8 +106,8 @@ async def know(
             contact_id=contact.id,
             kind=sender.kind,
             value=value,
-            channel_id=channel_id,
-            chat_id=sender.chat_id,
+            channel_id=own or channel_id,
+            chat_id=None if own else sender.chat_id,
             last_used_at=now,
         )
         return Known(contact, True, Changes(inserts=[contact, address]))
@@ -114,6 +117,8 @@ async def know(
         # Of their Telegram, as they set it since.
         contact = msgspec.structs.replace(contact, language=sender.language)
         told = Changes(replacements=[contact])
+    if own is not None:
+        return Known(contact, False, told)
     fresh = msgspec.structs.replace(address, channel_id=channel_id, chat_id=sender.chat_id, blocked_at=None)
     if chosen or fresh != address or now - address.last_used_at > REFRESH_AFTER:
         fresh = msgspec.structs.replace(fresh, last_used_at=now)

@@ -28,6 +28,7 @@ from inbox.model import (
     Message,
     MessageId,
     Presence,
+    Principal,
     Receipt,
     Revision,
     Secretary,
@@ -100,7 +101,7 @@ def opened(
     what came through a list to everybody (a newsletter), or from somebody the desk blocked, is filed: closed from the
     start, and found when looked for.
     """
-    chat_id = envelope.sender.chat_id
+    chat_id, through = envelope.sender.chat_id, envelope.sender.through
     said = envelope.particulars
     is_filed = (said.automatic is not None and bool(said.list_id)) or contact.barred_at is not None
     because = "because.filed" if is_filed else "because.automatic" if said.automatic is not None else "because.new"
@@ -119,7 +120,8 @@ def opened(
         queued_at=None if is_filed else now,
         because=Because(key=because),
         chat_id=chat_id,
-        open_chat=open_chat_key(channel_id, chat_id, account.id) if chat_id is not None and not is_filed else None,
+        through=through,
+        open_chat=None if chat_id is None or is_filed else open_chat_key(channel_id, chat_id, account.id, through),
         related_to=related.id if related else None,
         related_number=related.number if related else None,
     )
@@ -193,7 +195,7 @@ def received(
             because=Because(key="because.reopened"),
             queued_at=now if after.assignee_id is None else None,
             # What is only put off has its key still, or never had it: another conversation of that chat may.
-            open_chat=open_chat_key(after.channel_id, after.chat_id, after.account_id)
+            open_chat=open_chat_key(after.channel_id, after.chat_id, after.account_id, after.through)
             if after.chat_id is not None and conversation.status is Status.CLOSED
             else after.open_chat,
         )
@@ -333,7 +335,7 @@ def event(
     conversation: Conversation,
     now: datetime,
     *,
-    actor: Secretary | Contact | None = None,
+    actor: Secretary | Contact | Principal | None = None,
     detail: dict[str, str] | None = None,
 ) -> Event:
     """One line of a conversation's history."""

@@ -17,6 +17,8 @@ class Sender(Part, frozen=True, kw_only=True):
     name: str = ""
     language: str | None = None
     chat_id: int | None = None
+    through: int | None = None
+    """The Telegram user in whose own account they wrote; None: they wrote to the bot."""
 
 
 class Envelope(Part, frozen=True, kw_only=True):
@@ -91,11 +93,48 @@ class Blocked(Part, frozen=True, kw_only=True):
     blocked: bool
 
 
+class Connected(Part, frozen=True, kw_only=True):
+    """Somebody connected a bot to their own Telegram account, changed what it may there, or took it away."""
+
+    connection: str
+    telegram_user_id: int
+    chat_id: int
+    """Their chat with the bot."""
+    name: str
+    language: str | None = None
+    is_enabled: bool
+    may_reply: bool
+
+
+class Correspondence(Part, frozen=True, kw_only=True):
+    """A message, or an edit of one, in a chat of somebody's own Telegram account that a bot is connected to."""
+
+    connection: str
+    envelope: Envelope
+    """From whoever wrote: the other side, or the account's own person."""
+    other: Sender
+    """The other side of the chat."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the account's own person wrote it."""
+        return self.envelope.sender.value != self.other.value
+
+
+class Withdrawn(Part, frozen=True, kw_only=True):
+    """Messages were taken out of such a chat."""
+
+    connection: str
+    chat_id: int
+    external_ids: tuple[str, ...]
+    """As in `Envelope.external_id`."""
+
+
 class Unreadable(Part, frozen=True, kw_only=True):
     """The receipt is of a kind we know, but cannot be read: it is parked with `error`."""
 
     error: str
 
 
-Reading = Envelope | Update | Blocked | Ignored | Unreadable
+Reading = Envelope | Update | Blocked | Connected | Correspondence | Withdrawn | Ignored | Unreadable
 """What a channel makes of one receipt."""

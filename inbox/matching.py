@@ -123,9 +123,14 @@ def message_id_of(channel_id: ChannelId, envelope: Envelope) -> str:
     return envelope.external_id
 
 
-def open_chat_key(channel_id: ChannelId, chat_id: int, account_id: AccountId) -> str:
+def in_own_telegram(through: int | None, chat: str) -> str:
+    """What a chat, or a message of it, is called: that of somebody's own Telegram is not the bot's of that number."""
+    return chat if through is None else f"{through}/{chat}"
+
+
+def open_chat_key(channel_id: ChannelId, chat_id: int, account_id: AccountId, through: int | None = None) -> str:
     """What an open Telegram conversation is found by."""
-    return f"{channel_id}:{chat_id}:{account_id}"
+    return f"{channel_id}:{in_own_telegram(through, str(chat_id))}:{account_id}"
 
 
 async def match_chat(
@@ -146,13 +151,14 @@ async def match_chat(
             replied = await store.find(Conversation, message.conversation_id)
             if replied is not None and replied.contact_id == contact.id and replied.status is not Status.CLOSED:
                 return Match(joins=replied)
-    open_key = open_chat_key(channel_id, envelope.sender.chat_id, account.id)
+    through = envelope.sender.through
+    open_key = open_chat_key(channel_id, envelope.sender.chat_id, account.id, through)
     current = await store.find_by(CONVERSATION_IN_CHAT, open_key)
     if current is not None:
         return Match(joins=current)
     for last in await store.list(CONVERSATIONS_OF_CONTACT, contact.id, descending=True, limit=20):
         # Who was known under two names may have two chats.
-        is_there = last.channel_id == channel_id and last.chat_id == envelope.sender.chat_id
+        is_there = (last.channel_id, last.chat_id, last.through) == (channel_id, envelope.sender.chat_id, through)
         if is_there and last.merged_into is None:
             recent = last.closed_at is None or now - last.closed_at < timedelta(days=account.reopen_days)
             return Match(joins=last) if recent else Match(relates_to=last)

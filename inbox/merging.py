@@ -109,7 +109,7 @@ async def merged(store: Store, one: Conversation, other: Conversation, secretary
             raise InvalidTransition("error.merged_already", number=str(each.number))
     if one.id == other.id or one.account_id != other.account_id:
         raise InvalidTransition("error.merge_itself" if one.id == other.id else "error.merge_accounts")
-    if (one.channel_id, one.chat_id) != (other.channel_id, other.chat_id):
+    if (one.channel_id, one.chat_id, one.through) != (other.channel_id, other.chat_id, other.through):
         raise InvalidTransition("error.merge_channels")
     for each in (one, other):
         await require_still(store, each)
@@ -186,7 +186,7 @@ async def _open_chat(store: Store, stays: Conversation, gone: Conversation) -> s
     """The chat's key, unless a third conversation of that chat has it."""
     if stays.open_chat or gone.open_chat or stays.chat_id is None:
         return stays.open_chat or gone.open_chat
-    key = open_chat_key(stays.channel_id, stays.chat_id, stays.account_id)
+    key = open_chat_key(stays.channel_id, stays.chat_id, stays.account_id, stays.through)
     return None if await store.find_by(CONVERSATION_IN_CHAT, key) is not None else key
 
 
@@ -289,7 +289,7 @@ def candidates(conversation: Conversation, others: Sequence[Conversation]) -> li
         for c in others
         if c.id != conversation.id
         and c.merged_into is None
-        and (c.account_id, c.channel_id, c.chat_id)
-        == (conversation.account_id, conversation.channel_id, conversation.chat_id)
+        and (c.account_id, c.channel_id, c.chat_id, c.through)
+        == (conversation.account_id, conversation.channel_id, conversation.chat_id, conversation.through)
     ]
     return sorted(fit, key=lambda c: c.status is Status.CLOSED)

@@ -288,6 +288,27 @@ class Principal(Document, frozen=True, kw_only=True):
     joined_at: datetime
 
 
+class BusinessConnection(Document, frozen=True, kw_only=True):
+    """Somebody's own Telegram account, which they connected to a bot so that the desk answers in it.
+
+    Its id is `channel:user`: whoever connects anew is the same. Source: Bot API BusinessConnection.
+    """
+
+    channel_id: ChannelId
+    telegram_user_id: int
+    connection_id: str
+    """What Telegram calls it now; another once it was made anew."""
+    chat_id: int
+    """Their chat with the bot."""
+    name: str
+    language: str | None = None
+    account_id: AccountId | None = None
+    """For which of their accounts, where they said so."""
+    is_enabled: bool
+    may_reply: bool
+    connected_at: datetime
+
+
 class PrincipalInvitation(Document, frozen=True, kw_only=True):
     """A single-use, expiring way to speak for an account. Only the hash of its token is kept."""
 
@@ -388,8 +409,11 @@ class Conversation(Document, frozen=True, kw_only=True):
     """Mail addresses, lower case, whose replies join it; a stranger with the right Message-ID does not."""
     chat_id: int | None = None
     """The Telegram chat it is held in."""
+    through: int | None = None
+    """The Telegram user whose own account that chat is in, and who is seen to answer; None: the bot's."""
     open_chat: str | None = None
-    """`channel:chat:account` while open in Telegram; unique, so a chat has one open conversation an account."""
+    """`channel:chat:account` while open in Telegram; unique, so a chat has one open conversation an account. In
+    somebody's own Telegram `channel:user/chat:account`."""
     priority: Priority = Priority.NORMAL
     tags: tuple[str, ...] = ()
     """Words it is marked with, as they were first written; no two that differ in capitals and accents alone."""
@@ -469,7 +493,8 @@ class Message(Document, frozen=True, kw_only=True):
     text: str
     attachments: tuple[Attachment, ...] = ()
     external_id: str
-    """Its Message-ID without brackets, `sha256:…` of a mail that has none, or `channel:chat:message` in Telegram."""
+    """Its Message-ID without brackets, `sha256:…` of a mail that has none, or `channel:chat:message` in Telegram;
+    in somebody's own Telegram `channel:user/chat:message`."""
     references: tuple[str, ...] = ()
     """Message-IDs a reply must carry in References, oldest first, this one excluded."""
     recipients: tuple[str, ...] = ()
@@ -486,6 +511,8 @@ class Message(Document, frozen=True, kw_only=True):
     blob_id: BlobId | None = None
     """Its raw form; attachments are parts of it."""
     revisions: tuple[Revision, ...] = ()
+    deleted_at: datetime | None = None
+    """When it was taken out of the chat it stood in. Its words are kept, and shown as such."""
     seen_inbound: int | None = None
     """Outbound: the conversation's `inbound_count` its author had seen."""
     truncated: bool = False
@@ -633,6 +660,10 @@ class Post(Part, frozen=True, kw_only=True, tag="post"):
     """One Telegram message to a client: exactly one Bot API call."""
 
     chat_id: int
+    through: int | None = None
+    """The Telegram user from whose own account it leaves; None: from the bot's."""
+    connection: str = ""
+    """What Telegram calls that account's connection: set only where it is handed over."""
     text: str = ""
     styles: tuple[Entity, ...] = ()
     reply_to: int | None = None

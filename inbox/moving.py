@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from inbox.assignment import is_supervisor, may_serve, require_serves
+from inbox.business import require_speaks
 from inbox.contacts import address_in, know
 from inbox.conversations import event
 from inbox.drafts import changed
@@ -137,16 +138,24 @@ async def transferred(
         messages: all that was said in it.
 
     Raises:
-        InvalidTransition: the account has one of the messages already.
+        InvalidTransition: the account has one of the messages already, or whoever is seen to answer does not speak
+            for it.
     """
     contact = await store.get(Contact, before.contact_id)
     addresses = await store.list(ADDRESSES_OF_CONTACT, contact.id)
     address = address_in(before, addresses) or addresses[0]
+    chat_id, through = before.chat_id, before.through
     sender = Sender(
-        kind=address.kind, value=address.value, name=contact.name, language=contact.language, chat_id=address.chat_id
+        kind=address.kind,
+        value=address.value,
+        name=contact.name,
+        language=contact.language,
+        chat_id=address.chat_id,
+        through=through,
     )
-    known = await know(store, account.id, channel_id, sender, now, chosen=True)
-    key = open_chat_key(channel_id, before.chat_id, account.id) if before.chat_id is not None else None
+    await require_speaks(store, before, account)
+    known = await know(store, account.id, channel_id, sender, now, chosen=through is None)
+    key = open_chat_key(channel_id, chat_id, account.id, through) if chat_id is not None else None
     is_taken = key is not None and await store.find_by(CONVERSATION_IN_CHAT, key) is not None
     for message in messages:
         if await store.find_by(MESSAGE_BY_EXTERNAL_ID, account.id, message.external_id) is not None:

@@ -11,7 +11,7 @@ from inbox.assignment import balance
 from inbox.calls import is_call
 from inbox.conversations import event
 from inbox.errors import InvalidTransition
-from inbox.matching import chat_message_id
+from inbox.matching import chat_message_id, in_own_telegram
 from inbox.model import (
     AccountId,
     Because,
@@ -353,7 +353,9 @@ async def sent(store: Store, delivery: Delivery, sent_as: str, now: datetime) ->
         message = changes.newest(await store.get(Message, delivery.message_id))
         if message.external_id == unsent_id(message.id):
             # Telegram names a message only now: by this name the client's reply to it finds its conversation.
-            name = chat_message_id(delivery.channel_id, f"{delivery.payload.chat_id}:{sent_as}")
+            post = delivery.payload
+            named = in_own_telegram(post.through, f"{post.chat_id}:{sent_as}")
+            name = chat_message_id(delivery.channel_id, named)
             changes += Changes(replacements=[msgspec.structs.replace(message, external_id=name)])
     return changes
 

@@ -77,6 +77,10 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Principal: _fields(
         desk="name telegram_user_id chat_id channel_id language accounts active joined_at", nothing="id version"
     ),
+    model.BusinessConnection: _fields(
+        desk="id telegram_user_id connection_id chat_id name language",
+        nothing="version channel_id account_id is_enabled may_reply connected_at",
+    ),
     model.PrincipalInvitation: _fields(
         desk="invited_by used_by", nothing="id version account_id token_hash created_at expires_at used_at"
     ),
@@ -88,7 +92,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Conversation: _fields(
         client="subject participants chat_id open_chat tags",
         pointer="contact_id related_to related_number merged_into merged_number",
-        desk="assignee_id declined_by",
+        desk="assignee_id declined_by through",
         parts="because",
         nothing="id version number account_id channel_id status assigned_at queued_at waiting_since_at opened_at "
         "last_message_at closed_at message_count inbound_count priority snoozed_until_at",
@@ -99,7 +103,8 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         "delivered_to written_at album_key",
         pointer="conversation_id author_id receipt_id blob_id",
         parts="attachments revisions particulars",
-        nothing="id version account_id position opens direction channel_id created_at seen_inbound truncated",
+        nothing="id version account_id position opens direction channel_id created_at deleted_at seen_inbound "
+        "truncated",
     ),
     model.Attachment: _fields(client="name path", pointer="blob_id", nothing="media_type size kind held_by seconds"),
     model.Revision: _fields(client="text", nothing="until_at"),
@@ -142,7 +147,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         "attempts created_at ended_at error",
     ),
     model.Letter: _fields(client="recipients message_id", pointer="blob_id", desk="sender", nothing="copy"),
-    model.Post: _fields(client="chat_id text reply_to", parts="styles attachment"),
+    model.Post: _fields(client="chat_id text reply_to", desk="through connection", parts="styles attachment"),
     model.Entity: _fields(client="url", nothing="type offset length"),
     model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet menu"),
     model.QuestionNotice: _fields(

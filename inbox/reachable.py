@@ -46,4 +46,5 @@ def _is_there(address: Address, conversation: Conversation) -> bool:
         address.kind is AddressKind.TELEGRAM
         and address.chat_id == conversation.chat_id
         and address.channel_id == conversation.channel_id
+        and conversation.through is None  # whoever blocks a bot blocks nobody's own Telegram
     )

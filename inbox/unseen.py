@@ -43,6 +43,8 @@ async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> C
     the queue, not to her again, and the supervisors are told. Whatever else she asked for, she is told.
     """
     changes = await outbox.died(store, delivery, error, now)
+    if isinstance(delivery.payload, Post) and delivery.payload.through is not None:
+        return changes
     if error in UNREACHABLE and isinstance(delivery.payload, Post):
         # Until they write again, or let the bot in again: the card says so before anybody writes the next reply.
         blocked, _ = await set_blocked(store, delivery.channel_id, delivery.payload.chat_id, now, blocked=True)

@@ -50,6 +50,9 @@ class Upload:
 
 
 def _send_message(bot: DemoBot, params: Params) -> Json:
+    if params.get("business_connection_id"):
+        _, chat = bot.world.correspondence.outlet(bot, params)
+        return bot.world.correspondence.send(bot, params, _text(params), _replied(chat, params))
     chat = bot.open_chat(params.get("chat_id"))
     content = _text(params)
     return bot.add(
@@ -98,7 +101,8 @@ def _replied(chat: Chat, params: Params) -> int | None:
 
 def _send_media(kind: str) -> Callable[[DemoBot, Params], Json]:
     def send(bot: DemoBot, params: Params) -> Json:
-        chat = bot.open_chat(params.get("chat_id"))
+        in_name = bool(params.get("business_connection_id"))
+        chat = bot.world.correspondence.outlet(bot, params)[1] if in_name else bot.open_chat(params.get("chat_id"))
         caption, entities = formatted(
             str(params.get("caption") or ""),
             structure(params, "caption_entities"),
@@ -107,6 +111,8 @@ def _send_media(kind: str) -> Callable[[DemoBot, Params], Json]:
         )
         markup, replied = keyboard(structure(params, "reply_markup")), _replied(chat, params)
         content = {**_media(bot, kind, params), "caption": caption or None, "caption_entities": entities or None}
+        if in_name:
+            return bot.world.correspondence.send(bot, params, content, replied)
         topic = _topic(bot, chat, params)
         return bot.add(chat, bot.as_user(), {**content, "reply_markup": markup}, replied, topic)
 
@@ -314,6 +320,10 @@ def _get_me(bot: DemoBot, params: Params) -> Json:
     return {**bot.as_user(), **joins, **topics}
 
 
+def _get_business_connection(bot: DemoBot, params: Params) -> Json:
+    return bot.world.correspondence.find(bot, params.get("business_connection_id")).as_connection()
+
+
 def _get_chat(bot: DemoBot, params: Params) -> Json:
     chat = bot.open_chat(params.get("chat_id"))
     return {**chat.person.as_chat(), "accent_color_id": 0, "max_reaction_count": 11}
@@ -361,6 +371,7 @@ METHODS: dict[str, Callable[[DemoBot, Params], Any]] = {
     "answerCallbackQuery": _answer_callback_query,
     "answerInlineQuery": _answer_inline_query,
     "getFile": _get_file,
+    "getBusinessConnection": _get_business_connection,
     "getMe": _get_me,
     "getChat": _get_chat,
     "sendChatAction": _send_chat_action,

@@ -134,6 +134,39 @@ class TelegramUser(Person):
         del bot.chat_with(self).messages[message_id]
         bot.world.changed(self)
 
+    # ------------------------------------------------------------ one's own Telegram
+
+    def connect(self, *, may_reply: bool = True, anew: bool = False, token: str | None = None) -> str:
+        """Connect a bot to one's own Telegram, or change what it may there; what the connection is called.
+
+        Args:
+            anew: under another name, as when it was taken away in between.
+        """
+        bot = self._bots(token)
+        return bot.world.correspondence.connect(bot, self, may_reply=may_reply, anew=anew).id
+
+    def disconnect(self, token: str | None = None) -> None:
+        """Take it away."""
+        bot = self._bots(token)
+        bot.world.correspondence.disconnect(bot, self)
+
+    def writes_to(self, other: Person, text: str, *, reply_to: int | None = None, content: Json | None = None) -> Json:
+        """Write to somebody, in one's own Telegram; the message as it stands there."""
+        correspondence = self._bots(None).world.correspondence
+        return correspondence.say(self, other, content or {"text": text}, reply_to)
+
+    def edits_in(self, owner: Person, other: Person, number: int, text: str) -> None:
+        """Edit a message of the chat between those two, by its number in the first one's own Telegram."""
+        self._bots(None).world.correspondence.edit(owner, other, number, text)
+
+    def deletes_in(self, owner: Person, other: Person, *numbers: int) -> None:
+        """Delete messages of the chat between those two for both, by their numbers in the first one's own Telegram."""
+        self._bots(None).world.correspondence.delete(owner, other, numbers)
+
+    def talk_with(self, other: Person) -> list[Json]:
+        """The chat with somebody as it is on one's own screen, oldest first."""
+        return list(self._bots(None).world.correspondence.of(self).with_(other).messages.values())
+
     # ------------------------------------------------------------ groups
 
     def send_to(

@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, Self
 import aiohttp
 from aiohttp import web
 
+from bot.demo.telegram_business import Correspondence
 from bot.demo.telegram_methods import FLOOD_CONTROLLED, METHODS, Upload
 from bot.demo.telegram_people import TelegramUser
 from bot.demo.telegram_rules import MAX_UPLOAD, Json, Params, Refusal, bad, integer, structure, too_many, truth
@@ -109,6 +110,7 @@ class TelegramServer:
         self._port = port
         self._trusted = trusted
         self._world = World(clock, self._changed)
+        self._world.correspondence = Correspondence(self._world.bots)
         self._people: dict[int, TelegramUser] = {}
         self._bots: dict[str, DemoBot] = {}
         self._faults: list[_Fault] = []

@@ -8,8 +8,12 @@ import mimetypes
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from bot.demo.telegram_rules import Json, Refusal, bad
+
+if TYPE_CHECKING:
+    from bot.demo.telegram_business import Correspondence
 
 UPDATE_LIFETIME = 24 * 3600.0
 """Seconds an update waits for its bot."""
@@ -127,6 +131,9 @@ class World:
     """Seconds since 1970: what updates and presses expire by, and what messages carry."""
     changed: Callable[[Person], None]
     people: dict[int, Person] = field(default_factory=dict)
+    bots: list[DemoBot] = field(default_factory=list)
+    correspondence: Correspondence = field(init=False)
+    """What people say to each other, where a bot may read along."""
 
 
 class DemoBot:
@@ -138,6 +145,7 @@ class DemoBot:
         self.username = username
         self.name = name
         self.world = world
+        world.bots.append(self)
         self.chats: dict[int, Chat] = {}
         self.message_ids = itertools.count(1)
         """Each bot counts its messages by itself: the same id means another message in another bot's chat."""
@@ -238,11 +246,18 @@ class DemoBot:
         return chat
 
     def add(
-        self, chat: Chat, author: Json, content: Json, reply_to: int | None = None, topic: int | None = None
+        self,
+        chat: Chat,
+        author: Json,
+        content: Json,
+        reply_to: int | None = None,
+        topic: int | None = None,
+        *,
+        number: int | None = None,
     ) -> Json:
-        """A new message in a chat, on the person's screen at once."""
+        """A new message in a chat, on the person's screen at once; the bot numbers it, unless it has a number."""
         message = {
-            "message_id": next(self.message_ids),
+            "message_id": next(self.message_ids) if number is None else number,
             "from": author,
             "chat": chat.person.as_chat(),
             "date": int(self.world.clock()),

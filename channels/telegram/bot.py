@@ -21,6 +21,7 @@ from aiogram.methods import (
     CreateForumTopic,
     EditForumTopic,
     EditMessageText,
+    GetBusinessConnection,
     GetChatMember,
     GetFile,
     GetMe,
@@ -71,12 +72,13 @@ from channels.errors import ChannelError, LoginRejected, PermanentFailure, Tempo
 from channels.telegram.failures import FAILURES, failure_of, topic_refused
 from channels.telegram.files import read_file, sound_kind
 from channels.telegram.limits import Limits
-from channels.telegram.parse import ALLOWED, read_update
+from channels.telegram.parse import ALLOWED, read_connection, read_update
 from channels.telegram.split import split_styled
 from channels.telegram.updates import Polling, Waits, Webhook
 from channels.telegram.voice import Busy, Transcoder, VoiceMessage
 from inbox import styles
-from inbox.envelope import Reading
+from inbox.envelope import Connected, Reading
+from inbox.matching import in_own_telegram
 from inbox.model import Attachment, AttachmentKind, Button, ChannelId, Entity, Letter, Post
 
 T = TypeVar("T")
@@ -211,28 +213,33 @@ class TelegramBot:
         if chat_id is None:
             raise ValueError("not a conversation held in Telegram")
         text, set_as = self._signed(reply)
-        posts = [Post(chat_id=chat_id, text=part, styles=each) for part, each in split_styled(text, set_as)]
-        posts += [Post(chat_id=chat_id, attachment=attachment) for attachment in reply.attachments]
+        through = reply.conversation.through
+        posts = [
+            Post(chat_id=chat_id, through=through, text=part, styles=each) for part, each in split_styled(text, set_as)
+        ]
+        posts += [Post(chat_id=chat_id, through=through, attachment=attachment) for attachment in reply.attachments]
         answered = self._answered(chat_id, reply)
         return tuple(
             Parcel(msgspec.structs.replace(post, reply_to=None if i else answered)) for i, post in enumerate(posts)
         )
 
     def preview(self, reply: Reply) -> Preview:
-        name = reply.account.identity.display_name
+        name = reply.in_name_of or reply.account.identity.display_name
         text, set_as = self._signed(reply)
         return Preview(headers=(("preview.from", name),), text=text, styles=set_as)
 
     def _answered(self, chat_id: int, reply: Reply) -> int | None:
-        if reply.answers is None:
+        if reply.answers is None or reply.answers.deleted_at is not None:
             return None
         # inbox.matching: `channel:chat:message`, with a suffix where one id names several messages.
-        found = re.fullmatch(rf"(?:{re.escape(self.id)}:)?{chat_id}:(\d+)(?:#.*)?", reply.answers.external_id)
+        chat = in_own_telegram(reply.conversation.through, str(chat_id))
+        found = re.fullmatch(rf"(?:{re.escape(self.id)}:)?{chat}:(\d+)(?:#.*)?", reply.answers.external_id)
         return int(found[1]) if found else None
 
     def _signed(self, reply: Reply) -> tuple[str, tuple[Entity, ...]]:
         name = reply.account.identity.display_name
-        signs = self._sign_replies and name and reply.text.strip()
+        # In somebody's own Telegram it is they who are seen to write.
+        signs = self._sign_replies and name and reply.text.strip() and reply.conversation.through is None
         above = f"{name} :\n" if signs else ""
         return above + reply.text, styles.moved(reply.styles, styles.units(above))
 
@@ -252,7 +259,9 @@ class TelegramBot:
 
     async def _post(self, payload: Post, raw: bytes | None, reply_to: int | None) -> SentAs:
         if payload.attachment is not None:
-            file = ChatFile(payload.chat_id, payload.attachment, raw, payload.text, reply_to)
+            file = ChatFile(
+                payload.chat_id, payload.attachment, raw, payload.text, reply_to, connection=payload.connection
+            )
             given = await self._in_chat(payload.chat_id, self._carrying(file), timeout=UPLOAD_TIMEOUT)
             return SentAs(str(given.message_id))
         # Entities without parse_mode: what a person wrote is never markup.
@@ -261,6 +270,7 @@ class TelegramBot:
             text=payload.text,
             entities=_entities(payload.styles),
             reply_parameters=_reply(reply_to),
+            business_connection_id=payload.connection or None,
         )
         sent = await self._in_chat(payload.chat_id, method)
         return SentAs(str(sent.message_id))
@@ -345,6 +355,10 @@ class TelegramBot:
             return _is_inside(member)
         raise refused
 
+    async def connection(self, connection: str) -> Connected:
+        found = await self._call(GetBusinessConnection(business_connection_id=connection), repeatable=True)
+        return read_connection(found.model_dump(mode="python", exclude_none=True))
+
     async def keeps_topics(self) -> bool:
         try:
             return bool((await self._call(GetMe(), repeatable=True)).has_topics_enabled)
@@ -372,7 +386,7 @@ class TelegramBot:
                 kind = AttachmentKind.FILE  # a picture of any size or shape arrives whole as a document
             elif kind in (AttachmentKind.VOICE, AttachmentKind.AUDIO):
                 kind = sound_kind(file.data)
-        return _media(kind, content, file.chat_id, file.caption or None, _reply(file.reply_to), file.topic)
+        return _media(kind, content, file)
 
     async def fetch_file(self, file_id: str) -> bytes:
         found = await self._call(GetFile(file_id=file_id), repeatable=True)
@@ -530,35 +544,25 @@ def _markup(rows: tuple[tuple[Button, ...], ...]) -> InlineKeyboardMarkup | None
     )
 
 
-def _media(
-    kind: AttachmentKind,
-    content: str | BufferedInputFile,
-    chat_id: int,
-    caption: str | None,
-    reply: ReplyParameters | None,
-    topic: int | None,
-) -> TelegramMethod[Message]:
+def _media(kind: AttachmentKind, content: str | BufferedInputFile, file: ChatFile) -> TelegramMethod[Message]:
+    place: dict[str, Any] = {
+        "chat_id": file.chat_id,
+        "caption": file.caption or None,
+        "reply_parameters": _reply(file.reply_to),
+        "message_thread_id": file.topic,
+        "business_connection_id": file.connection or None,
+    }
     match kind:
         case AttachmentKind.PHOTO:
-            return SendPhoto(
-                chat_id=chat_id, photo=content, caption=caption, reply_parameters=reply, message_thread_id=topic
-            )
+            return SendPhoto(photo=content, **place)
         case AttachmentKind.VOICE:
-            return SendVoice(
-                chat_id=chat_id, voice=content, caption=caption, reply_parameters=reply, message_thread_id=topic
-            )
+            return SendVoice(voice=content, **place)
         case AttachmentKind.AUDIO:
-            return SendAudio(
-                chat_id=chat_id, audio=content, caption=caption, reply_parameters=reply, message_thread_id=topic
-            )
+            return SendAudio(audio=content, **place)
         case AttachmentKind.VIDEO:
-            return SendVideo(
-                chat_id=chat_id, video=content, caption=caption, reply_parameters=reply, message_thread_id=topic
-            )
+            return SendVideo(video=content, **place)
         case AttachmentKind.FILE:
-            return SendDocument(
-                chat_id=chat_id, document=content, caption=caption, reply_parameters=reply, message_thread_id=topic
-            )
+            return SendDocument(document=content, **place)
 
 
 def _speaking(voice: VoiceMessage, file: ChatFile) -> SendVoice:

@@ -40,6 +40,9 @@ _NOT_EDITABLE = ("message can't be edited", "message to edit not found", "messag
 
 # … for a chat that is no more, or never spoke to this bot.
 _NO_CHAT = ("chat not found", "user not found", "peer_id_invalid", "input_user_deactivated")
+# … for somebody's own account that no longer lets the bot in, and for who did not write there for a day.
+_NO_CONNECTION = ("business_connection_invalid", "business connection not found", "business_peer_invalid")
+_SILENT_FOR_A_DAY = "business_peer_usage_missing"
 # … for a topic that takes nothing any more.
 _NO_TOPIC = ("thread not found", "topic_closed", "topic_deleted", "topic_id_invalid", "topic not found")
 # … for a chat that has no topics, and for one that has too many.
@@ -102,6 +105,10 @@ def _refusal(words: str) -> str:
     lower = words.lower()
     if any(known in lower for known in _NOT_EDITABLE):
         return "failure.cannot_edit"
+    if _SILENT_FOR_A_DAY in lower:
+        return "failure.business_day"
+    if any(known in lower for known in _NO_CONNECTION):
+        return "failure.business_off"
     if any(known in lower for known in _NO_CHAT):
         return "failure.chat_gone"
     if any(known in lower for known in _NO_TOPIC):

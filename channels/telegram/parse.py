@@ -8,11 +8,26 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-from inbox.envelope import Blocked, Envelope, Ignored, Reading, Sender, Unreadable, Update
+from inbox.envelope import (
+    Blocked,
+    Connected,
+    Correspondence,
+    Envelope,
+    Ignored,
+    Reading,
+    Sender,
+    Unreadable,
+    Update,
+    Withdrawn,
+)
 from inbox.model import AddressKind, Attachment, AttachmentKind
 
 MESSAGES = ("message", "edited_message")
-ALLOWED = (*MESSAGES, "callback_query", "inline_query", "my_chat_member")
+CORRESPONDENCE = ("business_message", "edited_business_message")
+ALLOWED = (
+    *(*MESSAGES, "callback_query", "inline_query", "my_chat_member"),
+    *("business_connection", *CORRESPONDENCE, "deleted_business_messages"),
+)
 """The update types asked for. Source: Bot API getUpdates, allowed_updates."""
 
 LONGEST_NAME = 120
@@ -36,7 +51,7 @@ _AROUND = frozenset(
         *("message_id", "from", "chat", "date", "edit_date", "text", "entities", "caption", "caption_entities"),
         *("reply_to_message", "reply_to_story", "external_reply", "quote", "reply_markup", "via_bot", "sender_chat"),
         *("forward_origin", "forward_from", "forward_from_chat", "link_preview_options", "direct_messages_topic"),
-        *("sender_business_bot",),
+        *("sender_business_bot", "business_connection_id"),
     ]
 )
 
@@ -90,6 +105,13 @@ def _read(update: dict[str, Any]) -> Reading:
     for name in MESSAGES:
         if name in update:
             return _message(update, _object(update, name), edit=name != "message")
+    for name in CORRESPONDENCE:
+        if name in update:
+            return _correspondence(_object(update, name), edit=name != "business_message")
+    if "deleted_business_messages" in update:
+        return _withdrawal(_object(update, "deleted_business_messages"))
+    if "business_connection" in update:
+        return read_connection(_object(update, "business_connection"))
     if "callback_query" in update:
         return _press(update, _object(update, "callback_query"))
     if "inline_query" in update:
@@ -161,28 +183,9 @@ def _message(update: dict[str, Any], message: dict[str, Any], *, edit: bool) -> 
     sender = _object(message, "from")
     if in_group and (sender.get("is_bot") is True or "sender_chat" in message):
         return Ignored(reason="said in a group's or a bot's name")
-    user_id, chat_id, message_id = _id(sender), _id(chat), _id(message, "message_id")
-    name = " ".join(filter(None, (_text(sender, "first_name"), _text(sender, "last_name"))))
+    user_id, chat_id = _id(sender), _id(chat)
     start = _START.match(_text(message, "text")) if not edit else None
-    replied = _reply(message)
-    envelope = Envelope(
-        external_id=f"{chat_id}:{message_id}",
-        album=f"{chat_id}:{group}" if isinstance(group := message.get("media_group_id"), str) else None,
-        sender=Sender(
-            kind=AddressKind.TELEGRAM,
-            value=str(user_id),
-            name=name or _text(sender, "username"),
-            language=_text(sender, "language_code") or None,
-            chat_id=chat_id,
-        ),
-        text=_said(message),
-        attachments=tuple(_attachments(message, message_id)),
-        written_at=_instant(message.get("edit_date") if edit else None) or _instant(message.get("date")),
-        edit=edit,
-        start=(start[1] or "").strip() if start else None,
-        replies_to=f"{chat_id}:{_id(replied, 'message_id')}" if replied is not None else None,
-        quotes=_quoted(message),
-    )
+    envelope = _envelope(message, edit=edit, start=(start[1] or "").strip() if start else None)
     kept = {**_numbered(update), MESSAGES[edit]: _words_for_the_desk(message)}
     return Update(
         update=kept,
@@ -192,6 +195,95 @@ def _message(update: dict[str, Any], message: dict[str, Any], *, edit: bool) -> 
         topic=_topic(message),
         in_group=in_group,
     )
+
+
+def _envelope(message: dict[str, Any], *, edit: bool, start: str | None = None) -> Envelope:
+    chat_id, message_id = _id(_object(message, "chat")), _id(message, "message_id")
+    replied = _reply(message)
+    return Envelope(
+        external_id=f"{chat_id}:{message_id}",
+        album=f"{chat_id}:{group}" if isinstance(group := message.get("media_group_id"), str) else None,
+        sender=_sender(_object(message, "from"), chat_id),
+        text=_said(message),
+        attachments=tuple(_attachments(message, message_id)),
+        written_at=_instant(message.get("edit_date") if edit else None) or _instant(message.get("date")),
+        edit=edit,
+        start=start,
+        replies_to=f"{chat_id}:{_id(replied, 'message_id')}" if replied is not None else None,
+        quotes=_quoted(message),
+    )
+
+
+def _sender(user: dict[str, Any], chat_id: int) -> Sender:
+    """Somebody with a Telegram account (Bot API, User, or the Chat with them, which has no language)."""
+    return Sender(
+        kind=AddressKind.TELEGRAM,
+        value=str(_id(user)),
+        name=_name(user),
+        language=_text(user, "language_code") or None,
+        chat_id=chat_id,
+    )
+
+
+def _name(user: dict[str, Any]) -> str:
+    name = " ".join(filter(None, (_text(user, "first_name"), _text(user, "last_name"))))
+    return name or _text(user, "username")
+
+
+# ---------------------------------------------------------------- in somebody's own Telegram
+
+
+def read_connection(said: dict[str, Any]) -> Connected:
+    """What a BusinessConnection of the Bot API says.
+
+    Raises:
+        Exception: it lacks what it promises.
+    """
+    user = _object(said, "user")
+    rights = said.get("rights")
+    # Bot API before 9.0 had this one right, beside the connection.
+    may_reply = rights.get("can_reply") if isinstance(rights, dict) else said.get("can_reply")
+    return Connected(
+        connection=_text(said, "id", needed=True),
+        telegram_user_id=_id(user),
+        chat_id=_id(said, "user_chat_id"),
+        name=_name(user),
+        language=_text(user, "language_code") or None,
+        is_enabled=said.get("is_enabled") is True,
+        may_reply=may_reply is True,
+    )
+
+
+def _correspondence(message: dict[str, Any], *, edit: bool) -> Reading:
+    chat, sender = _object(message, "chat"), _object(message, "from")
+    if chat.get("type") != "private":
+        return Ignored(reason="not a private chat")
+    happened = sorted(filter(_SERVICE.fullmatch, message))
+    if happened:
+        return Ignored(reason=f"a notice of Telegram's: {', '.join(happened)}")
+    if "sender_business_bot" in message and not edit:
+        return Ignored(reason="our own message, come back")
+    if sender.get("is_bot") is True:
+        return Ignored(reason="said by a bot")
+    return Correspondence(
+        connection=_text(message, "business_connection_id", needed=True),
+        envelope=_envelope(message, edit=edit),
+        other=_sender(chat, _id(chat)),
+    )
+
+
+def _withdrawal(said: dict[str, Any]) -> Reading:
+    chat_id, numbers = _id(_object(said, "chat")), said.get("message_ids")
+    if not isinstance(numbers, list):
+        raise _Broken("message_ids is no list")
+    return Withdrawn(
+        connection=_text(said, "business_connection_id", needed=True),
+        chat_id=chat_id,
+        external_ids=tuple(f"{chat_id}:{number}" for number in numbers if _is_id(number)),
+    )
+
+
+# ---------------------------------------------------------------- what a message says
 
 
 def _reply(message: dict[str, Any]) -> dict[str, Any] | None:

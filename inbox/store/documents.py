@@ -11,6 +11,7 @@ from inbox.model import (
     Account,
     Address,
     Backup,
+    BusinessConnection,
     Claim,
     Contact,
     Conversation,
@@ -52,6 +53,7 @@ KINDS: Final[dict[type[Document], str]] = {
     Account: "account",
     Address: "address",
     Backup: "backup",
+    BusinessConnection: "business_connection",
     Claim: "claim",
     Contact: "contact",
     Conversation: "conversation",
@@ -109,6 +111,7 @@ INVITATION_BY_TOKEN = Index(Invitation, "by_token", ("token_hash",), unique=True
 
 PRINCIPAL_BY_TELEGRAM = Index(Principal, "by_telegram", ("telegram_user_id",), unique=True)
 PRINCIPALS = Index(Principal, "all", ("active",))
+BUSINESS_CONNECTIONS = Index(BusinessConnection, "by_connection", ("channel_id", "connection_id"))
 PRINCIPAL_INVITATION_BY_TOKEN = Index(PrincipalInvitation, "by_token", ("token_hash",), unique=True)
 INSTRUCTIONS_STANDING = Index(Instruction, "standing", ("standing", "created_at"))
 INSTRUCTIONS_TURNING = Index(Instruction, "turning", ("turns_at",))

@@ -43,7 +43,7 @@ from handlers.handover import Handover
 from handlers.incoming import Incoming, accepting
 from handlers.queue import deal_waiting, list_queued
 from handlers.start import build_dispatcher
-from inbox.envelope import Reading
+from inbox.envelope import Connected, Reading
 from inbox.ledger import Ledger
 from inbox.model import (
     Attachment,
@@ -137,6 +137,9 @@ class _Bot:
 
     async def is_member(self, chat_id: int, user_id: int) -> bool:
         return True
+
+    async def connection(self, connection: str) -> Connected:
+        raise NotImplementedError
 
     async def keeps_topics(self) -> bool:
         return True

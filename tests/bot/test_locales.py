@@ -44,6 +44,7 @@ FAMILIES = {
         *("undone", "woken", "barred", "unbarred", "renamed", "annotated"),
         *("scheduled", "approval_asked", "approved", "returned", "corrected", "called_off", "called", "told"),
         *("merged", "merged_into", "split", "moved", "contacts_joined"),
+        *("answered_by_owner", "rewritten", "withdrawn"),
     ),
     "kind.": ("warning", "absence", "do", "say"),
     "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),

@@ -41,7 +41,7 @@ from tests.flow.running import At, Json, find_button, mail
 from tests.servers.scripted_imap import ScriptedImap
 from tests.servers.scripted_smtp import ScriptedSmtp
 
-ANNE, LISE, LUCAS = 501, 502, 601
+ANNE, LISE, LUCAS, NORA = 501, 502, 601, 602
 CABINET = "mail:cabinet"
 WITHIN = 60.0
 """Seconds anything may take: this machine may be busy with other things."""
@@ -300,10 +300,11 @@ class Day:
             assert arrived == 0, f"{message.text!r} says {states}, and arrived {arrived} times"
 
     def arrived(self, words: str) -> int:
-        """How often a client has these words, by mail or in Telegram."""
+        """How often a client has these words, by mail or in Telegram; or a client's client, in his name."""
         mails = [email.message_from_bytes(taken.text, policy=email.policy.default) for taken in self.smtp.taken]
         plain = [part.get_content() for m in mails if (part := m.get_body(("plain",))) is not None]
-        shown = [str(m.get("text", "")) for m in self.lucas.user.messages() if m["from"]["is_bot"]]
+        said = self.lucas.user.messages() + self.lucas.user.talk_with(self.telegram.user(NORA, "Nora"))
+        shown = [str(m.get("text", "")) for m in said if m["from"]["is_bot"] or "sender_business_bot" in m]
         return sum(words in text.replace("\r\n", "\n") for text in (*plain, *shown))
 
     def _screens_are_clean(self) -> None:

@@ -374,7 +374,8 @@ _NAMES = (
     *("photo", "document", "voice", "audio", "video", "video_note", "animation", "sticker", "poll", "venue"),
     *("location", "contact", "dice", "file_id", "file_name", "file_size", "mime_type", "first_name", "last_name"),
     *("username", "language_code", "reply_to_message", "forward_origin", "new_chat_member", "status", ""),
-    *("pinned_message", "web_app_data", "story", "is_bot"),
+    *("pinned_message", "web_app_data", "story", "is_bot", "business_connection", "business_message", "rights", "user"),
+    *("edited_business_message", "deleted_business_messages", "business_connection_id", "message_ids", "is_enabled"),
 )  # fmt: skip
 
 

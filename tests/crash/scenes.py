@@ -60,7 +60,7 @@ from inbox.store.documents import (
     RECEIPTS_BY_STATE,
 )
 from inbox.store.sqlite import SqliteStore
-from tests.crash.day import CABINET, Day
+from tests.crash.day import CABINET, NORA, Day
 from tests.crash.mortal import Death
 from tests.flow.running import SOPHIE, Json, find_button, mail
 from tests.sounds import wav
@@ -987,4 +987,53 @@ async def anne_opens_the_doctors_link(day: Day) -> None:
 async def the_doctor_presses_what_is_a_secretarys(day: Day) -> None:
     await the_doctor_joins(day)
     day.press_data(day.lucas, NOTHING, Queue().pack())
+    await _ended(day, TELEGRAM, ReceiptState.IGNORED)
+
+
+async def the_doctor_connects_her_telegram(day: Day) -> None:
+    await the_doctor_joins(day)
+    day.lucas.user.connect()
+    await day.sees(day.lucas, "C’est fait", "Dr Claire Vasseur")
+
+
+async def _a_patient_writes_to_the_doctor(day: Day) -> Json:
+    await the_doctor_connects_her_telegram(day)
+    day.said.append("Docteur, un mot ?")
+    nora = day.telegram.user(NORA, "Nora")
+    nora.writes_to(day.lucas.user, "Docteur, un mot ?")
+    return await day.sees(day.anne, "Docteur, un mot ?", "Dans le Telegram de Lucas", button="rel:")
+
+
+async def a_patient_is_answered_in_the_doctors_name(day: Day) -> None:
+    card = await _a_patient_writes_to_the_doctor(day)
+    day.written.append("Elle vous rappelle.")
+    day.anne.user.send_text("Elle vous rappelle.", reply_to=card["message_id"])
+    day.press(day.anne, await day.sees(day.anne, "Aperçu", "Elle vous rappelle.", button="send:"), "send:")
+    nora = day.telegram.user(NORA, "Nora")
+
+    async def arrived(store: Store) -> bool:
+        return "Elle vous rappelle." in [m.get("text") for m in nora.talk_with(day.lucas.user)]
+
+    await day.until(arrived)
+
+
+async def the_doctor_answers_herself(day: Day) -> None:
+    await _a_patient_writes_to_the_doctor(day)
+    day.written.append("Venez, je suis là.")
+    day.lucas.user.writes_to(day.telegram.user(NORA, "Nora"), "Venez, je suis là.")
+    await day.sees(day.anne, "Docteur, un mot ?", "Venez, je suis là.", button="rel:")
+
+
+async def a_patient_takes_a_word_back(day: Day) -> None:
+    await _a_patient_writes_to_the_doctor(day)
+    nora, doctor = day.telegram.user(NORA, "Nora"), day.lucas.user
+    nora.deletes_in(doctor, nora, doctor.talk_with(nora)[0]["message_id"])
+    await day.sees(day.anne, "Docteur, un mot ?", "supprimé", button="rel:")
+
+
+async def somebody_nobody_works_for_connects_us(day: Day) -> None:
+    day.lucas.user.start()
+    day.lucas.user.connect()
+    await day.sees(day.lucas, "le secrétariat ne travaille pas pour vous")
+    day.telegram.user(NORA, "Nora").writes_to(day.lucas.user, "Rien pour vous")
     await _ended(day, TELEGRAM, ReceiptState.IGNORED)

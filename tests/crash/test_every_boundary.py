@@ -75,6 +75,13 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.actions:_show": [Scene(scenes.anne_looks_back)],
     "handlers.addressing:_settle": [Scene(scenes.anne_takes_a_file_out)],
     "handlers.addressing:name_copies": [Scene(scenes.anne_names_a_copy)],
+    "handlers.business:_ignore": [Scene(scenes.somebody_nobody_works_for_connects_us)],
+    "handlers.business:_settle": [
+        Scene(scenes.the_doctor_connects_her_telegram),
+        Scene(scenes.a_patient_is_answered_in_the_doctors_name, holding="Docteur, un mot ?"),
+        Scene(scenes.the_doctor_answers_herself, holding="Venez, je suis là."),
+        Scene(scenes.a_patient_takes_a_word_back, holding="withdrawn"),
+    ],
     "handlers.calls:_settle": [
         Scene(scenes.anne_says_for_whom_a_call_was),
         Scene(scenes.anne_turns_a_page_of_accounts),

@@ -56,7 +56,7 @@ from handlers.incoming import Incoming, accepting
 from handlers.start import build_dispatcher
 from handlers.timers import keep_dealing
 from inbox.assignment import choose, list_present, may_serve, weighs
-from inbox.envelope import Reading
+from inbox.envelope import Connected, Reading
 from inbox.errors import LeaseLost, StoreUnavailable
 from inbox.ledger import balance, replay
 from inbox.model import (
@@ -277,6 +277,9 @@ class Screen:
 
     async def is_member(self, chat_id: int, user_id: int) -> bool:
         return True
+
+    async def connection(self, connection: str) -> Connected:
+        raise NotImplementedError
 
     async def keeps_topics(self) -> bool:
         return True

@@ -23,6 +23,7 @@ from inbox.model import (
     Account,
     AttachmentKind,
     Because,
+    BusinessConnection,
     Button,
     Contact,
     Conversation,
@@ -44,6 +45,7 @@ from inbox.model import (
 )
 from inbox.particulars import Automatic, BusinessCard, Meeting, Particulars, Protection, Trust, Verdict
 from tests.builders import (
+    DESK,
     NOW,
     a_contact,
     a_conversation,
@@ -107,6 +109,34 @@ def emphasised(screen: Screen) -> list[tuple[str, str]]:
 
 
 # ---------------------------------------------------------------- card
+
+
+@pytest.mark.parametrize(
+    ("voice", "changes", "says"),
+    [
+        (FR, {}, "📲 Dans le Telegram de Dr Roux, en son nom · réponse possible jusqu’à 3 mars 10:00"),
+        (EN, {}, "📲 In Dr Roux’s own Telegram, in their name · can be answered until 3 Mar 10:00"),
+        (FR, {"is_enabled": False}, "📲 Dr Roux a retiré le secrétariat de son Telegram"),
+        (EN, {"may_reply": False}, "📲 Dr Roux did not give the right to answer in their Telegram"),
+    ],
+)
+def test_a_card_says_in_whose_telegram_it_is_answered(voice: Voice, changes: dict[str, bool], says: str) -> None:
+    lea = a_secretary("Léa")
+    conversation = msgspec.structs.replace(numbered(a_conversation(holder=lea)), chat_id=501, through=701)
+    connection = BusinessConnection(
+        id="bot:701",
+        channel_id=DESK,
+        telegram_user_id=701,
+        connection_id="c1",
+        chat_id=701,
+        name="Dr Roux",
+        is_enabled=True,
+        may_reply=True,
+        connected_at=at(0),
+    )
+    facts = a_card(conversation, a_message(conversation, "Bonjour"), viewer=lea, holder=lea)
+    facts = dataclasses.replace(facts, own_telegram=msgspec.structs.replace(connection, **changes))
+    assert says in views.card(facts, voice).text
 
 
 def test_a_card_as_its_holder_reads_it() -> None:

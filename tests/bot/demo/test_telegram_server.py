@@ -489,3 +489,31 @@ async def test_topics_are_made_named_written_in_and_deleted_and_refused_in_teleg
     telegram.bot().swallows_lost_topics = True
     _, elsewhere = await bot.call("sendMessage", chat_id=lucie, text="x", message_thread_id=number)
     assert "message_thread_id" not in elsewhere
+
+
+# ---------------------------------------------------------------- people's own Telegram
+
+
+async def test_a_bot_answers_in_a_persons_name_within_the_rights_and_the_day_it_has(
+    telegram: Telegram, bot: Bot
+) -> None:
+    doctor, patient = telegram.lucie, telegram.user(1002, "Paul")
+    connection = doctor.connect()
+    patient.writes_to(doctor, "Bonjour")
+    told, asked = await bot.updates()
+    assert told["business_connection"]["rights"] == {"can_reply": True}
+    assert asked["business_message"]["business_connection_id"] == connection
+    assert asked["business_message"]["chat"]["id"] == 1002
+    in_name: dict[str, Any] = {"business_connection_id": connection, "chat_id": 1002}
+    _, sent = await bot.call("sendMessage", **in_name, text="Bonjour !")
+    assert (sent["from"]["id"], sent["sender_business_bot"]["id"]) == (1001, 42000001)
+    assert [m["text"] for m in patient.talk_with(doctor)] == ["Bonjour", "Bonjour !"]
+    doctor.connect(may_reply=False)
+    assert "400 Bad Request: not enough rights" in await bot.refused("sendMessage", **in_name, text="?")
+    doctor.connect()
+    telegram.clock.pass_by(24 * 3600 + 1)
+    assert (await bot.refused("sendMessage", **in_name, text="?")).endswith("BUSINESS_PEER_USAGE_MISSING")
+    doctor.disconnect()
+    assert (await bot.refused("sendMessage", **in_name, text="?")).endswith("BUSINESS_CONNECTION_INVALID")
+    assert (await bot.call("getBusinessConnection", business_connection_id=connection))[1]["is_enabled"] is False
+    assert (await bot.call("getBusinessConnection", business_connection_id="none"))[0] == 400

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.telegram.parse import LONGEST_NAME, lane_of, read_update
-from inbox.envelope import Blocked, Envelope, Ignored, Unreadable, Update
+from channels.telegram.parse import ALLOWED, LONGEST_NAME, lane_of, read_update
+from inbox.envelope import Blocked, Connected, Correspondence, Envelope, Ignored, Unreadable, Update
 from inbox.model import AddressKind, AttachmentKind
 
 LUCIE = {"id": 1001, "is_bot": False, "first_name": "Lucie", "last_name": "Martin", "language_code": "fr"}
@@ -253,6 +253,41 @@ def test_blocking_is_told_from_letting_in(status: str, blocked: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "may_reply"),
+    [
+        ({"rights": {"can_reply": True}}, True),
+        ({"rights": {"can_read_messages": True}}, False),
+        ({}, False),
+        ({"can_reply": True}, True),  # as before Bot API 9.0
+    ],
+)
+def test_what_a_bot_may_in_somebodys_own_telegram(said: dict[str, Any], may_reply: bool) -> None:
+    connection = {"id": "c1", "user": LUCIE, "user_chat_id": 1001, "date": 1, "is_enabled": True, **said}
+    reading = read(business_connection=connection)
+    assert isinstance(reading, Connected)
+    assert (reading.connection, reading.telegram_user_id, reading.chat_id) == ("c1", 1001, 1001)
+    assert (reading.is_enabled, reading.may_reply) == (True, may_reply)
+
+
+def test_who_wrote_in_somebodys_own_telegram_is_told_by_whose_chat_it_is() -> None:
+    theirs = read(business_message=a_message(text="Bonjour", business_connection_id="c1"))
+    own = {"id": 7, "is_bot": False, "first_name": "Docteur"}
+    hers = read(business_message={**a_message(text="Oui", business_connection_id="c1"), "from": own})
+    assert isinstance(theirs, Correspondence)
+    assert isinstance(hers, Correspondence)
+    assert (theirs.is_own, hers.is_own) == (False, True)
+    assert hers.other.value == "1001"
+    assert hers.envelope.sender.value == "7"
+
+
+def test_our_own_words_that_come_back_are_known_and_an_edit_of_them_is_not() -> None:
+    bot = {"id": 42, "is_bot": True, "first_name": "Permanence"}
+    said = a_message(text="Oui", business_connection_id="c1", sender_business_bot=bot)
+    assert read(business_message=said) == Ignored(reason="our own message, come back")
+    assert isinstance(read(edited_business_message=said), Correspondence)
+
+
+@pytest.mark.parametrize(
     ("update", "reason"),
     [
         ({"thought_reading": {}}, "unknown update type: thought_reading"),
@@ -287,6 +322,9 @@ def test_what_is_not_for_the_desk_is_ignored_with_its_reason(update: dict[str, A
         b'{"message": {"chat": {"id": 1, "type": "private"}, "from": {"id": 1}, "message_id": 7, "photo": [5]}}',
         b'{"callback_query": {"id": 5, "from": {"id": 1}}}',
         b'{"my_chat_member": {"chat": {"id": 1, "type": "private"}, "from": {"id": 1}}}',
+        b'{"business_connection": {"id": "c", "user_chat_id": 1}}',
+        b'{"business_message": {"chat": {"id": 1, "type": "private"}, "from": {"id": 1}, "message_id": 7}}',
+        b'{"deleted_business_messages": {"business_connection_id": "c", "chat": {"id": 1}, "message_ids": 7}}',
     ],
 )
 def test_what_is_broken_is_told_and_never_raised(raw: bytes) -> None:
@@ -303,7 +341,7 @@ _ANYTHING = st.recursive(
 )
 
 
-@given(content=_ANYTHING, kind=st.sampled_from(["message", "edited_message", "callback_query", "my_chat_member"]))
+@given(content=_ANYTHING, kind=st.sampled_from(ALLOWED))
 def test_no_content_makes_reading_raise(content: Any, kind: str) -> None:
     update = {"update_id": 1, kind: content}
     read_update(json.dumps(update).encode())

@@ -1,0 +1,247 @@
+"""A professional's own Telegram account, in which the desk answers: whose it is, what may be said there, and when.
+
+Source: Bot API BusinessConnection, BusinessBotRights (can_reply), BusinessMessagesDeleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from inbox.conversations import event
+from inbox.envelope import Connected, Envelope
+from inbox.errors import InvalidTransition
+from inbox.matching import in_own_telegram
+from inbox.model import (
+    UNSORTED,
+    Account,
+    AccountId,
+    Because,
+    BusinessConnection,
+    ChannelId,
+    Conversation,
+    Direction,
+    Event,
+    Message,
+    MessageId,
+    Principal,
+    Receipt,
+    Revision,
+    SecretaryId,
+    Status,
+    new_id,
+)
+from inbox.store.base import Changes, Store
+from inbox.store.documents import BUSINESS_CONNECTIONS, MESSAGES_OF_CONVERSATION, PRINCIPAL_BY_TELEGRAM
+
+REPLIES_WITHIN = timedelta(days=1)
+"""For how long after the other side wrote Telegram lets a bot answer them. Source: Bot API BusinessBotRights."""
+_LOOKED_BACK = 100
+
+
+def connection_id(channel_id: ChannelId, telegram_user_id: int) -> str:
+    """What somebody's connection to a bot is found by."""
+    return f"{channel_id}:{telegram_user_id}"
+
+
+def connected(
+    said: Connected, before: BusinessConnection | None, channel_id: ChannelId, now: datetime
+) -> BusinessConnection:
+    """The connection as Telegram tells it now; for which account it is, its person said before."""
+    return BusinessConnection(
+        id=connection_id(channel_id, said.telegram_user_id),
+        version=before.version if before is not None else 0,
+        channel_id=channel_id,
+        telegram_user_id=said.telegram_user_id,
+        connection_id=said.connection,
+        chat_id=said.chat_id,
+        name=said.name,
+        language=said.language,
+        account_id=before.account_id if before is not None else None,
+        is_enabled=said.is_enabled,
+        may_reply=said.may_reply,
+        connected_at=before.connected_at if before is not None else now,
+    )
+
+
+async def find_connection(store: Store, channel_id: ChannelId, connection: str) -> BusinessConnection | None:
+    """The connection Telegram names so; of several, the one that stands."""
+    found = await store.list(BUSINESS_CONNECTIONS, channel_id, connection, limit=2)
+    return next((c for c in found if c.is_enabled), found[0] if found else None)
+
+
+def accounts_of(principal: Principal | None, accounts: Mapping[AccountId, Account]) -> list[AccountId]:
+    """The accounts somebody speaks for, by name; none for whoever nobody here works for."""
+    if principal is None or not principal.active:
+        return []
+    theirs = (accounts[each] for each in principal.accounts if each in accounts)
+    return [a.id for a in sorted((a for a in theirs if not a.retired), key=lambda a: (a.name, a.id))]
+
+
+def account_for(
+    connection: BusinessConnection, theirs: Sequence[AccountId], own_account: AccountId | None
+) -> AccountId | None:
+    """The account for which their correspondents are answered; unsorted as long as they did not say which of several.
+
+    None: there is none, or the bot is another account's. Nothing that is written there is the desk's to read.
+    """
+    if own_account is not None:
+        return own_account if own_account in theirs else None
+    if connection.account_id in theirs:
+        return connection.account_id
+    if len(theirs) == 1:
+        return theirs[0]
+    return UNSORTED if theirs else None
+
+
+async def require_speaks(store: Store, conversation: Conversation, account: Account) -> None:
+    """Hold that whoever is seen to answer in a conversation speaks for an account.
+
+    Raises:
+        InvalidTransition: they do not.
+    """
+    if conversation.through is None:
+        return
+    principal = await store.find_by(PRINCIPAL_BY_TELEGRAM, conversation.through)
+    if principal is None or not principal.active or account.id not in principal.accounts:
+        raise InvalidTransition("error.move_business", account=account.name)
+
+
+def addressed(envelope: Envelope, through: int) -> Envelope:
+    """The envelope as of that person's own Telegram, whose chats and messages have numbers of their own."""
+    return msgspec.structs.replace(
+        envelope,
+        external_id=in_own_telegram(through, envelope.external_id),
+        replies_to=in_own_telegram(through, envelope.replies_to) if envelope.replies_to is not None else None,
+        album=in_own_telegram(through, envelope.album) if envelope.album is not None else None,
+        sender=msgspec.structs.replace(envelope.sender, through=through),
+    )
+
+
+# ---------------------------------------------------------------- answering
+
+
+def replies_until(messages: Iterable[Message]) -> datetime | None:
+    """Until when Telegram lets the desk answer; None where nothing of the other side is known."""
+    theirs = (m.written_at or m.created_at for m in messages if m.direction is Direction.INBOUND)
+    last = max(theirs, default=None)
+    return last + REPLIES_WITHIN if last is not None else None
+
+
+async def require_answerable(store: Store, conversation: Conversation, now: datetime) -> None:
+    """Hold that Telegram lets the desk answer in somebody's own Telegram.
+
+    Raises:
+        InvalidTransition: they took the bot away, or its right to answer; or the other side wrote too long ago.
+    """
+    if conversation.through is None:
+        return
+    connection = await store.find(BusinessConnection, connection_id(conversation.channel_id, conversation.through))
+    if connection is None or not connection.is_enabled:
+        raise InvalidTransition("error.business_off", name=connection.name if connection else "")
+    if not connection.may_reply:
+        raise InvalidTransition("error.business_mute", name=connection.name)
+    newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=_LOOKED_BACK)
+    until = replies_until(newest)
+    if until is not None and now >= until:
+        raise InvalidTransition("error.business_day", name=connection.name)
+
+
+# ---------------------------------------------------------------- what its person does there
+
+
+def answered_by(
+    principal: Principal, conversation: Conversation, envelope: Envelope, receipt: Receipt, known_as: str, now: datetime
+) -> tuple[Conversation, Message]:
+    """The conversation once its person answered in it themselves, and what they said.
+
+    Nobody waits in it any more, and if nobody holds it it is over. Whoever
+    writes a reply must see it before that leaves.
+    """
+    message = Message(
+        id=MessageId(new_id()),
+        account_id=conversation.account_id,
+        conversation_id=conversation.id,
+        position=conversation.message_count + 1,
+        direction=Direction.OUTBOUND,
+        channel_id=conversation.channel_id,
+        author_id=SecretaryId(principal.id),
+        author_name=principal.name,
+        author_address=str(principal.telegram_user_id),
+        text=envelope.text,
+        attachments=envelope.attachments,
+        external_id=known_as,
+        written_at=envelope.written_at,
+        created_at=now,
+        receipt_id=receipt.id,
+        blob_id=receipt.blob_id,
+        quotes=envelope.quotes,
+    )
+    after = msgspec.structs.replace(
+        conversation,
+        message_count=conversation.message_count + 1,
+        inbound_count=conversation.inbound_count + 1,
+        last_message_at=now,
+    )
+    because = Because(key="because.answered_by_owner", args={"name": principal.name})
+    return settled(after, because, now), message
+
+
+def settled(conversation: Conversation, because: Because, now: datetime) -> Conversation:
+    """The conversation once nobody waits in it: over, unless somebody holds it."""
+    if conversation.status is Status.CLOSED:
+        return conversation
+    if conversation.assignee_id is not None:
+        return msgspec.structs.replace(conversation, waiting_since_at=None)
+    return msgspec.structs.replace(
+        conversation,
+        status=Status.CLOSED,
+        closed_at=now,
+        snoozed_until_at=None,
+        queued_at=None,
+        waiting_since_at=None,
+        open_chat=None,
+        because=because,
+    )
+
+
+def rewritten(message: Message, envelope: Envelope, now: datetime) -> Message:
+    """What its person said, as they edited it; what it said before is kept."""
+    return msgspec.structs.replace(
+        message,
+        text=envelope.text,
+        attachments=envelope.attachments or message.attachments,
+        revisions=(*message.revisions, Revision(text=message.text, until_at=now)),
+    )
+
+
+async def withdrawn(
+    store: Store, conversation: Conversation, messages: Sequence[Message], now: datetime
+) -> tuple[Conversation, Changes]:
+    """The conversation once some of its messages were taken out of the chat, and those as they are shown from now on.
+
+    Where nothing is left of what waited for an answer, nobody waits. Whoever
+    writes a reply must see it before that leaves.
+    """
+    gone = [msgspec.structs.replace(m, deleted_at=now) for m in messages]
+    lines: list[Event] = [event("withdrawn", conversation, now, detail={"message": m.id}) for m in gone]
+    after = conversation
+    if any(m.direction is Direction.INBOUND for m in gone):
+        after = msgspec.structs.replace(after, inbound_count=after.inbound_count + 1)
+        if after.waiting_since_at is not None and not await _something_waits(store, after, {m.id for m in gone}):
+            after = settled(after, Because(key="because.withdrawn"), now)
+    return after, Changes(replacements=gone, inserts=lines)
+
+
+async def _something_waits(store: Store, conversation: Conversation, gone: set[MessageId]) -> bool:
+    newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=_LOOKED_BACK)
+    since = conversation.waiting_since_at
+    return any(
+        m.direction is Direction.INBOUND
+        and m.id not in gone
+        and m.deleted_at is None
+        and (since is None or m.created_at >= since)
+        for m in newest
+    )

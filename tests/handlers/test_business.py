@@ -1,0 +1,359 @@
+"""A doctor's own Telegram: the desk answers there in her name, and she sees and does what she likes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from handlers.callbacks import ChooseBusiness, Close, Menu, MoveTo, Place, PlaceIn, Send, Take, Undo
+from inbox.model import BusinessConnection, Message, Principal, Role, Status
+from inbox.store.base import Changes
+from inbox.store.documents import MESSAGES_OF_CONVERSATION
+from tests.builders import BERNARD, DESK, NOW, ROUX, put
+from tests.handlers.stage import Clock, Seat, Stage
+
+
+def principal(user_id: int = 701, name: str = "Hélène Roux", *accounts: str) -> Principal:
+    return Principal(
+        id=f"principal-{user_id}",
+        name=name,
+        telegram_user_id=user_id,
+        chat_id=user_id,
+        channel_id=DESK,
+        language="fr",
+        accounts=tuple(accounts or (ROUX,)),  # type: ignore[arg-type]
+        joined_at=NOW,
+    )
+
+
+async def doctor(stage: Stage, *accounts: str, may_reply: bool = True) -> Seat:
+    """She speaks for her account, and connected the desk's bot to her own Telegram."""
+    await put(stage.store, principal(701, "Hélène Roux", *accounts))
+    helene = stage.client(701, "Hélène")
+    helene.user.start("")
+    helene.user.connect(may_reply=may_reply)
+    await stage.quiet()
+    return helene
+
+
+def talk(one: Seat, other: Seat) -> list[str]:
+    """What stands in the chat between two people, on the first one's screen."""
+    return [str(m["text"]) for m in one.user.talk_with(other.user)]
+
+
+async def messages(stage: Stage, number: int = 1) -> list[Message]:
+    return await stage.store.list(MESSAGES_OF_CONVERSATION, (await stage.conversation(number)).id)
+
+
+async def sends(lea: Seat, words: str, to: str) -> None:
+    card = await lea.sees(to, kind=Close)
+    lea.writes(words, to=card)
+    await lea.presses(await lea.sees("Aperçu", words, kind=Send), Send)
+
+
+async def test_her_patient_is_answered_in_her_own_telegram_in_her_name(stage: Stage) -> None:
+    lea, nora = await stage.join("Léa"), stage.client(501, "Nora")
+    helene = await doctor(stage)
+    await helene.sees("C’est fait", "Dr Hélène Roux")
+    nora.user.writes_to(helene.user, "Bonjour docteur, puis-je avancer mon rendez-vous ?")
+    await lea.sees(
+        "Nora", "avancer mon rendez-vous", "Dans le Telegram de Hélène", "réponse possible jusqu’à", kind=Close
+    )
+    assert talk(nora, helene) == ["Bonjour docteur, puis-je avancer mon rendez-vous ?"], "nothing by itself in her name"
+    await sends(lea, "Oui, jeudi à 9 h.", "avancer mon rendez-vous")
+    await stage.quiet()
+    assert talk(nora, helene)[-1] == "Oui, jeudi à 9 h.", "without the line that says for which account a bot speaks"
+    assert talk(helene, nora) == talk(nora, helene)
+    (answer,) = [m for m in nora.user.talk_with(helene.user) if m["from"]["id"] == 701]
+    assert "sender_business_bot" not in answer
+    assert not nora.screen, "the bot itself wrote to her never"
+    conversation = await stage.conversation()
+    assert conversation.waiting_since_at is None
+    # Our own reply comes back as an update of hers, and changes nothing.
+    assert [m.text for m in await messages(stage)] == talk(nora, helene)
+
+
+async def test_a_reply_quotes_what_it_answers_and_an_answer_to_it_finds_the_same_matter(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    asked = nora.user.writes_to(helene.user, "Une ordonnance ?")
+    await sends(lea, "Elle est prête.", "Une ordonnance ?")
+    await stage.quiet()
+    there = helene.user.talk_with(nora.user)[-1]
+    assert there["reply_to_message"]["text"] == asked["text"]
+    nora.user.writes_to(helene.user, "Merci !", reply_to=nora.user.talk_with(helene.user)[-1]["message_id"])
+    await lea.sees("Merci !", kind=Close)
+    assert await stage.count_conversations() == 1
+
+
+async def test_files_go_both_ways_and_an_album_is_one_message(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    bot = stage.telegram.bot()
+    for name in ("un.jpg", "deux.jpg"):
+        kept = bot.keep("photo", b"\xff\xd8" + name.encode(), name)
+        nora.user.writes_to(helene.user, "", content={**kept, "media_group_id": "77"})
+    card = await lea.sees("photo-1.jpg", "photo-2.jpg", kind=Close)
+    assert await stage.count_conversations() == 1
+    lea.user.send_file("document", "ordonnance.pdf", "application/pdf", b"%PDF", reply_to=card["message_id"])
+    await lea.presses(await lea.sees("Aperçu", "ordonnance.pdf", kind=Send), Send)
+    await stage.quiet()
+    assert nora.user.talk_with(helene.user)[-1]["document"]["file_name"] == "ordonnance.pdf"
+
+
+async def test_what_she_answers_herself_leaves_the_queue_and_is_seen(stage: Stage) -> None:
+    nora, helene = stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Puis-je passer ?")
+    await stage.quiet()
+    assert (await stage.conversation()).queued_at is not None
+    helene.user.writes_to(nora.user, "Oui, tout de suite.")
+    await stage.quiet()
+    conversation = await stage.conversation()
+    assert (conversation.status, conversation.queued_at, conversation.waiting_since_at) == (Status.CLOSED, None, None)
+    lea = await stage.join("Léa")
+    nora.user.writes_to(helene.user, "Et demain ?")
+    await lea.sees("Puis-je passer", "Hélène Roux", "Oui, tout de suite.", "Et demain ?", kind=Close)
+    assert (await stage.conversation()).status is Status.OPEN
+    assert await lea.holds() == 1
+
+
+async def test_a_reply_in_preparation_does_not_leave_once_she_answered_herself(stage: Stage) -> None:
+    async with Stage(stage._path.with_name("undo.db"), undo=timedelta(minutes=1)) as slow:
+        lea, nora, helene = await slow.join("Léa"), slow.client(501, "Nora"), await doctor(slow)
+        nora.user.writes_to(helene.user, "Le résultat ?")
+        await sends(lea, "Nous vous rappelons.", "Le résultat ?")
+        await lea.sees("Nous vous rappelons", kind=Undo)
+        helene.user.writes_to(nora.user, "Il est bon, rassurez-vous.")
+        await lea.sees("Le résultat ?", "Il est bon", kind=Close)
+        await lea.sees("retenue")
+        await slow.quiet()
+        assert talk(nora, helene) == ["Le résultat ?", "Il est bon, rassurez-vous."]
+        assert await lea.holds() == 0, "nobody waits any more"
+        assert await slow.holder() == "Léa", "it stays hers until she closes it"
+
+
+async def test_edits_and_deletions_are_mirrored(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Je viens à 9 h")
+    await lea.sees("Je viens à 9 h", kind=Close)
+    nora.user.writes_to(helene.user, "Mon code est 4711")
+    await lea.sees("4711", kind=Close)
+    first, second = (m["message_id"] for m in helene.user.talk_with(nora.user))
+    nora.user.edits_in(helene.user, nora.user, first, "Je viens à 10 h")
+    await lea.sees("Je viens à 10 h", "modifié", kind=Close)
+    nora.user.deletes_in(helene.user, nora.user, second)
+    card = await lea.sees("Mon code est 4711", "supprimé", kind=Close)
+    struck = [e for e in card["entities"] if e["type"] == "strikethrough"]
+    text = card["text"].encode("utf-16-le")
+    words = [text[2 * e["offset"] : 2 * (e["offset"] + e["length"])].decode("utf-16-le") for e in struck]
+    assert words == ["Mon code est 4711"]
+    assert (await stage.conversation()).waiting_since_at is not None, "the other message waits still"
+    nora.user.deletes_in(helene.user, nora.user, first)
+    await lea.sees("✓", "Je viens à 10 h", "supprimé", kind=Close)
+    await stage.quiet()
+    assert await lea.holds() == 0
+
+
+async def test_what_was_deleted_before_anybody_held_it_waits_for_nobody(stage: Stage) -> None:
+    nora, helene = stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Oups, mauvais destinataire")
+    await stage.quiet()
+    nora.user.deletes_in(helene.user, nora.user, helene.user.talk_with(nora.user)[0]["message_id"])
+    await stage.quiet()
+    conversation = await stage.conversation()
+    assert (conversation.status, conversation.queued_at) == (Status.CLOSED, None)
+    lea = await stage.join("Léa")
+    await stage.quiet()
+    assert lea.sees_nothing_of("mauvais destinataire")
+
+
+async def test_a_reply_written_before_a_deletion_is_held(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Annulez jeudi")
+    card = await lea.sees("Annulez jeudi", kind=Close)
+    nora.user.writes_to(helene.user, "ou plutôt vendredi")
+    await lea.sees("ou plutôt vendredi", kind=Close)
+    lea.writes("C’est annulé jeudi.", to=card)
+    await lea.sees("Aperçu", "C’est annulé jeudi", kind=Send)
+    numbers = [m["message_id"] for m in helene.user.talk_with(nora.user)]
+    nora.user.deletes_in(helene.user, nora.user, numbers[0])
+    await stage.quiet()
+    preview = await lea.sees("C’est annulé jeudi", kind=Send)
+    assert (await stage.conversation()).inbound_count == 3
+    await lea.presses(preview, Send)
+    await stage.quiet()
+    assert talk(nora, helene)[-1] == "C’est annulé jeudi.", "shown with what changed, it may leave"
+
+
+async def test_what_she_edits_of_what_was_answered_is_seen(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "À quelle heure ?")
+    await sends(lea, "À 9 h.", "À quelle heure ?")
+    await stage.quiet()
+    helene.user.edits_in(helene.user, nora.user, helene.user.talk_with(nora.user)[-1]["message_id"], "À 9 h 30.")
+    await lea.sees("À quelle heure ?", "À 9 h 30.", "modifié")
+    newest = (await messages(stage))[-1]
+    assert newest.text == "À 9 h 30."
+    assert [r.text for r in newest.revisions] == ["À 9 h."]
+
+
+async def test_after_a_day_of_silence_nothing_leaves_and_she_who_writes_knows_why(stage: Stage, clock: Clock) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Rappelez-moi")
+    card = await lea.sees("Rappelez-moi", kind=Close)
+    lea.writes("Bien sûr.", to=card)
+    preview = await lea.sees("Aperçu", kind=Send)
+    clock.ahead = timedelta(hours=24, minutes=1)
+    assert "24 heures" in await lea.presses(preview, Send)
+    await stage.quiet()
+    assert talk(nora, helene) == ["Rappelez-moi"]
+    assert not await stage.replies("dead")
+
+
+async def test_what_telegram_refuses_after_a_day_is_put_before_her(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Rappelez-moi")
+    stage.telegram.fail_next("sendMessage", status=400, description="BUSINESS_PEER_USAGE_MISSING", chat_id=501)
+    await sends(lea, "Bien sûr.", "Rappelez-moi")
+    await lea.sees("Rappelez-moi", "Telegram ne laisse plus répondre")
+    assert talk(nora, helene) == ["Rappelez-moi"]
+
+
+@pytest.mark.parametrize("how", ["mute", "off"])
+async def test_without_the_right_to_answer_nothing_leaves(stage: Stage, how: str) -> None:
+    lea, nora = await stage.join("Léa"), stage.client(501, "Nora")
+    helene = await doctor(stage)
+    nora.user.writes_to(helene.user, "Un mot ?")
+    card = await lea.sees("Un mot ?", kind=Close)
+    lea.writes("Voici.", to=card)
+    preview = await lea.sees("Aperçu", kind=Send)
+    if how == "mute":
+        helene.user.connect(may_reply=False)
+        await helene.sees("n’a pas le droit d’y répondre")
+    else:
+        helene.user.disconnect()
+        await helene.sees("ne lit et n’écrit plus rien")
+    said = await lea.presses(preview, Send)
+    assert ("n’a pas donné le droit" if how == "mute" else "a retiré le secrétariat") in said
+    helene.user.connect(anew=True)
+    await stage.quiet()
+    await lea.presses(preview, Send)
+    await stage.quiet()
+    assert talk(nora, helene)[-1] == "Voici.", "under the new connection, in the same conversation"
+
+
+async def test_nothing_is_read_in_the_telegram_of_somebody_nobody_works_for(stage: Stage) -> None:
+    lea, nora, stranger = await stage.join("Léa"), stage.client(501, "Nora"), stage.client(801, "Victor")
+    stranger.user.start("")
+    stranger.user.connect()
+    await stranger.sees("le secrétariat ne travaille pas pour vous")
+    nora.user.writes_to(stranger.user, "Un secret")
+    stranger.user.writes_to(nora.user, "Le mien")
+    await stage.quiet()
+    assert await stage.count_conversations() == 0
+    assert lea.sees_nothing_of("secret", "Le mien")
+    ignored = await stage.receipts(DESK, "ignored")
+    assert len([r for r in ignored if r.erased_at is not None]) == 2
+    assert await stage.ledger_is_balanced()
+
+
+async def test_her_own_matters_in_chats_the_desk_has_no_part_in_are_not_kept(stage: Stage) -> None:
+    nora, helene = stage.client(501, "Nora"), await doctor(stage)
+    helene.user.writes_to(nora.user, "On dîne ce soir ?")
+    await stage.quiet()
+    assert await stage.count_conversations() == 0
+    (only,) = [r for r in await stage.receipts(DESK, "ignored") if r.reason == "nothing of the desk's in that chat"]
+    assert only.erased_at is not None
+
+
+async def test_who_connected_it_while_nobody_listened_is_asked_for(stage: Stage) -> None:
+    lea, nora = await stage.join("Léa"), stage.client(501, "Nora")
+    helene = await doctor(stage)
+    connection = await stage.store.get(BusinessConnection, f"{DESK}:701")
+    await stage.store.commit(Changes(deletions=[connection]))
+    nora.user.writes_to(helene.user, "Toujours là ?")
+    await lea.sees("Toujours là ?", "Dans le Telegram de Hélène", kind=Close)
+
+
+async def test_the_same_person_by_the_bot_and_by_her_telegram_has_two_matters_and_each_its_way(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.start(ROUX)
+    nora.writes("Par le robot")
+    await lea.sees("Par le robot", kind=Close)
+    # Her own Telegram numbers its messages by itself: the same numbers name others.
+    for number in range(1, 6):
+        nora.user.writes_to(helene.user, f"Chez elle {number}")
+    await lea.sees("Chez elle 5", kind=Close)
+    await stage.quiet()
+    assert await stage.said(1) == ["Par le robot"]
+    assert len(await stage.said(2)) == 5
+    assert (await stage.conversation(1)).contact_id == (await stage.conversation(2)).contact_id
+    await sends(lea, "Réponse du robot", "Par le robot")
+    await stage.quiet()
+    await nora.sees("Réponse du robot")
+    assert "Réponse du robot" not in talk(nora, helene)
+
+
+async def test_a_patient_of_hers_comes_for_no_account_of_the_bots_by_that(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.start(BERNARD)
+    nora.user.writes_to(helene.user, "Chez le docteur")
+    await lea.sees("Chez le docteur", kind=Close)
+    nora.writes("Chez le plombier")
+    await lea.sees("Chez le plombier", kind=Take)
+    assert (await stage.conversation(1)).account_id == ROUX
+    assert (await stage.conversation(2)).account_id == BERNARD
+
+
+async def test_who_speaks_for_two_accounts_says_for_which_and_until_then_a_supervisor_places_it(stage: Stage) -> None:
+    marc = await stage.join("Marc", role=Role.SUPERVISOR)
+    nora, paul = stage.client(501, "Nora"), stage.client(502, "Paul")
+    helene = await doctor(stage, ROUX, BERNARD)
+    question = await helene.sees("pour lequel de vos comptes", kind=ChooseBusiness)
+    nora.user.writes_to(helene.user, "Une fuite")
+    await marc.sees("Une fuite", kind=Close)
+    conversation = await stage.conversation()
+    await marc.presses(await marc.sees("Une fuite", kind=Place), Place)
+    await marc.presses(await marc.sees("pour quel compte", kind=PlaceIn), PlaceIn, "Bernard")
+    assert (await stage.conversation()).account_id == BERNARD
+    nora.user.writes_to(helene.user, "Au deuxième")
+    await marc.sees("Une fuite", "Au deuxième")
+    assert (await stage.conversation()).id == conversation.id
+    await helene.presses(question, ChooseBusiness, "Roux")
+    await helene.sees("C’est fait", "Dr Hélène Roux")
+    paul.user.writes_to(helene.user, "Un rendez-vous")
+    await marc.sees("Un rendez-vous", kind=Close)
+    assert (await stage.conversation(2)).account_id == ROUX
+
+
+async def test_it_is_moved_only_to_an_account_she_speaks_for(stage: Stage) -> None:
+    marc = await stage.join("Marc", role=Role.SUPERVISOR)
+    nora, helene = stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Un rendez-vous")
+    card = await marc.sees("Un rendez-vous", kind=Menu)
+    await marc.forges(card, Menu(conversation=(await stage.conversation()).id, page="move"))
+    moving = await marc.sees("Un rendez-vous", kind=MoveTo)
+    assert "ne parle pas pour" in await marc.presses(moving, MoveTo, "Bernard")
+    assert (await stage.conversation()).account_id == ROUX
+
+
+async def test_who_takes_it_while_she_answers_finds_it_over(stage: Stage) -> None:
+    lea, nora = await stage.join("Léa", serves=[BERNARD]), stage.client(501, "Nora")
+    marc, helene = await stage.join("Marc", on_duty=False), await doctor(stage)
+    nora.user.writes_to(helene.user, "Allô ?")
+    await stage.quiet()
+    helene.user.writes_to(nora.user, "Oui ?")
+    await stage.quiet()
+    conversation = await stage.conversation()
+    assert "close" in await marc.forges(marc.writes("/file"), Take(conversation=conversation.id))
+    assert lea.sees_nothing_of("Allô")
+    assert await stage.holder() is None
+
+
+async def test_what_cannot_be_read_is_parked_and_shown(stage: Stage) -> None:
+    await stage.join("Léa")
+    stage.telegram.inject({"business_message": {"message_id": 1, "chat": {"id": 5, "type": "private"}}})
+    stage.telegram.inject({"deleted_business_messages": {"chat": {"id": 5}, "message_ids": "all"}})
+    await stage.quiet()
+    parked = await stage.receipts(DESK, "parked")
+    assert len(parked) == 2
+    assert all("lacks what its type promises" in (r.error or "") for r in parked)
