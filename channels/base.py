@@ -112,7 +112,7 @@ class ChatMessage:
     reply_to: int | None = None
     silent: bool = False
     asks: bool = False
-    """It is a question: whoever sees it is put into replying to it."""
+    """Whoever sees it is put into replying to it; what is edited stays as it was in this."""
     topic: int | None = None
     """The topic of the chat it belongs in; what is edited stays where it is."""
 

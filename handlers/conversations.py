@@ -61,7 +61,7 @@ async def show(
 ) -> None:
     """A fresh card at the end of her chat, or of the conversation's topic."""
     conversation = await get_served(desk.store, callback_data.conversation, secretary)
-    card = outbox.card_for(secretary, conversation, unit.now, fresh=True)
+    card = outbox.card_for(secretary, conversation, unit.now, fresh=True, asks=True)
     await unit.commit(Changes(inserts=[card]), account_id=conversation.account_id, conversation_id=conversation.id)
     if await find_topic(desk.store, secretary, conversation.id, conversation.account_id) is not None:
         unit.say(voice.say("toast.in_topic", number=str(conversation.number)))

@@ -69,6 +69,7 @@ from inbox.model import (
     Secretary,
     Shown,
     ShownKind,
+    Status,
     TextNotice,
     Topic,
     TopicNotice,
@@ -262,6 +263,8 @@ class Handover:
         if topic is not None and topic.chat_id != secretary.chat_id:
             facts = dataclasses.replace(facts, shared=True)
         screen, seen = views.card(facts, voice), conversation.inbound_count
+        mine = facts.holder is not None and facts.holder.id == secretary.id and conversation.status is Status.OPEN
+        asks = payload.asks and mine and conversation.channel_id != PHONE and topic is None
         reference, changes = await self._show(
             delivery,
             secretary,
@@ -273,6 +276,7 @@ class Handover:
             voice.now,
             fresh=payload.fresh,
             quiet=payload.quiet,
+            asks=asks,
             topic=topic,
         )
         if topic is not None and (Topic, topic.id) in changes.deletions:
@@ -648,6 +652,7 @@ class Handover:
         *,
         fresh: bool,
         quiet: bool = False,
+        asks: bool = False,
         topic: Topic | None,
     ) -> tuple[str, Changes]:
         """Send a screen, or edit the current one to it, and remember which message shows what, as it was `now`."""
@@ -667,7 +672,8 @@ class Handover:
                     raise
             else:
                 return sent.reference, Changes(replacements=[seen])
-        put = await show_in(chat, message_of(secretary, screen, silent=quiet), topic)
+        message = dataclasses.replace(message_of(secretary, screen, silent=quiet), asks=asks)
+        put = await show_in(chat, message, topic)
         sent = put.sent
         kind = ShownKind.CARD if draft is None else ShownKind.PREVIEW
         shown = Shown(
@@ -679,6 +685,7 @@ class Handover:
             conversation_id=conversation.id,
             draft_id=draft.id if draft else None,
             shown_inbound=seen_inbound,
+            asks=asks,
             fingerprint=fingerprint,
             current_key=current_key(secretary.id, kind, draft.id if draft else conversation.id),
             shown_at=now,
@@ -714,7 +721,7 @@ def _icon(conversation: Conversation) -> str:
 
 def _in_place_of(shown: Shown, message: ChatMessage) -> ChatMessage:
     """The message in place of one that is shown, in whichever chat that stands."""
-    return dataclasses.replace(message, chat_id=_chat_of(shown), edits=shown.telegram_message_id)
+    return dataclasses.replace(message, chat_id=_chat_of(shown), edits=shown.telegram_message_id, asks=shown.asks)
 
 
 def _is_elsewhere(shown: Shown, secretary: Secretary) -> bool:

@@ -152,12 +152,12 @@ async def _taken(desk: Desk, before: Conversation, secretary: Secretary, unit: U
     presence = await desk.store.get(Presence, secretary.id)
     after = await taken_by_hand(desk.store, before, secretary, presence, unit.now)
     if after is before:
-        return Changes(inserts=[card_for(secretary, before, unit.now, fresh=True)])
+        return Changes(inserts=[card_for(secretary, before, unit.now, fresh=True, asks=True)])
     changes = Changes(
         replacements=[after],
         inserts=[
             event("taken", after, unit.now, actor=secretary),
-            card_for(secretary, after, unit.now, fresh=True),
+            card_for(secretary, after, unit.now, fresh=True, asks=True),
         ],
     )
     changes += await balance(desk.store, before, after, unit.now)

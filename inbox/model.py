@@ -679,6 +679,8 @@ class CardNotice(Part, frozen=True, kw_only=True, tag="card"):
     """True: a new card that rings; False: the one she has is brought up to date in place."""
     quiet: bool = False
     """A new card that does not ring: no person waits behind it."""
+    asks: bool = False
+    """She wanted to see it: where she may answer, she is put into replying to it."""
     menu: str = ""
     """Which of its menus is open under it (`handlers.menus`); "" is its own buttons."""
 
@@ -1020,6 +1022,8 @@ class Shown(Document, frozen=True, kw_only=True):
     instruction_id: str | None = None
     shown_inbound: int
     """The conversation's `inbound_count` at that rendering."""
+    asks: bool = False
+    """It put her into replying to it (Bot API, InlineKeyboardMarkup, force_reply: it stays so when it is edited)."""
     fingerprint: str
     """Of what was rendered: an equal rendering is not sent again."""
     current_key: str | None

@@ -122,15 +122,22 @@ def shown_to(
 
 
 def card_for(
-    secretary: Secretary, conversation: Conversation, now: datetime, *, fresh: bool, quiet: bool = False
+    secretary: Secretary,
+    conversation: Conversation,
+    now: datetime,
+    *,
+    fresh: bool,
+    quiet: bool = False,
+    asks: bool = False,
 ) -> Delivery:
-    """The conversation's card, for this secretary."""
-    return shown_to(
-        secretary,
-        CardNotice(secretary_id=secretary.id, conversation_id=conversation.id, fresh=fresh, quiet=quiet),
-        now,
-        about=conversation,
-    )
+    """The conversation's card, for this secretary.
+
+    Args:
+        asks: she wanted to see it, so her reply box may open. Never of what comes by itself: it would take the words
+            she is writing to somebody else.
+    """
+    card = CardNotice(secretary_id=secretary.id, conversation_id=conversation.id, fresh=fresh, quiet=quiet, asks=asks)
+    return shown_to(secretary, card, now, about=conversation)
 
 
 def preview_for(secretary: Secretary, draft: Draft, now: datetime, *, fresh: bool) -> Delivery:

@@ -149,7 +149,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Letter: _fields(client="recipients message_id", pointer="blob_id", desk="sender", nothing="copy"),
     model.Post: _fields(client="chat_id text reply_to", desk="through connection", parts="styles attachment"),
     model.Entity: _fields(client="url", nothing="type offset length"),
-    model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet menu"),
+    model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet menu asks"),
     model.QuestionNotice: _fields(
         pointer="conversation_id draft_id", desk="secretary_id", parts="because", nothing="purpose reply_to"
     ),
@@ -175,7 +175,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Shown: _fields(
         pointer="conversation_id draft_id slip_id",
         desk="secretary_id message_key telegram_message_id current_key",
-        nothing="id version kind shown_inbound fingerprint shown_at purpose instruction_id",
+        nothing="id version kind shown_inbound asks fingerprint shown_at purpose instruction_id",
     ),
     model.Topic: _fields(
         client="name",

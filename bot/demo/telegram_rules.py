@@ -156,7 +156,8 @@ def keyboard(markup: Any) -> Json | None:
         raise bad("can't parse inline keyboard: expected an Array of Arrays of InlineKeyboardButton")
     if sum(len(row) for row in rows) > MAX_BUTTONS:
         raise bad("reply markup is too long")
-    return {"inline_keyboard": [[_button(button) for button in row] for row in rows if row]}
+    asks = {"force_reply": True} if truth(markup, "force_reply") else {}
+    return {"inline_keyboard": [[_button(button) for button in row] for row in rows if row], **asks}
 
 
 def _button(button: Any) -> Json:

@@ -284,7 +284,7 @@ class TelegramBot:
                 chat_id=message.chat_id,
                 text=message.text,
                 entities=entities,
-                reply_markup=ForceReply(force_reply=True) if message.asks else _markup(message.keyboard),
+                reply_markup=_markup(message.keyboard, asks=message.asks),
                 reply_parameters=_reply(message.reply_to),
                 disable_notification=message.silent or None,
                 message_thread_id=message.topic,
@@ -296,7 +296,7 @@ class TelegramBot:
             message_id=message.edits,
             text=message.text,
             entities=entities,
-            reply_markup=_markup(message.keyboard),
+            reply_markup=_keyboard(message.keyboard, asks=message.asks),
         )
         try:
             await self._paced(message.chat_id, edit, repeatable=True)
@@ -534,14 +534,16 @@ def _reply(message_id: int | None) -> ReplyParameters | None:
     return None if message_id is None else ReplyParameters(message_id=message_id, allow_sending_without_reply=True)
 
 
-def _markup(rows: tuple[tuple[Button, ...], ...]) -> InlineKeyboardMarkup | None:
+def _markup(rows: tuple[tuple[Button, ...], ...], *, asks: bool) -> InlineKeyboardMarkup | ForceReply | None:
+    return ForceReply(force_reply=True) if asks and not rows else _keyboard(rows, asks=asks)
+
+
+def _keyboard(rows: tuple[tuple[Button, ...], ...], *, asks: bool) -> InlineKeyboardMarkup | None:
     if not rows:
         return None
-    return InlineKeyboardMarkup(
-        inline_keyboard=[
-            [InlineKeyboardButton(text=b.text, callback_data=b.data, url=b.url) for b in row] for row in rows
-        ]
-    )
+    keys = [[InlineKeyboardButton(text=b.text, callback_data=b.data, url=b.url) for b in row] for row in rows]
+    # Buttons and an open reply box together: Bot API 10.3. A server that is older leaves the box closed.
+    return InlineKeyboardMarkup(inline_keyboard=keys, force_reply=asks or None)
 
 
 def _media(kind: AttachmentKind, content: str | BufferedInputFile, file: ChatFile) -> TelegramMethod[Message]:

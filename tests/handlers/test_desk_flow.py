@@ -39,7 +39,7 @@ from inbox.store.documents import (
     SECRETARY_BY_TELEGRAM,
 )
 from tests.builders import BERNARD, DESK, MAIL, ROUX, a_contact, a_conversation, a_message, put
-from tests.handlers.stage import CABINET, CABINET_TOKEN, Stage, button, labels
+from tests.handlers.stage import CABINET, CABINET_TOKEN, Seen, Stage, button, labels
 from tests.sounds import length_of, wav
 
 HOUR = timedelta(hours=1)
@@ -1022,3 +1022,28 @@ async def test_a_mail_that_its_account_has_already_is_not_placed_there_twice(tmp
         await marc.presses(card, Place)
         told = await marc.presses(await marc.sees("pour quel compte ?", kind=PlaceIn), PlaceIn, "Roux")
         assert told == "Ce message est déjà chez Dr Hélène Roux : vous pouvez clore celui-ci."
+
+
+# ---------------------------------------------------------------- the open reply box
+
+
+def puts_into_replying(message: Seen) -> bool:
+    return bool((message.get("reply_markup") or {}).get("force_reply"))
+
+
+async def test_what_she_takes_opens_her_reply_box_and_what_comes_by_itself_never(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Bonjour")
+    card = await lea.sees("Bonjour", kind=Close)
+    assert not puts_into_replying(card), "she may be writing to somebody else"
+    await lea.presses(card, Release)
+    await stage.mail("Et moi ?", sender="Jean <jean@example.net>")
+    lea.writes("/suivante")
+    taken = await lea.user.wait_for(puts_into_replying, seconds=5)
+    assert taken is not None
+    assert await stage.holder() is not None
+    lea.writes("Bien reçu.", to=taken)
+    await lea.sees("Aperçu", "Bien reçu.", kind=Send)
+    await stage.quiet()
+    again = next(m for m in lea.user.messages() if m["message_id"] == taken["message_id"])
+    assert puts_into_replying(again), "an edit cannot change it (Bot API 10.3)"
