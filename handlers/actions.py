@@ -105,10 +105,18 @@ def _notice(unit: Unit, secretary: Secretary, conversation: Conversation, payloa
 async def open_menu(query: CallbackQuery, callback_data: Menu, unit: Unit, desk: Desk, secretary: Secretary) -> None:
     """The card with another set of buttons."""
     conversation = await get_served(desk.store, callback_data.conversation, secretary)
-    card = CardNotice(
-        secretary_id=secretary.id, conversation_id=conversation.id, fresh=False, menu=callback_data.page[:10]
-    )
-    await _show(unit, secretary, conversation, card)
+    whose = await _whose_card(query, unit, desk, secretary)
+    card = CardNotice(secretary_id=whose.id, conversation_id=conversation.id, fresh=False, menu=callback_data.page[:10])
+    await _show(unit, whose, conversation, card)
+
+
+async def _whose_card(query: CallbackQuery, unit: Unit, desk: Desk, secretary: Secretary) -> Secretary:
+    """Whose card she pressed: in a group it may be a colleague's, and only that one is there to open a menu under."""
+    if query.message is None or query.message.chat.id == secretary.chat_id:
+        return secretary
+    key = message_key(unit.receipt.channel_id, query.message.chat.id, query.message.message_id)
+    shown = await desk.store.find_by(SHOWN_BY_MESSAGE, key)
+    return secretary if shown is None else await desk.store.get(Secretary, shown.secretary_id)
 
 
 async def show_history(

@@ -12,6 +12,7 @@ from aiogram.types import CallbackQuery, Message
 from handlers.callbacks import Calls, DropCall, KeepCall, MarkCall, PassOn, TellAccount, check
 from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
+from handlers.forums import account_here
 from handlers.sending import leaving
 from handlers.slips import slip_subject, slip_text
 from handlers.views import Voice
@@ -93,13 +94,15 @@ def _pressed(query: CallbackQuery) -> int | None:
 
 
 async def take_call(message: Message, command: CommandObject, unit: Unit, desk: Desk, secretary: Secretary) -> None:
-    """`/appel`, and the account and the words behind it as far as she wrote them."""
+    """`/appel`, and the account and the words behind it as far as she wrote them; in an account's group, that one."""
     accounts = answered_accounts(desk, secretary)
     if not accounts:
         raise NotFound
     account, words = _named(accounts, (command.args or "").strip())
-    if account is None and len(accounts) == 1:
-        account = accounts[0]
+    if account is None:
+        here = await account_here(unit)
+        likely = [a for a in accounts if here in (None, a.id)]
+        account = likely[0] if len(likely) == 1 else None
     if account is None:
         if words:
             raise InvalidTransition("error.call_account", name=words.split()[0][:30])

@@ -17,7 +17,7 @@ from inbox import receipts
 from inbox.conversations import Numbers
 from inbox.erasure import without_raw
 from inbox.errors import Conflict, InboxError, StoreUnavailable
-from inbox.model import Account, AccountId, ChannelId, Claim, ConversationId, DeskKey, Receipt, Secretary
+from inbox.model import Account, AccountId, ChannelId, Claim, ConversationId, DeskKey, Principal, Receipt, Secretary
 from inbox.store.base import Changes, Store, Watch
 from inbox.topics import in_topic
 from inbox.triage import Triage
@@ -140,8 +140,8 @@ class Unit:
         self.receipt = receipt
         self.claim = claim
         self.now = desk.clock()
-        self.where: tuple[Secretary, int, int | None] | None = None
-        """The secretary who wrote or pressed in a topic or a group, the chat and its topic: her answer is put there."""
+        self.where: tuple[Secretary | Principal, int, int | None] | None = None
+        """Who wrote or pressed in a topic or a group, the chat and its topic: the answer is put there."""
         self.refusal: InboxError | None = None
         """Why whoever wrote or pressed may not, whatever it is."""
         self.toast = ""
@@ -182,8 +182,8 @@ class Unit:
         if self.committed:
             raise RuntimeError("a receipt has one commit")
         if self.where is not None:
-            secretary, chat_id, thread_id = self.where
-            changes = in_topic(changes, secretary, self.receipt.channel_id, chat_id, thread_id)
+            person, chat_id, thread_id = self.where
+            changes = in_topic(changes, person, self.receipt.channel_id, chat_id, thread_id)
         await self.desk.store.commit(changes + Changes(expectations=[self.claim] if self.claim else []))
         self.committed = True
 

@@ -14,14 +14,9 @@ from inbox.model import UNSORTED, AccountId, Because, Delivery, Forum, Secretary
 from inbox.outbox import sentence_for
 from inbox.store.base import Changes
 from inbox.store.documents import FORUMS, SHOWN_BY_MESSAGE, TOPIC_BY_THREAD
-from inbox.topics import thread_key
+from inbox.topics import forum_id, thread_key
 
 COMMANDS = ("/sujets", "/topics")
-
-
-def forum_id(channel_id: str, chat_id: int) -> str:
-    """What a linked group is found by."""
-    return f"{channel_id}:{chat_id}"
 
 
 # ---------------------------------------------------------------- who counts
@@ -74,6 +69,14 @@ async def _is_for_us(unit: Unit, update: Update) -> bool:
     if envelope is None or envelope.replies_to is None:
         return False
     return await store.find_by(SHOWN_BY_MESSAGE, f"{channel_id}:{envelope.replies_to}") is not None
+
+
+async def account_here(unit: Unit) -> AccountId | None:
+    """The account of the group somebody wrote in; None: it is no group, or one for all of them."""
+    if unit.where is None:
+        return None
+    forum = await unit.desk.store.find(Forum, forum_id(unit.receipt.channel_id, unit.where[1]))
+    return AccountId(forum.shelf) if forum is not None and forum.shelf else None
 
 
 # ---------------------------------------------------------------- linking

@@ -21,11 +21,12 @@ from channels.errors import (
     TopicRefused,
 )
 from handlers import views
+from handlers.asked import answer_in, hand_over_at, is_of_topic, show_at, spot_for
 from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
 from handlers.panels import Panels, message_of
 from handlers.portraits import PortraitFacts, portrait
-from handlers.topics import answer_in, brought_up, hand_over_in, name_topic, open_topic, show_in
+from handlers.topics import Put, brought_up, hand_over_in, name_topic, open_topic, show_in
 from handlers.views import CardFacts, PreviewFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
@@ -42,6 +43,7 @@ from inbox.model import (
     PHONE,
     Account,
     Address,
+    Asked,
     Attachment,
     Because,
     BlobId,
@@ -457,8 +459,7 @@ class Handover:
             reply_to=payload.reply_to,
             asks=True,
         )
-        topic = None if conversation is None else await self._topic_of(secretary, conversation)
-        put = await show_in(self._chat(delivery), question, topic)
+        put = await self._put(delivery, secretary, payload, conversation, question)
         sent = put.sent
         shown = Shown(
             id=new_id(),
@@ -485,20 +486,44 @@ class Handover:
         newest = await store.list(EVENTS_OF_CONVERSATION, conversation.id, descending=True, limit=IN_A_HISTORY)
         people = await store.find_many(Secretary, {event.actor for event in newest if event.actor})
         screen = views.history(conversation, list(reversed(newest)), list(people.values()), self._voice(secretary))
-        return await self._beside_card(delivery, secretary, conversation, screen)
+        return await self._beside_card(delivery, secretary, payload, conversation, screen)
 
     async def _beside_card(
-        self, delivery: Delivery, secretary: Secretary, about: Conversation | Message, screen: Screen
+        self,
+        delivery: Delivery,
+        secretary: Secretary,
+        payload: Asked,
+        about: Conversation | Message,
+        screen: Screen,
     ) -> tuple[str, Changes]:
-        """Show what belongs to a conversation, in its topic where it has one."""
-        topic = await self._topic_of(secretary, about)
-        put = await show_in(self._chat(delivery), message_of(secretary, screen), topic)
+        """Show what belongs to a conversation where it was asked for, else in its topic where it has one."""
+        put = await self._put(delivery, secretary, payload, about, message_of(secretary, screen))
         return put.sent.reference, put.changes
 
+    async def _put(
+        self,
+        delivery: Delivery,
+        secretary: Secretary,
+        payload: Asked,
+        about: Conversation | Message | None,
+        message: ChatMessage,
+    ) -> Put:
+        topic = None if about is None else await self._topic_of(secretary, about)
+        if is_of_topic(payload, secretary, topic):
+            return await show_in(self._chat(delivery), message, topic)
+        account_id = None if about is None else about.account_id
+        spot = await spot_for(self._desk.store, secretary, payload, account_id, self._desk.clock())
+        return await show_at(self._chat(delivery), message, spot)
+
     async def _file_beside_card(
-        self, delivery: Delivery, secretary: Secretary, about: Message, file: ChatFile
+        self, delivery: Delivery, secretary: Secretary, payload: Asked, about: Message, file: ChatFile
     ) -> tuple[str, Changes]:
-        put = await hand_over_in(self._chat(delivery), file, await self._topic_of(secretary, about))
+        topic = await self._topic_of(secretary, about)
+        if is_of_topic(payload, secretary, topic):
+            put = await hand_over_in(self._chat(delivery), file, topic)
+        else:
+            spot = await spot_for(self._desk.store, secretary, payload, about.account_id, self._desk.clock())
+            put = await hand_over_at(self._chat(delivery), file, spot)
         return put.sent.reference, put.changes
 
     async def _topic_of(self, secretary: Secretary, about: Conversation | Message) -> Topic | None:
@@ -522,7 +547,7 @@ class Handover:
             may_bar=is_supervisor(secretary) or conversation.assignee_id == secretary.id,
         )
         screen = portrait(facts, self._voice(secretary))
-        return await self._beside_card(delivery, secretary, conversation, screen)
+        return await self._beside_card(delivery, secretary, payload, conversation, screen)
 
     async def _file(self, delivery: Delivery, payload: FileNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -531,16 +556,15 @@ class Handover:
         if not may_serve(secretary, message.account_id):
             return "", Changes()
         if payload.form not in (FileForm.ATTACHMENT, FileForm.SOUND):
-            return await self._hand_whole(delivery, secretary, message, payload.form)
+            return await self._hand_whole(delivery, secretary, payload, message)
         attachment = message.attachments[payload.index]
-        playable = payload.form is FileForm.SOUND
         async with self._large if attachment.size > LARGE else nullcontext():
-            return await self._hand_file(delivery, secretary, message, attachment, playable=playable)
+            return await self._hand_file(delivery, secretary, payload, message, attachment)
 
     async def _hand_file(
-        self, delivery: Delivery, secretary: Secretary, message: Message, attachment: Attachment, *, playable: bool
+        self, delivery: Delivery, secretary: Secretary, payload: FileNotice, message: Message, attachment: Attachment
     ) -> tuple[str, Changes]:
-        caption = ""
+        caption, playable = "", payload.form is FileForm.SOUND
         if playable:  # Telegram shows no name of a voice message
             caption = views.caption(await self._desk.store.get(Conversation, message.conversation_id), attachment)
         data: bytes | None = None
@@ -552,14 +576,15 @@ class Handover:
             # A file id is one bot's own: another bot must hand the octets over (Bot API, "Sending files").
             data = await self._desk.chats[message.channel_id].fetch_file(attachment.path)
         file = ChatFile(secretary.chat_id, attachment, data, caption, playable=playable)
-        return await self._file_beside_card(delivery, secretary, message, file)
+        return await self._file_beside_card(delivery, secretary, payload, message, file)
 
     async def _hand_whole(
-        self, delivery: Delivery, secretary: Secretary, message: Message, form: FileForm
+        self, delivery: Delivery, secretary: Secretary, payload: FileNotice, message: Message
     ) -> tuple[str, Changes]:
         """A message's text; a mail as a page, or as it came."""
+        form = payload.form
         if form is FileForm.TEXT:
-            return await self._hand_text(delivery, secretary, message)
+            return await self._hand_text(delivery, secretary, payload, message)
         channel = self._desk.channels.get(message.channel_id)
         if channel is None:
             raise PermanentFailure(message.channel_id, "no longer configured", reason="failure.channel_gone")
@@ -569,7 +594,7 @@ class Handover:
                 if form is FileForm.PAGE:
                     data = await asyncio.to_thread(channel.page, data, self._voice(secretary).say)
             file = ChatFile(chat_id=secretary.chat_id, attachment=views.whole_mail(message, form, len(data)), data=data)
-            return await self._file_beside_card(delivery, secretary, message, file)
+            return await self._file_beside_card(delivery, secretary, payload, message, file)
 
     async def _keep(self, delivery: Delivery, payload: KeepNotice) -> tuple[str, Changes]:
         """Fetch what a draft's letter will hold, one file after the other, each kept as soon as it is here.
@@ -623,14 +648,16 @@ class Handover:
                 continue  # she changed it meanwhile
             return
 
-    async def _hand_text(self, delivery: Delivery, secretary: Secretary, message: Message) -> tuple[str, Changes]:
+    async def _hand_text(
+        self, delivery: Delivery, secretary: Secretary, payload: FileNotice, message: Message
+    ) -> tuple[str, Changes]:
         screen = views.whole_text(message, self._voice(secretary))
         if screen is not None:
-            return await self._beside_card(delivery, secretary, message, screen)
+            return await self._beside_card(delivery, secretary, payload, message, screen)
         data = message.text.encode()
         attachment = views.whole_mail(message, FileForm.TEXT, len(data))
         file = ChatFile(chat_id=secretary.chat_id, attachment=attachment, data=data)
-        return await self._file_beside_card(delivery, secretary, message, file)
+        return await self._file_beside_card(delivery, secretary, payload, message, file)
 
     async def _extracted(self, message: Message, attachment: Attachment) -> bytes:
         async with self._desk.large:  # whatever its size: only the receipt knows that

@@ -408,6 +408,8 @@ class Incoming:
             if not joins and self._channel_id in self._desk.desk_bots:
                 known = await principals.find_principal(self._desk.store, update.telegram_user_id)
             if known is not None:
+                if update.topic is not None:
+                    unit.where = (known, update.chat_id, update.topic)
                 await principals.take_update(unit, update, known)
             else:
                 await client.take_update(unit, update)

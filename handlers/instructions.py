@@ -12,6 +12,7 @@ from aiogram.types import CallbackQuery, Message
 from handlers.callbacks import Instruct, Instructions, InstructionsOf, NewInstruction, check
 from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
+from handlers.forums import account_here
 from handlers.views import Voice
 from inbox import outbox
 from inbox.assignment import is_supervisor, may_serve, require_serves
@@ -97,8 +98,9 @@ async def choose(message: Message, unit: Unit, desk: Desk, secretary: Secretary)
 
 
 async def begin(unit: Unit, desk: Desk, giver: Giver) -> None:
-    """The accounts somebody speaks for; where it is one, what that one wants."""
-    accounts = spoken_for(desk, giver)
+    """The accounts somebody speaks for; where it is one, or in the group of one, what that one wants."""
+    here = await account_here(unit)
+    accounts = [a for a in spoken_for(desk, giver) if here in (None, a.id)]
     if not accounts:
         raise NotFound
     only = accounts[0].id if len(accounts) == 1 else None

@@ -15,6 +15,7 @@ from channels.errors import PermanentFailure
 from handlers import colleagues as team
 from handlers import views
 from handlers.answered import answers_screen
+from handlers.asked import Spot, show_at, spot_for
 from handlers.callbacks import Calls, Instructions, Principals, check
 from handlers.calls import answered_accounts, has_way
 from handlers.colleagues import Member, TeamFacts
@@ -27,7 +28,7 @@ from handlers.listing import ON_A_PAGE, ListFacts, listing
 from handlers.queue import count_queued, list_queued
 from handlers.ready import template_screen, templates_screen
 from handlers.slips import slip_screen
-from handlers.topics import answer_in
+from handlers.topics import Put
 from handlers.views import QueueFacts, Screen, Voice
 from inbox.answered import list_answers
 from inbox.approval import list_team
@@ -58,7 +59,6 @@ from inbox.model import (
     Shown,
     ShownKind,
     Slip,
-    SlipId,
     SlipNotice,
     Status,
     TeamNotice,
@@ -139,51 +139,66 @@ class Panels:
         return Voice(self._desk.texts, person.language, self._desk.time_zone, self._desk.clock())
 
     async def _in_place(
-        self, delivery: Delivery, secretary: Giver, screen: Screen, edits: int | None, topic: int | None = None
+        self, delivery: Delivery, person: Giver, screen: Screen, payload: Panel, account_id: AccountId | None = None
     ) -> tuple[str, Changes]:
-        """Put a screen where an older one stands, or send it where that can no longer be changed."""
+        """Put a screen where an older one stands, or send it where that can no longer be changed.
+
+        Args:
+            account_id: whose it is; None: it names accounts.
+        """
+        spot = await spot_for(self._desk.store, person, payload, account_id, self._desk.clock())
+        put = await self._put(delivery, message_of(person, screen), payload, spot)
+        return put.sent.reference, put.changes
+
+    async def _put(self, delivery: Delivery, message: ChatMessage, payload: Panel, spot: Spot) -> Put:
         chat = self._chat(delivery)
-        if edits is not None:
+        if payload.edits is not None and spot.allows(payload):
+            older = dataclasses.replace(message, chat_id=spot.chat_id, edits=payload.edits)
             try:
-                return (await chat.show(message_of(secretary, screen, edits=edits))).reference, Changes()
+                return Put(await chat.show(older), spot.chat_id, spot.changes)
             except PermanentFailure as failure:
-                if failure.reason != "failure.cannot_edit":
+                if failure.reason != "failure.cannot_edit" and not spot.is_group:
                     raise
-        message = dataclasses.replace(message_of(secretary, screen), topic=topic)
-        return (await answer_in(chat, message)).reference, Changes()
+        return await show_at(chat, message, spot)
 
     async def _kept(
-        self, delivery: Delivery, person: Giver, screen: Screen | str, edits: int | None, kind: ShownKind, about: str
+        self,
+        delivery: Delivery,
+        person: Giver,
+        screen: Screen | str,
+        payload: SlipNotice | InstructionNotice,
+        about: Slip | Instruction,
     ) -> tuple[str, Changes]:
         """A screen that is replied to, or the question it begins with; remembered by its message, as every question is.
 
         Args:
             screen: the words, of a question.
-            about: the id of what is shown or asked for.
         """
+        spot = await spot_for(self._desk.store, person, payload, about.account_id, self._desk.clock())
         if isinstance(screen, str):
             question = ChatMessage(chat_id=person.chat_id, text=screen, asks=True)
-            reference = (await self._chat(delivery).show(question)).reference
+            put = await show_at(self._chat(delivery), question, spot)
         else:
-            reference, _ = await self._in_place(delivery, person, screen, edits)
-        key = message_key(delivery.channel_id, person.chat_id, int(reference))
+            put = await self._put(delivery, message_of(person, screen), payload, spot)
+        reference = put.sent.reference
+        key = message_key(delivery.channel_id, put.chat_id, int(reference))
         if await self._desk.store.find_by(SHOWN_BY_MESSAGE, key) is not None:
-            return reference, Changes()
+            return reference, put.changes
         shown = Shown(
             id=new_id(),
             secretary_id=SecretaryId(person.id),
-            kind=kind,
+            kind=ShownKind.SLIP if isinstance(about, Slip) else ShownKind.INSTRUCTION,
             message_key=key,
             telegram_message_id=int(reference),
             conversation_id=None,
-            slip_id=SlipId(about) if kind is ShownKind.SLIP else None,
-            instruction_id=about if kind is ShownKind.INSTRUCTION else None,
+            slip_id=about.id if isinstance(about, Slip) else None,
+            instruction_id=about.id if isinstance(about, Instruction) else None,
             shown_inbound=0,
             fingerprint="",
             current_key=None,
             shown_at=self._desk.clock(),
         )
-        return reference, Changes(inserts=[shown])
+        return reference, put.changes + Changes(inserts=[shown])
 
     # ------------------------------------------------------------ the queue, and what is looked for
 
@@ -192,7 +207,7 @@ class Panels:
         secretary = await store.get(Secretary, payload.secretary_id)
         if payload.view not in (QueueView.SHORT, QueueView.MORNING):
             screen = listing(await self._listed(secretary, payload), self._voice(secretary))
-            return await self._in_place(delivery, secretary, screen, payload.edits, payload.topic)
+            return await self._in_place(delivery, secretary, screen, payload)
         presence = await store.get(Presence, secretary.id)
         waiting = await list_queued(self._desk, secretary, limit=ON_THE_QUEUE)
         mine = [
@@ -213,9 +228,7 @@ class Panels:
             asked_count=len(await list_asked(store, secretary)) if is_supervisor(secretary) else 0,
             morning=await self._morning(secretary) if payload.view is QueueView.MORNING else None,
         )
-        return await self._in_place(
-            delivery, secretary, views.queue(facts, self._voice(secretary)), payload.edits, payload.topic
-        )
+        return await self._in_place(delivery, secretary, views.queue(facts, self._voice(secretary)), payload)
 
     async def _morning(self, secretary: Secretary) -> views.Morning:
         """What comes back to her and what leaves by itself until the day is over."""
@@ -281,9 +294,7 @@ class Panels:
             account_names={a.id: a.name for a in accounts.values()},
             contact_names={c.id: c.name for c in contacts.values()},
         )
-        return await self._in_place(
-            delivery, secretary, findings(facts, self._voice(secretary)), payload.edits, payload.topic
-        )
+        return await self._in_place(delivery, secretary, findings(facts, self._voice(secretary)), payload)
 
     async def _templates(self, delivery: Delivery, payload: TemplatesNotice) -> tuple[str, Changes]:
         desk = self._desk
@@ -295,7 +306,7 @@ class Panels:
         else:
             kept = [each for shelf in ("", *names) for each in await list_shelf(desk.store, shelf)]
             screen = templates_screen(kept, names, payload.page, self._voice(secretary))
-        return await self._in_place(delivery, secretary, screen, payload.edits, payload.topic)
+        return await self._in_place(delivery, secretary, screen, payload)
 
     # ------------------------------------------------------------ telephone messages
 
@@ -303,7 +314,7 @@ class Panels:
         secretary = await self._desk.store.get(Secretary, payload.secretary_id)
         title = f"☎️ {self._voice(secretary).say('call.for_whom')}"
         screen = which_account(answered_accounts(self._desk, secretary), title, Calls, payload.page)
-        return await self._in_place(delivery, secretary, screen, payload.edits)
+        return await self._in_place(delivery, secretary, screen, payload)
 
     async def _slip(self, delivery: Delivery, payload: SlipNotice) -> tuple[str, Changes]:
         """A telephone message, or the question for its words."""
@@ -314,14 +325,17 @@ class Panels:
         if slip is None:
             if payload.edits is None:
                 return "", Changes()
-            return await self._in_place(delivery, secretary, Screen(voice.say("call.done")), payload.edits)
+            # It says nothing of whom the call was for.
+            there = Spot(secretary, payload.group or secretary.chat_id, payload.topic, Changes())
+            put = await self._put(delivery, message_of(secretary, Screen(voice.say("call.done"))), payload, there)
+            return put.sent.reference, put.changes
         account = self._desk.accounts.get(slip.account_id)
         if account is None or not may_serve(secretary, account.id):
             return "", Changes()
         screen: Screen | str = f"☎️ {voice.say('call.title', account=account.name)}\n{voice.say('call.ask')}"
         if slip.words:
             screen = slip_screen(slip, account, self._desk.country, has_way=has_way(account), voice=voice)
-        return await self._kept(delivery, secretary, screen, payload.edits, ShownKind.SLIP, slip.id)
+        return await self._kept(delivery, secretary, screen, payload, slip)
 
     # ------------------------------------------------------------ what an account wants, and who speaks for it
 
@@ -342,7 +356,7 @@ class Panels:
         if payload.account_id is None:
             title = f"📋 {voice.say('instructions.for_whom')}"
             screen = which_account(spoken_for(self._desk, giver), title, Instructions, payload.page)
-            return await self._in_place(delivery, giver, screen, payload.edits)
+            return await self._in_place(delivery, giver, screen, payload)
         account = self._desk.accounts.get(payload.account_id)
         place = self._place(giver, payload.account_id)
         may_read = isinstance(giver, Secretary) and may_serve(giver, payload.account_id)
@@ -350,7 +364,7 @@ class Panels:
             return "", Changes()
         standing = await list_standing(self._desk.store, account.id)
         screen = instructions_screen(standing, account, place, payload.page, voice)
-        return await self._in_place(delivery, giver, screen, payload.edits)
+        return await self._in_place(delivery, giver, screen, payload, account.id)
 
     async def _instruction(self, delivery: Delivery, payload: InstructionNotice) -> tuple[str, Changes]:
         """An instruction, or the question for its words."""
@@ -365,7 +379,7 @@ class Panels:
         screen: Screen | str = f"📋 {voice.say('instruction.ask', account=account.name)}"
         if instruction.text or instruction.lifted_at is not None:
             screen = instruction_screen(instruction, account, place, voice)
-        return await self._kept(delivery, giver, screen, payload.edits, ShownKind.INSTRUCTION, instruction.id)
+        return await self._kept(delivery, giver, screen, payload, instruction)
 
     async def _principals(self, delivery: Delivery, payload: PrincipalsNotice) -> tuple[str, Changes]:
         store = self._desk.store
@@ -374,7 +388,7 @@ class Panels:
         if payload.account_id is None:
             title = f"👔 {voice.say('principals.for_whom')}"
             screen = which_account(spoken_for(self._desk, supervisor), title, Principals, payload.page)
-            return await self._in_place(delivery, supervisor, screen, payload.edits)
+            return await self._in_place(delivery, supervisor, screen, payload)
         account = self._desk.accounts.get(payload.account_id)
         place = self._place(supervisor, payload.account_id)
         if account is None or place is None:
@@ -386,7 +400,7 @@ class Panels:
             until = voice.when(made.expires_at)
         people = await list_principals(store, account.id)
         screen = principals_screen(people, account, place, link, until, voice)
-        return await self._in_place(delivery, supervisor, screen, payload.edits)
+        return await self._in_place(delivery, supervisor, screen, payload)
 
     async def _answered(self, delivery: Delivery, payload: AnsweredNotice) -> tuple[str, Changes]:
         principal = await self._desk.store.get(Principal, payload.principal_id)
@@ -394,7 +408,7 @@ class Panels:
             return "", Changes()
         answers = await list_answers(self._desk.store, principal.accounts)
         screen = answers_screen(answers, payload.page, self._voice(principal))
-        return await self._in_place(delivery, principal, screen, payload.edits)
+        return await self._in_place(delivery, principal, screen, payload)
 
     # ------------------------------------------------------------ the desk's own
 
@@ -408,7 +422,7 @@ class Panels:
         members = [Member(s, presences.get(s.id)) for s in shown]
         facts = TeamFacts(members, payload.page, len(everyone), self._desk.trial)
         screen = team.team_screen(facts, self._voice(supervisor))
-        return await self._in_place(delivery, supervisor, screen, payload.edits, payload.topic)
+        return await self._in_place(delivery, supervisor, screen, payload)
 
     async def _links(self, delivery: Delivery, payload: LinksNotice) -> tuple[str, Changes]:
         desk = self._desk
@@ -422,7 +436,7 @@ class Panels:
             chat = desk.chats.get(own.get(account.id, delivery.channel_id))
             links.append(await (chat or self._chat(delivery)).link(account.id))
         screen = team.links_screen(shown, links, payload.page, len(accounts), self._voice(supervisor))
-        return await self._in_place(delivery, supervisor, screen, payload.edits)
+        return await self._in_place(delivery, supervisor, screen, payload)
 
 
 def message_of(secretary: Giver, screen: Screen, edits: int | None = None, *, silent: bool = False) -> ChatMessage:

@@ -225,16 +225,6 @@ def _is_gone(failure: PermanentFailure, own_chat: int, topic: Topic) -> bool:
     return failure.reason == "failure.topic_gone" or topic.chat_id != own_chat
 
 
-async def answer_in(chat: Chat, message: ChatMessage) -> SentAs:
-    """Show an answer in the topic it was asked for in, or without one where that is gone."""
-    try:
-        return await chat.show(message)
-    except PermanentFailure as failure:
-        if message.topic is None or failure.reason != "failure.topic_gone":
-            raise
-    return await chat.show(replace(message, topic=None))
-
-
 def _unless_there(sent: SentAs, topic: Topic) -> Changes:
     # A private chat may take what was for a deleted topic without a word (tdlib/telegram-bot-api#854).
     return Changes() if sent.topic == topic.thread_id else Changes(deletions=[topic])

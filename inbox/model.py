@@ -711,7 +711,16 @@ class Purpose(StrEnum):
     JOIN = "join"
 
 
-class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):
+class Asked(Part, frozen=True, kw_only=True):
+    """What somebody asked to be shown, and where: it is shown there, as far as who else reads it may see it."""
+
+    topic: int | None = None
+    """The topic they asked in."""
+    group: int | None = None
+    """The group they asked in; None: their own chat."""
+
+
+class QuestionNotice(Asked, frozen=True, kw_only=True, tag="question"):
     """Ask a secretary something, most often about a conversation; what she replies to it is the answer."""
 
     secretary_id: SecretaryId
@@ -724,31 +733,29 @@ class QuestionNotice(Part, frozen=True, kw_only=True, tag="question"):
     """The draft it is about."""
 
 
-class ContactNotice(Part, frozen=True, kw_only=True, tag="contact"):
+class ContactNotice(Asked, frozen=True, kw_only=True, tag="contact"):
     """Show a secretary who the contact of a conversation is, and what else there was with them."""
 
     secretary_id: SecretaryId
     conversation_id: ConversationId
 
 
-class SearchNotice(Part, frozen=True, kw_only=True, tag="search"):
+class SearchNotice(Asked, frozen=True, kw_only=True, tag="search"):
     """Show a secretary what she may see and what has these words, a page of it."""
 
     secretary_id: SecretaryId
     query: str
     page: int = 0
     edits: int | None = None
-    topic: int | None = None
 
 
-class TemplatesNotice(Part, frozen=True, kw_only=True, tag="templates"):
+class TemplatesNotice(Asked, frozen=True, kw_only=True, tag="templates"):
     """Show a supervisor the answers kept ready, or one of them whole."""
 
     secretary_id: SecretaryId
     template_id: str | None = None
     page: int = 0
     edits: int | None = None
-    topic: int | None = None
 
 
 class TopicNotice(Part, frozen=True, kw_only=True, tag="topic"):
@@ -758,7 +765,7 @@ class TopicNotice(Part, frozen=True, kw_only=True, tag="topic"):
     conversation_id: ConversationId
 
 
-class SlipNotice(Part, frozen=True, kw_only=True, tag="slip"):
+class SlipNotice(Asked, frozen=True, kw_only=True, tag="slip"):
     """Show a secretary the telephone message she takes, or ask her for its words."""
 
     secretary_id: SecretaryId
@@ -766,7 +773,7 @@ class SlipNotice(Part, frozen=True, kw_only=True, tag="slip"):
     edits: int | None = None
 
 
-class CallsNotice(Part, frozen=True, kw_only=True, tag="calls"):
+class CallsNotice(Asked, frozen=True, kw_only=True, tag="calls"):
     """Ask a secretary for which account a telephone message is."""
 
     secretary_id: SecretaryId
@@ -774,16 +781,15 @@ class CallsNotice(Part, frozen=True, kw_only=True, tag="calls"):
     edits: int | None = None
 
 
-class TeamNotice(Part, frozen=True, kw_only=True, tag="team"):
+class TeamNotice(Asked, frozen=True, kw_only=True, tag="team"):
     """Show a supervisor who answers for the accounts she serves, and whose replies are read first."""
 
     secretary_id: SecretaryId
     page: int = 0
     edits: int | None = None
-    topic: int | None = None
 
 
-class InstructionsNotice(Part, frozen=True, kw_only=True, tag="instructions"):
+class InstructionsNotice(Asked, frozen=True, kw_only=True, tag="instructions"):
     """Show what an account wants; or, of no account, whose instructions there are."""
 
     person_id: str
@@ -793,7 +799,7 @@ class InstructionsNotice(Part, frozen=True, kw_only=True, tag="instructions"):
     edits: int | None = None
 
 
-class InstructionNotice(Part, frozen=True, kw_only=True, tag="instruction"):
+class InstructionNotice(Asked, frozen=True, kw_only=True, tag="instruction"):
     """Show an instruction to whoever may give it, or ask for its words."""
 
     person_id: str
@@ -802,7 +808,7 @@ class InstructionNotice(Part, frozen=True, kw_only=True, tag="instruction"):
     edits: int | None = None
 
 
-class PrincipalsNotice(Part, frozen=True, kw_only=True, tag="principals"):
+class PrincipalsNotice(Asked, frozen=True, kw_only=True, tag="principals"):
     """Show a supervisor who speaks for an account, and a link she just made; or, of no account, the accounts."""
 
     secretary_id: SecretaryId
@@ -812,7 +818,7 @@ class PrincipalsNotice(Part, frozen=True, kw_only=True, tag="principals"):
     edits: int | None = None
 
 
-class AnsweredNotice(Part, frozen=True, kw_only=True, tag="answered"):
+class AnsweredNotice(Asked, frozen=True, kw_only=True, tag="answered"):
     """Show somebody we work for what was answered in their name."""
 
     principal_id: str
@@ -820,7 +826,7 @@ class AnsweredNotice(Part, frozen=True, kw_only=True, tag="answered"):
     edits: int | None = None
 
 
-class LinksNotice(Part, frozen=True, kw_only=True, tag="links"):
+class LinksNotice(Asked, frozen=True, kw_only=True, tag="links"):
     """Show a supervisor the links by which clients reach the accounts she serves."""
 
     secretary_id: SecretaryId
@@ -828,7 +834,7 @@ class LinksNotice(Part, frozen=True, kw_only=True, tag="links"):
     edits: int | None = None
 
 
-class HistoryNotice(Part, frozen=True, kw_only=True, tag="history"):
+class HistoryNotice(Asked, frozen=True, kw_only=True, tag="history"):
     """Show a secretary what happened to a conversation, the newest lines of it."""
 
     secretary_id: SecretaryId
@@ -850,7 +856,7 @@ class QueueView(StrEnum):
     """The accounts, to choose one of."""
 
 
-class QueueNotice(Part, frozen=True, kw_only=True, tag="queue"):
+class QueueNotice(Asked, frozen=True, kw_only=True, tag="queue"):
     """Show a secretary the queue, or a page of one view of it."""
 
     secretary_id: SecretaryId
@@ -859,8 +865,6 @@ class QueueNotice(Part, frozen=True, kw_only=True, tag="queue"):
     page: int = 0
     edits: int | None = None
     """The message it takes the place of, where that can still be."""
-    topic: int | None = None
-    """The topic of her chat she asked in."""
 
 
 class TextNotice(Part, frozen=True, kw_only=True, tag="text"):
@@ -896,7 +900,7 @@ class KeepNotice(Part, frozen=True, kw_only=True, tag="keep"):
     draft_id: DraftId
 
 
-class FileNotice(Part, frozen=True, kw_only=True, tag="file"):
+class FileNotice(Asked, frozen=True, kw_only=True, tag="file"):
     """Hand a secretary one attachment of a message, or a mail whole."""
 
     secretary_id: SecretaryId

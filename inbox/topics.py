@@ -10,10 +10,15 @@ import msgspec
 from inbox.model import (
     UNSORTED,
     AccountId,
+    Asked,
     ChannelId,
     Conversation,
     Delivery,
     Forum,
+    LinksNotice,
+    Principal,
+    PrincipalsNotice,
+    QuestionNotice,
     QueueNotice,
     SearchNotice,
     Secretary,
@@ -178,24 +183,40 @@ def refused_still(refusal: TopicRefusal, now: datetime) -> TopicRefusal:
 
 # ---------------------------------------------------------------- where answers go
 
+HERS_ALONE = (QueueNotice, SearchNotice, TeamNotice, TemplatesNotice, LinksNotice, PrincipalsNotice)
+"""What is about more than a group is for, or lets somebody in: it is shown in her own chat, wherever she asked."""
+
+
+def forum_id(channel_id: str, chat_id: int) -> str:
+    """What a linked group is found by."""
+    return f"{channel_id}:{chat_id}"
+
 
 def in_topic(
-    changes: Changes, secretary: Secretary, channel_id: ChannelId, chat_id: int, thread_id: int | None
+    changes: Changes, person: Secretary | Principal, channel_id: ChannelId, chat_id: int, thread_id: int | None
 ) -> Changes:
-    """The same, with what answers a secretary put where she wrote or pressed: a topic of her chat, or a group.
-
-    What is about more than one conversation stays in her own chat all the same.
-    """
+    """The same, with what answers somebody put where they wrote or pressed: a topic of their chat, or a group."""
     placed = Changes() + changes
+    group = None if chat_id == person.chat_id else chat_id
     for key, document in changes.inserts.items():
-        if not isinstance(document, Delivery) or document.lane != f"{channel_id}:{secretary.chat_id}":
+        if not isinstance(document, Delivery) or document.lane != f"{channel_id}:{person.chat_id}":
             continue
-        payload, in_group = document.payload, chat_id != secretary.chat_id
+        payload = document.payload
         if isinstance(payload, TextNotice) and payload.topic is None:
             payload = msgspec.structs.replace(payload, chat_id=chat_id, topic=thread_id)
-        elif isinstance(payload, QueueNotice | SearchNotice | TeamNotice | TemplatesNotice):
-            # A message that could be changed in place stands in the group.
-            inside = {"edits": None} if in_group else {"topic": thread_id}
-            payload = msgspec.structs.replace(payload, **inside)
+        elif isinstance(payload, Asked):
+            payload = msgspec.structs.replace(payload, group=group, topic=thread_id)
         placed.inserts[key] = msgspec.structs.replace(document, payload=payload)
     return placed
+
+
+def may_stand_in(forum: Forum | None, payload: Asked, account_id: AccountId | None) -> bool:
+    """Whether all who are in a group may read what one of them asked for there.
+
+    Args:
+        account_id: whose it is; None: it names accounts.
+    """
+    asks_what_to_find = isinstance(payload, QuestionNotice) and payload.conversation_id is None
+    if forum is None or isinstance(payload, HERS_ALONE) or asks_what_to_find or account_id == UNSORTED:
+        return False
+    return not forum.shelf or forum.shelf == account_id
