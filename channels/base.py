@@ -310,6 +310,24 @@ class Chat(Channel, Protocol):
         """
         ...
 
+    async def pin(self, chat_id: int, message_id: int) -> None:
+        """Pin a message of ours without a sound (one that is pinned already succeeds).
+
+        It takes no message's turn, and a refusal to hurry keeps no message waiting.
+
+        Raises:
+            ChannelError: as for `show`. Where this bot may not pin, a PermanentFailure.
+        """
+        ...
+
+    async def unpin(self, chat_id: int, message_id: int) -> None:
+        """Take a message from those that are pinned (one that is not pinned succeeds).
+
+        Raises:
+            ChannelError: as for `pin`.
+        """
+        ...
+
     async def is_member(self, chat_id: int, user_id: int) -> bool:
         """Whether somebody is in a group, and so sees what is shown there.
 

@@ -35,6 +35,7 @@ from inbox.model import (
     DeliveryKind,
     DeliveryState,
     Letter,
+    PinNotice,
     Post,
 )
 from inbox.store.base import Changes, Store
@@ -317,12 +318,15 @@ class Deliveries:
 
 
 def _most_wanted(waiting: deque[Delivery]) -> Delivery:
-    """The first of a lane that answers something; cards that come by themselves wait behind it.
+    """The first of a lane that answers something; cards that come by themselves wait behind it, and pins behind all.
 
     A chat takes a message a second: twenty new cards must not keep her own
     preview from her.
     """
-    return next((d for d in waiting if not isinstance(d.payload, CardNotice)), waiting[0])
+    return min(waiting, key=lambda d: _BEHIND.get(type(d.payload), 0))
+
+
+_BEHIND: dict[type, int] = {CardNotice: 1, PinNotice: 2}
 
 
 def _outcome(delivery: Delivery, failure: ChannelError) -> DeliveryState:

@@ -26,7 +26,7 @@ from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
 from handlers.panels import Panels, message_of
 from handlers.portraits import PortraitFacts, portrait
-from handlers.topics import Put, brought_up, hand_over_in, name_topic, open_topic, show_in
+from handlers.topics import Put, brought_up, hand_over_in, name_topic, open_topic, pin_card, show_in
 from handlers.views import CardFacts, PreviewFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
@@ -64,6 +64,7 @@ from inbox.model import (
     Letter,
     Message,
     MessageId,
+    PinNotice,
     Post,
     PreviewNotice,
     QuestionNotice,
@@ -153,6 +154,11 @@ class Handover:
                 if not may_serve(secretary, conversation.account_id):
                     return "", Changes()
                 return "", await name_topic(desk, lambda: self._chat(delivery), secretary, conversation)
+            case PinNotice():
+                secretary, conversation = await self._hers(payload)
+                if not may_serve(secretary, conversation.account_id):
+                    return "", Changes()
+                return "", await pin_card(desk, lambda: self._chat(delivery), secretary, conversation)
             case HistoryNotice():
                 return await self._history(delivery, payload)
             case ContactNotice():
@@ -224,7 +230,7 @@ class Handover:
         except TopicRefused:
             return False
 
-    async def _hers(self, payload: CardNotice | TopicNotice) -> tuple[Secretary, Conversation]:
+    async def _hers(self, payload: CardNotice | TopicNotice | PinNotice) -> tuple[Secretary, Conversation]:
         secretary = await self._desk.store.get(Secretary, payload.secretary_id)
         return secretary, await self._desk.store.get(Conversation, payload.conversation_id)
 
@@ -297,6 +303,9 @@ class Handover:
                 until = topic.card_position if told else topic.told_position
                 topic = msgspec.structs.replace(topic, told_position=until, card_position=newest)
                 changes += Changes(replacements=[topic])
+            if any(isinstance(each, Shown) for each in changes.inserts.values()):
+                pin = PinNotice(secretary_id=secretary.id, conversation_id=conversation.id)
+                changes += Changes(inserts=[outbox.shown_to(secretary, pin, voice.now, about=conversation)])
             changes += await brought_up(self._desk, topic, secretary, conversation, facts.holder, voice.now)
         if payload.fresh and is_hers(conversation, secretary):
             changes += await over_elsewhere(store, conversation, secretary, voice.now)

@@ -16,6 +16,7 @@ from channels.base import Chat, ChatFile, ChatMessage, SentAs
 from channels.errors import PermanentFailure, TopicRefused
 from handlers.callbacks import WantTopics
 from handlers.desk import Desk, Unit
+from handlers.drafts import current_key
 from handlers.forums import link
 from handlers.legible import one_line, person, shortened
 from handlers.views import Voice
@@ -26,6 +27,7 @@ from inbox.model import (
     Conversation,
     Priority,
     Secretary,
+    ShownKind,
     Standing,
     TextNotice,
     Topic,
@@ -35,6 +37,7 @@ from inbox.model import (
 )
 from inbox.outbox import sentence_for, shown_to
 from inbox.store.base import Changes
+from inbox.store.documents import SHOWN_CURRENT
 from inbox.topics import (
     Place,
     find_topic,
@@ -223,6 +226,29 @@ async def hand_over_in(chat: Chat, file: ChatFile, topic: Topic | None) -> Put:
 def _is_gone(failure: PermanentFailure, own_chat: int, topic: Topic) -> bool:
     """Whether it is the topic that cannot be written in. A group can shut the bot out in many ways; she never does."""
     return failure.reason == "failure.topic_gone" or topic.chat_id != own_chat
+
+
+async def pin_card(desk: Desk, chat: Callable[[], Chat], secretary: Secretary, conversation: Conversation) -> Changes:
+    """Pin the newest card of a conversation in its topic in place of the one before; where we may not, it is not."""
+    topic = await find_topic(desk.store, secretary, conversation.id, conversation.account_id)
+    card = await desk.store.find_by(SHOWN_CURRENT, current_key(secretary.id, ShownKind.CARD, conversation.id))
+    if topic is None or card is None or not card.message_key.startswith(f"{topic.channel_id}:{topic.chat_id}:"):
+        return Changes()
+    newest, before = card.telegram_message_id, topic.pinned
+    if newest == before:
+        return Changes()
+    try:
+        await chat().pin(topic.chat_id, newest)
+    except PermanentFailure as failure:
+        # Nothing hangs on it: the next card is another try.
+        log.info("card_not_pinned", channel=secretary.channel_id, reason=failure.reason, detail=failure.detail)
+        return Changes()
+    if before is not None:
+        try:
+            await chat().unpin(topic.chat_id, before)
+        except PermanentFailure as failure:  # it was deleted
+            log.info("card_not_unpinned", channel=secretary.channel_id, reason=failure.reason, detail=failure.detail)
+    return Changes(replacements=[msgspec.structs.replace(topic, pinned=newest)])
 
 
 def _unless_there(sent: SentAs, topic: Topic) -> Changes:

@@ -765,6 +765,13 @@ class TopicNotice(Part, frozen=True, kw_only=True, tag="topic"):
     conversation_id: ConversationId
 
 
+class PinNotice(Part, frozen=True, kw_only=True, tag="pin"):
+    """Have a conversation's newest card pinned in its topic, and the one before no longer."""
+
+    secretary_id: SecretaryId
+    conversation_id: ConversationId
+
+
 class SlipNotice(Asked, frozen=True, kw_only=True, tag="slip"):
     """Show a secretary the telephone message she takes, or ask her for its words."""
 
@@ -930,6 +937,7 @@ Payload = (
     | SlipNotice
     | CallsNotice
     | TopicNotice
+    | PinNotice
     | TextNotice
     | FileNotice
     | KeepNotice
@@ -1099,6 +1107,8 @@ class Topic(Document, frozen=True, kw_only=True):
     """The last message that stands in the topic for good, where older cards stood."""
     card_position: int = 0
     """The last message its newest card showed when it came."""
+    pinned: int | None = None
+    """The message that we pinned in it."""
 
 
 # ---------------------------------------------------------------- how the channels do

@@ -171,6 +171,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons", nothing="topic"),
     model.Button: _fields(desk="text data url"),
     model.TopicNotice: _fields(pointer="conversation_id", desk="secretary_id"),
+    model.PinNotice: _fields(pointer="conversation_id", desk="secretary_id"),
     model.FileNotice: _fields(pointer="message_id", desk="secretary_id", nothing="index form topic group"),
     model.Shown: _fields(
         pointer="conversation_id draft_id slip_id",
@@ -181,7 +182,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         client="name",
         pointer="conversation_id",
         desk="secretary_id thread_key",
-        nothing="id version channel_id chat_id thread_id standing told_position card_position",
+        nothing="id version channel_id chat_id thread_id standing told_position card_position pinned",
     ),
     model.TopicChoice: _fields(desk="id", nothing="version wanted chosen_at"),
     model.Forum: _fields(desk="linked_by", nothing="id version channel_id chat_id shelf linked_at"),

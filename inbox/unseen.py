@@ -19,6 +19,7 @@ from inbox.model import (
     InstructionNotice,
     InstructionsNotice,
     Letter,
+    PinNotice,
     Post,
     Secretary,
     Status,
@@ -57,7 +58,7 @@ async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> C
     match delivery.payload:
         case CardNotice():
             return changes + await _out_of_sight(store, secretary, delivery.payload, now)
-        case FileNotice() | TextNotice() | Letter() | Post():
+        case FileNotice() | TextNotice() | PinNotice() | Letter() | Post():
             return changes
     return changes + Changes(inserts=[sentence_for(secretary, Because(key=error), now)])
 

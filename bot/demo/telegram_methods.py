@@ -272,6 +272,38 @@ def _topic_name(params: Params) -> str:
     return name
 
 
+# ---------------------------------------------------------------- pinned
+
+
+def _pin_chat_message(bot: DemoBot, params: Params) -> bool:
+    chat, number = _pinning(bot, params, "pin")
+    if number in chat.pinned:
+        return True
+    chat.pinned.append(number)
+    pinned = {k: v for k, v in chat.messages[number].items() if k != "reply_to_message"}
+    # Bots are told of their own pins too.
+    said = bot.add(chat, bot.as_user(), {"pinned_message": pinned}, topic=pinned.get("message_thread_id"))
+    bot.push("message", said)
+    return True
+
+
+def _unpin_chat_message(bot: DemoBot, params: Params) -> bool:
+    chat, number = _pinning(bot, params, "unpin")
+    chat.pinned = [each for each in chat.pinned if each != number]
+    bot.world.changed(chat.person)
+    return True
+
+
+def _pinning(bot: DemoBot, params: Params, verb: str) -> tuple[Chat, int]:
+    chat = bot.open_chat(params.get("chat_id"))
+    if isinstance(chat.person, Group) and not chat.person.bot_may_pin:
+        raise bad("not enough rights to manage pinned messages in the chat")
+    number = integer(params, "message_id")
+    if number not in chat.messages:
+        raise bad(f"message to {verb} not found")
+    return chat, number
+
+
 # ---------------------------------------------------------------- the rest
 
 
@@ -368,6 +400,8 @@ METHODS: dict[str, Callable[[DemoBot, Params], Any]] = {
     "closeForumTopic": _shut_forum_topic(shut=True),
     "reopenForumTopic": _shut_forum_topic(shut=False),
     "getChatMember": _get_chat_member,
+    "pinChatMessage": _pin_chat_message,
+    "unpinChatMessage": _unpin_chat_message,
     "answerCallbackQuery": _answer_callback_query,
     "answerInlineQuery": _answer_inline_query,
     "getFile": _get_file,
@@ -382,14 +416,12 @@ METHODS: dict[str, Callable[[DemoBot, Params], Any]] = {
             "close",
             "deleteMyCommands",
             "logOut",
-            "pinChatMessage",
             "setChatMenuButton",
             "setMessageReaction",
             "setMyDescription",
             "setMyName",
             "setMyShortDescription",
             "unpinAllChatMessages",
-            "unpinChatMessage",
         ),
         _accepted,
     ),

@@ -106,6 +106,8 @@ class Group(Person):
         """Who is in it, and as what (Bot API, ChatMember, status)."""
         self.bot_may_manage = True
         """The bot is an administrator who may manage topics."""
+        self.bot_may_pin = True
+        """… and pin messages."""
 
     def as_chat(self) -> Json:
         return {"id": self.id, "type": "supergroup", "title": self.first_name, "is_forum": True}
@@ -119,6 +121,8 @@ class Chat:
     messages: dict[int, Json] = field(default_factory=dict)
     topics: dict[int, Json] = field(default_factory=dict)
     """Its forum topics (Bot API, ForumTopic, and whether it `is_closed`)."""
+    pinned: list[int] = field(default_factory=list)
+    """Its pinned messages, the newest last."""
     started: bool = False
     blocked: bool = False
 
@@ -284,6 +288,7 @@ class DemoBot:
         """Delete a topic with all that stands in it."""
         del chat.topics[number]
         chat.messages = {k: m for k, m in chat.messages.items() if m.get("message_thread_id") != number}
+        chat.pinned = [k for k in chat.pinned if k in chat.messages]
         self.world.changed(chat.person)
 
     def put(self, chat: Chat, message: Json) -> Json:

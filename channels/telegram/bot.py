@@ -26,6 +26,7 @@ from aiogram.methods import (
     GetFile,
     GetMe,
     GetWebhookInfo,
+    PinChatMessage,
     ReopenForumTopic,
     SendAudio,
     SendDocument,
@@ -35,6 +36,7 @@ from aiogram.methods import (
     SendVoice,
     SetWebhook,
     TelegramMethod,
+    UnpinChatMessage,
 )
 from aiogram.types import (
     BufferedInputFile,
@@ -340,6 +342,24 @@ class TelegramBot:
             await self._call(kind(chat_id=chat_id, message_thread_id=topic), repeatable=True)
         except PermanentFailure as failure:
             if "topic_not_modified" not in failure.detail.lower():
+                raise
+
+    async def pin(self, chat_id: int, message_id: int) -> None:
+        await self._aside(chat_id, PinChatMessage(chat_id=chat_id, message_id=message_id, disable_notification=True))
+
+    async def unpin(self, chat_id: int, message_id: int) -> None:
+        await self._aside(chat_id, UnpinChatMessage(chat_id=chat_id, message_id=message_id))
+
+    async def _aside(self, chat_id: int, method: TelegramMethod[bool]) -> None:
+        """A call that shows nothing by itself: it waits while its chat is paused, and pauses none."""
+        left = self._limits.paused_for(chat_id)
+        if left:
+            later = timedelta(seconds=left)
+            raise TemporaryFailure(self.id, "its chat is paused", reason="failure.rate", retry_after=later)
+        try:
+            await self._call(method, repeatable=True)
+        except PermanentFailure as failure:
+            if "not_modified" not in failure.detail.lower():
                 raise
 
     async def is_member(self, chat_id: int, user_id: int) -> bool:

@@ -135,6 +135,10 @@ class _Bot:
 
     async def shut_topic(self, chat_id: int, topic: int, *, shut: bool) -> None: ...
 
+    async def pin(self, chat_id: int, message_id: int) -> None: ...
+
+    async def unpin(self, chat_id: int, message_id: int) -> None: ...
+
     async def is_member(self, chat_id: int, user_id: int) -> bool:
         return True
 

@@ -712,6 +712,21 @@ async def a_mail_comes_in_a_topic(day: Day) -> None:
     assert len(day.anne.user.topics()) <= 2
 
 
+async def a_card_is_pinned(day: Day) -> None:
+    """Killed before we know that it is, the same is pinned again, and no other beside it."""
+    await anne_wants_topics(day)
+    await a_mail_comes(day)
+
+    async def pinned(store: Store) -> list[int]:
+        return [topic.pinned for topic in await store.scan(Topic) if topic.pinned is not None]
+
+    (card,) = await day.until(pinned)
+    chat = day.telegram.bot().chat_with(day.anne.user)
+    assert chat.pinned == [card]
+    assert "Puis-je passer jeudi ?" in chat.messages[card]["text"]
+    assert sum("pinned_message" in message for message in chat.messages.values()) == 1
+
+
 GROUP = -1_001_234
 
 

@@ -142,6 +142,7 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.deliveries:Deliveries._settle": [
         Scene(scenes.a_mail_comes),
         Scene(scenes.a_mail_comes_in_a_topic, holding="thread_key="),
+        Scene(scenes.a_card_is_pinned, holding="PinNotice("),
         Scene(scenes.a_mail_is_answered, holding=REPLY, replies=((UNKNOWN, 1), (SENT, 1))),
         Scene(scenes.a_message_is_answered, holding=REPLY, replies=((UNKNOWN, 1), (SENT, 1))),
     ],

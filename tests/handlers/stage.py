@@ -478,6 +478,11 @@ def button(message: Seen, kind: type[CallbackData], label: str = "") -> str | No
     return None
 
 
+def is_said(message: Seen) -> bool:
+    """Whether it is more than Telegram's own notice that a topic began or something was pinned."""
+    return not {"forum_topic_created", "pinned_message"} & message.keys()
+
+
 def labels(message: Seen) -> list[str]:
     """The buttons under a message, as they read."""
     return [key["text"] for row in (message.get("reply_markup") or {}).get("inline_keyboard", []) for key in row]

@@ -10,7 +10,7 @@ from handlers.callbacks import Close, Give, Menu, Prioritise, Release, Send
 from inbox.model import Forum, Presence, Role
 from inbox.store.base import Changes
 from tests.builders import BERNARD, DESK, ROUX
-from tests.handlers.stage import Seat, Seen, Stage, button
+from tests.handlers.stage import Seat, Seen, Stage, button, is_said
 
 GROUP = -1_001_234
 
@@ -47,7 +47,7 @@ class Room:
         return [
             m
             for m in self.chat.messages.values()
-            if m["from"]["is_bot"] and m.get("message_thread_id") == topic and "forum_topic_created" not in m
+            if m["from"]["is_bot"] and m.get("message_thread_id") == topic and is_said(m)
         ]
 
     def last(self, topic: int | None = None) -> str:

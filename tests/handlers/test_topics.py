@@ -28,7 +28,7 @@ from handlers.topics import LONGEST_NAME, topic_name
 from inbox.model import Contact, Priority, Role, Standing, Topic, TopicRefusal
 from inbox.store.base import Changes
 from tests.builders import BERNARD, ROUX
-from tests.handlers.stage import Clock, Seat, Seen, Stage, button
+from tests.handlers.stage import Clock, Seat, Seen, Stage, button, is_said
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def number_of(seat: Seat, beginning: str) -> int:
 def read(seat: Seat, topic: int | None) -> list[str]:
     """What stands in a topic of hers, or outside of any, as it reads now."""
     found = [m for m in seat.user.messages() if m.get("message_thread_id") == topic and m["from"]["is_bot"]]
-    return [str(m.get("text") or m.get("caption") or "") for m in found if "forum_topic_created" not in m]
+    return [str(m.get("text") or m.get("caption") or "") for m in found if is_said(m)]
 
 
 async def says(seat: Seat, words: str, topic: int, to: Seen | None = None) -> None:

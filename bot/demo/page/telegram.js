@@ -177,6 +177,9 @@ export class Telegram {
     if (message.forum_topic_created) {
       return element("div", { class: "service" }, `${word("topicCreated")} ${message.forum_topic_created.name}`);
     }
+    if (message.pinned_message) {
+      return element("div", { class: "service" }, `📌 ${word("pinned")} ${brief(message.pinned_message)}`);
+    }
     const text = message.text ?? message.caption ?? "";
     const entities = message.entities ?? message.caption_entities;
     const original = message.reply_to_message?.forum_topic_created ? null : message.reply_to_message;

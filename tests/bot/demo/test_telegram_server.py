@@ -517,3 +517,21 @@ async def test_a_bot_answers_in_a_persons_name_within_the_rights_and_the_day_it_
     assert (await bot.refused("sendMessage", **in_name, text="?")).endswith("BUSINESS_CONNECTION_INVALID")
     assert (await bot.call("getBusinessConnection", business_connection_id=connection))[1]["is_enabled"] is False
     assert (await bot.call("getBusinessConnection", business_connection_id="none"))[0] == 400
+
+
+async def test_what_is_pinned_says_so_once_and_is_refused_without_the_right(telegram: Telegram, bot: Bot) -> None:
+    group = telegram.group(-1_005, "Cabinet", telegram.lucie)
+    _, said = await bot.call("sendMessage", chat_id=group.id, text="Bonjour")
+    which = {"chat_id": group.id, "message_id": said["message_id"]}
+    group.bot_may_pin = False
+    assert "not enough rights" in await bot.refused("pinChatMessage", **which)
+    group.bot_may_pin = True
+    for _ in range(2):
+        assert await bot.call("pinChatMessage", **which) == (200, True)
+    (told,) = [u["message"] for u in await bot.updates() if "pinned_message" in u.get("message", {})]
+    assert told["pinned_message"]["text"] == "Bonjour"
+    chat = telegram.bot().chat_with(group)
+    assert chat.pinned == [said["message_id"]]
+    assert await bot.call("unpinChatMessage", **which) == (200, True)
+    assert chat.pinned == []
+    assert "not found" in await bot.refused("pinChatMessage", chat_id=group.id, message_id=999)

@@ -458,6 +458,35 @@ def test_what_is_no_token_is_refused_without_telling_it(listener: Listener) -> N
     assert "my secret" not in str(refused.value)
 
 
+async def test_a_message_is_pinned_and_unpinned_and_neither_keeps_others_waiting(
+    telegram: Telegram, bot: TelegramBot
+) -> None:
+    telegram.lucie.start()
+    shown = int((await bot.show(ChatMessage(chat_id=LUCIE, text="Fiche"))).reference)
+    pinned = telegram.bot().chat_with(telegram.lucie).pinned
+    telegram.fail_next("pinChatMessage", status=429, description="Too Many Requests: retry after 30", retry_after=30)
+    with pytest.raises(TemporaryFailure):
+        await bot.pin(LUCIE, shown)
+    await bot.show(ChatMessage(chat_id=LUCIE, text="Elle part tout de suite"))
+    for _ in range(2):
+        await bot.pin(LUCIE, shown)
+    assert pinned == [shown]
+    telegram.fail_next("pinChatMessage", status=400, description="Bad Request: CHAT_NOT_MODIFIED")
+    await bot.pin(LUCIE, shown)
+    for _ in range(2):
+        await bot.unpin(LUCIE, shown)
+    assert telegram.bot().chat_with(telegram.lucie).pinned == []
+    with pytest.raises(PermanentFailure):
+        await bot.pin(LUCIE, 999)
+    telegram.fail_next("sendMessage", status=429, description="Too Many Requests: retry after 30", retry_after=30)
+    with pytest.raises(TemporaryFailure):
+        await bot.show(ChatMessage(chat_id=LUCIE, text="x"))
+    before = len(telegram.made("pinChatMessage"))
+    with pytest.raises(TemporaryFailure):
+        await bot.pin(LUCIE, shown)
+    assert len(telegram.made("pinChatMessage")) == before, "nothing is asked of a chat that is to be left alone"
+
+
 async def test_check_says_what_is_wrong_and_how_to_mend_it(telegram: Telegram, build_bot: BuildBot) -> None:
     telegram.lucie.send_text("attend")
     [fine] = await build_bot().check()
