@@ -60,6 +60,9 @@ class DemoDesk:
         self.mail = MailServer({person.address: secrets.token_urlsafe(12) for person in people})
         self.telegram = TelegramServer(username=scene.BOT_USERNAME, name=scene.BOT_NAME)
         self.telegram.bot().has_topics = True  # so that /sujets can be tried
+        for room in scene.ROOMS:
+            members = (self.telegram.user(each.id, each.first_name, each.last_name) for each in scene.SECRETARIES)
+            self.telegram.group(room.id, room.name, *members)
         self.settings: Settings
         self.worker: asyncio.Task[None]
         """The worker; it ends only by failing."""

@@ -98,6 +98,19 @@ MARC = User(700_000_203, "Marc", "Delmas", "supervisor")
 SECRETARIES = (ANNE, LISE, MARC)
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A group with topics of the secretaries, made for a firm; the bot is its administrator."""
+
+    id: int
+    name: str
+    firm: Firm
+
+
+VASSEUR_ROOM = Room(-1_000_700_000_301, "Équipe Vasseur", VASSEUR)
+ROOMS = (VASSEUR_ROOM,)
+
+
 def _pdf(*lines: str) -> bytes:
     """The smallest PDF that shows some lines."""
     words = b"".join(b"(%s) Tj T*\n" % line.encode("cp1252") for line in lines)

@@ -45,9 +45,12 @@ class TelegramUser(Person):
         entities: list[Json] | None = None,
         topic: int | None = None,
         quote: str = "",
+        group: Group | None = None,
         token: str | None = None,
     ) -> Json:
         """Write; `reply_to` is the message replied to, `quote` the part of it picked out, `topic` the topic written in.
+
+        In a group, where one is named; else in the chat with the bot.
 
         Raises:
             Refusal: too long for one message.
@@ -58,7 +61,7 @@ class TelegramUser(Person):
         # Bot API, TextQuote
         picked = {"text": quote, "position": 0, "is_manual": True} if quote else None
         content = {"text": kept, "entities": found or None, "quote": picked}
-        return self.send_raw(content, reply_to=reply_to, topic=topic, token=token)
+        return self.send_raw(content, reply_to=reply_to, topic=topic, group=group, token=token)
 
     def send_file(
         self,
@@ -70,13 +73,14 @@ class TelegramUser(Person):
         caption: str = "",
         reply_to: int | None = None,
         topic: int | None = None,
+        group: Group | None = None,
         token: str | None = None,
     ) -> Json:
         """Send a file: kind is photo, document, voice, audio or video."""
         kept, found = formatted(caption, None, MAX_CAPTION, too_long="message caption is too long")
         content = self._bots(token).keep(kind, data, name, media_type)
         words = {"caption": kept or None, "caption_entities": found or None}
-        return self.send_raw({**content, **words}, reply_to=reply_to, topic=topic, token=token)
+        return self.send_raw({**content, **words}, reply_to=reply_to, topic=topic, group=group, token=token)
 
     def send_album(
         self,
@@ -97,14 +101,21 @@ class TelegramUser(Person):
         return sent
 
     def send_raw(
-        self, content: Json, *, reply_to: int | None = None, topic: int | None = None, token: str | None = None
+        self,
+        content: Json,
+        *,
+        reply_to: int | None = None,
+        topic: int | None = None,
+        group: Group | None = None,
+        token: str | None = None,
     ) -> Json:
         """Send a message with any content: a location, a sticker, something newer than this stand-in."""
         bot = self._bots(token)
-        chat = bot.chat_with(self)
-        chat.started = True
-        if chat.blocked:
-            self.unblock(token)  # as Telegram's apps do when one writes to a blocked bot
+        chat = bot.chat_with(group or self)
+        if group is None:
+            chat.started = True
+            if chat.blocked:
+                self.unblock(token)  # as Telegram's apps do when one writes to a blocked bot
         if topic is not None and reply_to is None:
             reply_to = topic  # what stands in a topic replies to the message that began it
         replied = reply_to if reply_to in chat.messages else None
@@ -114,10 +125,10 @@ class TelegramUser(Person):
         bot.push("message", message)
         return message
 
-    def edit_text(self, message_id: int, text: str, token: str | None = None) -> Json:
+    def edit_text(self, message_id: int, text: str, token: str | None = None, *, group: Group | None = None) -> Json:
         """Edit a message of one's own."""
         bot = self._bots(token)
-        chat = bot.chat_with(self)
+        chat = bot.chat_with(group or self)
         before = chat.messages.get(message_id)
         if before is None or before["from"]["id"] != self.id:
             raise ValueError("only a message of one's own can be edited")
@@ -179,11 +190,7 @@ class TelegramUser(Person):
         token: str | None = None,
     ) -> Json:
         """Write in a group."""
-        bot = self._bots(token)
-        chat = bot.chat_with(group)
-        message = bot.add(chat, self.as_user(), {"text": text}, reply_to if reply_to is not None else topic, topic)
-        bot.push("message", message)
-        return message
+        return self.send_text(text, topic=topic, reply_to=reply_to, group=group, token=token)
 
     async def press_in(
         self, group: Group, message_id: int, data: str, *, token: str | None = None, seconds: float = 15.0
@@ -201,7 +208,7 @@ class TelegramUser(Person):
 
     def topics(self, token: str | None = None) -> list[Json]:
         """The topics of the chat with a bot, oldest first (Bot API, ForumTopic)."""
-        return list(self._chat(token).topics.values())
+        return list(self.chat(token).topics.values())
 
     def open_topic(self, name: str, token: str | None = None) -> int:
         """Make a topic of one's own; its number. Bots are told."""
@@ -213,12 +220,12 @@ class TelegramUser(Person):
 
     def close_topic(self, number: int, token: str | None = None) -> None:
         """Let nothing more into a topic."""
-        self._chat(token).topics[number]["is_closed"] = True
+        self.chat(token).topics[number]["is_closed"] = True
         self._bots(token).world.changed(self)
 
     def delete_topic(self, number: int, token: str | None = None) -> None:
         """Delete a topic and all that stands in it; no bot is ever told."""
-        self._bots(token).drop_topic(self._chat(token), number)
+        self._bots(token).drop_topic(self.chat(token), number)
 
     # ------------------------------------------------------------ buttons and blocking
 
@@ -267,13 +274,13 @@ class TelegramUser(Person):
 
     def messages(self, token: str | None = None) -> list[Json]:
         """The chat with a bot as it is on the screen, oldest first."""
-        return list(self._chat(token).messages.values())
+        return list(self.chat(token).messages.values())
 
     async def wait_for(
         self, wanted: Callable[[Json], object] = bool, *, seconds: float = 10.0, token: str | None = None
     ) -> Json | None:
         """The newest message of the bot that is wanted, as soon as there is one; None when there is none in time."""
-        chat = self._chat(token)
+        chat = self.chat(token)
         try:
             async with asyncio.timeout(seconds):
                 while True:
@@ -294,5 +301,6 @@ class TelegramUser(Person):
         file = self._bots(token).files[file_id]
         return file.name, file.media_type, file.data
 
-    def _chat(self, token: str | None) -> Chat:
-        return self._bots(token).chat_with(self)
+    def chat(self, token: str | None = None, *, group: Group | None = None) -> Chat:
+        """The chat with a bot, or a group with it: its messages, topics, and what is pinned."""
+        return self._bots(token).chat_with(group or self)

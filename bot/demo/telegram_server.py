@@ -192,6 +192,17 @@ class TelegramServer:
         self.bot(token).chat_with(made).started = True
         return made
 
+    def group_of(self, id: int) -> Group:
+        """A group that was made.
+
+        Raises:
+            KeyError: there is none of this id.
+        """
+        found = self._world.people[id]
+        if not isinstance(found, Group):
+            raise KeyError(id)
+        return found
+
     def fail_next(
         self,
         method: str = "",

@@ -20,8 +20,9 @@ from aiohttp import web
 
 from bot.demo.letters import File, Letter, Person, read, write
 from bot.demo.mail_server import HOST, MailServer, Refused
-from bot.demo.scene import ACCOUNTS, LANGUAGE, MAIL_CLIENTS, SECRETARIES, TELEGRAM_CLIENTS
+from bot.demo.scene import ACCOUNTS, LANGUAGE, MAIL_CLIENTS, ROOMS, SECRETARIES, TELEGRAM_CLIENTS
 from bot.demo.telegram_server import TelegramServer, TelegramUser
+from bot.demo.telegram_state import Group
 
 _PAGE = resource_files("bot.demo") / "page"
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
@@ -123,6 +124,7 @@ class DemoPage:
                     {"id": person.id, "name": person.name, "short": person.first_name, "role": person.role}
                     for person in SECRETARIES
                 ],
+                "rooms": [{"id": room.id, "name": room.name, "link": f"/sujets ici {room.firm.id}"} for room in ROOMS],
             }
         )
 
@@ -204,23 +206,30 @@ class DemoPage:
     # -- everybody's Telegram
 
     async def _chat(self, request: web.Request) -> web.Response:
-        user = self._user(request)
-        return web.json_response({"messages": user.messages(), "topics": user.topics()})
+        chat = self._user(request).chat(group=self._group(request))
+        return web.json_response(
+            {"messages": list(chat.messages.values()), "topics": list(chat.topics.values()), "pinned": chat.pinned}
+        )
 
     async def _send_text(self, request: web.Request) -> web.Response:
         wanted = await request.json()
-        self._user(request).send_text(wanted["text"], reply_to=wanted.get("reply_to"), topic=wanted.get("topic"))
+        self._user(request).send_text(
+            wanted["text"], reply_to=wanted.get("reply_to"), topic=wanted.get("topic"), group=self._group(request)
+        )
         return web.Response(status=204)
 
     async def _edit_text(self, request: web.Request) -> web.Response:
         wanted = await request.json()
-        self._user(request).edit_text(wanted["message_id"], wanted["text"])
+        self._user(request).edit_text(wanted["message_id"], wanted["text"], group=self._group(request))
         return web.Response(status=204)
 
     async def _press(self, request: web.Request) -> web.Response:
-        wanted = await request.json()
+        wanted, group, user = await request.json(), self._group(request), self._user(request)
         try:
-            answer = await self._user(request).press(wanted["message_id"], wanted["data"])
+            if group is None:
+                answer = await user.press(wanted["message_id"], wanted["data"])
+            else:
+                answer = await user.press_in(group, wanted["message_id"], wanted["data"])
         except TimeoutError:
             raise web.HTTPGatewayTimeout(text="the desk did not answer") from None
         return web.json_response({"text": answer.text, "show_alert": answer.show_alert})
@@ -239,6 +248,7 @@ class DemoPage:
             caption=fields.get("caption", ""),
             reply_to=int(fields["reply_to"]) if "reply_to" in fields else None,
             topic=int(fields["topic"]) if "topic" in fields else None,
+            group=self._group(request),
         )
         return web.Response(status=204)
 
@@ -254,6 +264,17 @@ class DemoPage:
             if person.id == int(request.match_info["person"]):
                 return self._telegram.user(person.id, person.first_name, person.last_name)
         raise web.HTTPNotFound(text="nobody of the scene")
+
+    def _group(self, request: web.Request) -> Group | None:
+        """The group something is done in, of those whoever does it is in; None: their chat with the bot."""
+        named = request.query.get("group")
+        if named is None:
+            return None
+        for room in ROOMS:
+            group = self._telegram.group_of(room.id)
+            if str(room.id) == named and int(request.match_info["person"]) in group.members:
+                return group
+        raise web.HTTPNotFound(text="no such group")
 
 
 async def _form(request: web.Request) -> tuple[dict[str, str], list[File]]:

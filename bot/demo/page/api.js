@@ -15,12 +15,17 @@ export const getMails = (address) => call(`api/mail/${encodeURIComponent(address
 export const sendMail = (address, form) =>
   call(`api/mail/${encodeURIComponent(address)}`, { method: "POST", body: form });
 
-export const getChat = (person) => call(`api/chat/${person}`);
-export const sendText = (person, text, replyTo, topic) =>
-  post(`api/chat/${person}/text`, { text, reply_to: replyTo, topic });
-export const editText = (person, messageId, text) => post(`api/chat/${person}/edit`, { message_id: messageId, text });
-export const press = (person, messageId, data) => post(`api/chat/${person}/press`, { message_id: messageId, data });
-export const sendFile = (person, form) => call(`api/chat/${person}/file`, { method: "POST", body: form });
+// A person's chat with the desk's bot; with `room`, a group they are in.
+const chat = (person, room, what = "") => `api/chat/${person}${what}${room ? `?group=${room}` : ""}`;
+
+export const getChat = (person, room) => call(chat(person, room));
+export const sendText = (person, room, text, replyTo, topic) =>
+  post(chat(person, room, "/text"), { text, reply_to: replyTo, topic });
+export const editText = (person, room, messageId, text) =>
+  post(chat(person, room, "/edit"), { message_id: messageId, text });
+export const press = (person, room, messageId, data) =>
+  post(chat(person, room, "/press"), { message_id: messageId, data });
+export const sendFile = (person, room, form) => call(chat(person, room, "/file"), { method: "POST", body: form });
 
 // Told of every change. `changed(null)` means look at everything: what happened before is not repeated.
 export function listen(changed, connected) {

@@ -11,7 +11,7 @@ setLanguage(localStorage.getItem("language") ?? scene.language);
 const mail = new MailProgram(document.getElementById("mail"), scene);
 const chats = [
   new Telegram(document.getElementById("client-chat"), "clientChat", scene.telegram_clients, scene),
-  new Telegram(document.getElementById("desk-chat"), "deskChat", scene.secretaries, scene),
+  new Telegram(document.getElementById("desk-chat"), "deskChat", scene.secretaries, scene, scene.rooms),
 ];
 
 function words() {
@@ -60,7 +60,7 @@ async function look() {
 function changed(change) {
   const keys = change ? [change.mail ?? change.chat] : [
     ...scene.mail_clients.map((client) => client.address),
-    ...[...scene.telegram_clients, ...scene.secretaries].map((person) => person.id),
+    ...[...scene.telegram_clients, ...scene.secretaries, ...scene.rooms].map((each) => each.id),
   ];
   keys.forEach((key) => pending.add(key));
   look();

@@ -1,4 +1,4 @@
-// One Telegram, as one of several people: their chat with the desk's bot.
+// One Telegram, as one of several people: their chat with the desk's bot, and the groups they are in with it.
 
 import * as api from "./api.js";
 import { element, tabs } from "./dom.js";
@@ -6,14 +6,17 @@ import { formatted, link } from "./entities.js";
 import { time, word } from "./words.js";
 
 export class Telegram {
-  constructor(panel, title, people, scene) {
+  constructor(panel, title, people, scene, rooms = []) {
     this.panel = panel;
     this.title = title;
     this.people = people;
     this.scene = scene;
     this.chosen = people[0].id;
+    this.rooms = rooms;
+    this.room = null; // the group that is looked at; null is the chat with the bot
     this.messages = [];
     this.topics = [];
+    this.pinned = [];
     this.topic = null; // the topic that is looked at; null is the whole chat
     this.seen = new Map();
     this.badges = new Map();
@@ -29,7 +32,9 @@ export class Telegram {
     this.input = element("textarea", { rows: 1, name: "text", autocomplete: "off" });
     this.picker = element("input", { type: "file", hidden: true, onchange: () => this.fileChosen() });
     this.kind = element("div", { class: "kind", hidden: true });
+    this.roomBar = element("div", { class: "topics rooms", role: "group", hidden: this.rooms.length === 0 });
     this.topicBar = element("div", { class: "topics", role: "group", hidden: true });
+    this.pin = element("button", { type: "button", class: "pin", hidden: true });
     this.toasts = element("div", { class: "toasts", role: "status" });
     this.head = element("header", { class: "panel-head" });
     this.attach = element("button", { type: "button", class: "round", onclick: () => this.picker.click() }, "📎");
@@ -44,7 +49,7 @@ export class Telegram {
       if (event.key === "Escape") this.forgetContext();
     });
     this.input.addEventListener("input", () => this.grow());
-    this.panel.replaceChildren(this.head, this.topicBar, this.scroll, this.kind, this.context, form, this.toasts);
+    this.panel.replaceChildren(this.head, this.roomBar, this.topicBar, this.pin, this.scroll, this.kind, this.context, form, this.toasts);
     this.words();
   }
 
@@ -57,7 +62,9 @@ export class Telegram {
     this.sendButton.title = word("send");
     this.sendButton.setAttribute("aria-label", word("send"));
     this.topicBar.setAttribute("aria-label", word("topics"));
+    this.roomBar.setAttribute("aria-label", word("rooms"));
     this.showHead();
+    this.showRooms();
     this.showTopics();
     this.showContext();
     this.render(true);
@@ -74,6 +81,25 @@ export class Telegram {
       element("h3", { id: `${this.panel.id}-title` }, word(this.title)),
       tabs(people, this.chosen, this.badges, (id) => this.choose(id), word(this.title)),
     );
+  }
+
+  // The chat with the bot, and the groups beside it.
+  showRooms() {
+    const chip = (id, name) => element(
+      "button",
+      { type: "button", class: "chip", "aria-pressed": String(this.room === id), "data-room": String(id ?? ""), onclick: () => this.enter(id) },
+      name,
+      (this.badges.get(id) ?? 0) > 0 && element("span", { class: "badge" }, String(this.badges.get(id))),
+    );
+    this.roomBar.replaceChildren(
+      chip(null, word("withBot")),
+      ...this.rooms.map((room) => chip(room.id, `👥 ${room.name}`)),
+    );
+  }
+
+  async enter(room) {
+    this.room = room;
+    await this.choose(this.chosen);
   }
 
   // A chat with topics: all of it, or what stands in one of them, where words are written too.
@@ -101,30 +127,37 @@ export class Telegram {
   async choose(id) {
     this.drafts.set(this.chosen, this.input.value);
     this.chosen = id;
-    this.badges.delete(id);
+    this.badges.delete(this.room ?? id);
     this.messages = [];
     this.topics = [];
+    this.pinned = [];
     this.topic = null;
     this.forgetContext();
     this.input.value = this.drafts.get(id) ?? "";
     this.grow();
     this.showHead();
-    await this.refresh(id);
+    this.showRooms();
+    this.scroll.replaceChildren();
+    await this.refresh(this.room ?? id);
   }
 
-  // What the desk shows this person changed.
+  // What the desk shows this person, or in this group, changed.
   async refresh(id) {
-    const chat = await api.getChat(id);
+    const room = this.rooms.some((each) => each.id === id) ? id : null;
+    const person = room === null ? id : this.chosen;
+    const chat = await api.getChat(person, room);
     const newest = chat.messages.filter((message) => message.from.is_bot).map((message) => message.message_id);
-    if (id !== this.chosen) {
+    if (person !== this.chosen || room !== this.room) {
       const seen = this.seen.get(id) ?? 0;
       this.badges.set(id, newest.filter((message) => message > seen).length);
       this.showHead();
+      this.showRooms();
       return;
     }
     this.seen.set(id, Math.max(0, ...newest));
     this.messages = chat.messages;
     this.topics = chat.topics;
+    this.pinned = chat.pinned;
     if (!this.topics.some((topic) => topic.message_thread_id === this.topic)) this.topic = null;
     this.showTopics();
     this.render(false);
@@ -136,10 +169,11 @@ export class Telegram {
       this.seen.set(person.id, Math.max(0, ...chat.messages.map((message) => message.message_id)));
     }
     await this.refresh(this.chosen);
+    for (const room of this.rooms) await this.refresh(room.id);
   }
 
   has(id) {
-    return this.people.some((person) => person.id === id);
+    return [...this.people, ...this.rooms].some((each) => each.id === id);
   }
 
   render(anew) {
@@ -160,12 +194,28 @@ export class Telegram {
     });
     if (wanted.length === 0) wanted.push(this.empty());
     this.scroll.replaceChildren(...wanted);
+    this.showPin(shown);
     const last = shown.at(-1);
-    const mine = last && !last.from.is_bot;
+    const mine = last?.from.id === this.chosen;
     if (atEnd || first || mine) this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
+  // What is pinned in the topic that is looked at, one press away.
+  showPin(shown) {
+    const message = this.topic === null ? null : shown.findLast((each) => this.pinned.includes(each.message_id));
+    this.pin.hidden = !message;
+    if (!message) return;
+    this.pin.textContent = `📌 ${brief(message)}`;
+    this.pin.title = word("pinned");
+    this.pin.onclick = () => this.show(message.message_id);
+  }
+
   empty() {
+    const room = this.rooms.find((each) => each.id === this.room);
+    if (room) {
+      const begin = element("button", { type: "button", class: "chip", onclick: () => this.say(room.link) }, room.link);
+      return element("div", { class: "empty" }, element("p", {}, word("emptyRoom")), begin);
+    }
     const links = (this.scene.starts ?? []).map((start) =>
       element("button", { type: "button", class: "chip", onclick: () => this.say(`/start ${start.payload}`) }, start.name));
     const client = this.title === "clientChat";
@@ -173,7 +223,7 @@ export class Telegram {
   }
 
   bubble(message) {
-    const mine = !message.from.is_bot;
+    const mine = message.from.id === this.chosen;
     if (message.forum_topic_created) {
       return element("div", { class: "service" }, `${word("topicCreated")} ${message.forum_topic_created.name}`);
     }
@@ -192,6 +242,7 @@ export class Telegram {
         element("b", {}, original.from?.first_name ?? ""),
         element("span", {}, brief(original)),
       ),
+      !mine && !message.from.is_bot && element("b", { class: "author" }, message.from.first_name),
       this.media(message),
       text && element("div", { class: "text" }, formatted(text, entities, (what) => this.follow(what))),
       element("div", { class: "when" },
@@ -247,7 +298,7 @@ export class Telegram {
     key.disabled = true;
     key.classList.add("pressed");
     try {
-      const answer = await api.press(this.chosen, message.message_id, button.callback_data);
+      const answer = await api.press(this.chosen, this.room, message.message_id, button.callback_data);
       if (answer.text) this.toast(answer.text, answer.show_alert);
     } catch (error) {
       this.toast(word("failed") + error.message, true);
@@ -323,13 +374,13 @@ export class Telegram {
     this.editing = null;
     this.forgetContext();
     const done = editing
-      ? await this.attempt(() => api.editText(this.chosen, editing.message_id, text))
+      ? await this.attempt(() => api.editText(this.chosen, this.room, editing.message_id, text))
       : await this.say(text, replyingTo?.message_id ?? null);
     if (!done && !this.input.value) this.input.value = text;
   }
 
   say(text, replyTo = null) {
-    return this.attempt(() => api.sendText(this.chosen, text, replyTo, this.topic));
+    return this.attempt(() => api.sendText(this.chosen, this.room, text, replyTo, this.topic));
   }
 
   async attempt(action) {
@@ -368,7 +419,7 @@ export class Telegram {
     this.picker.value = "";
     this.input.value = "";
     this.forgetContext();
-    await this.attempt(() => api.sendFile(this.chosen, form));
+    await this.attempt(() => api.sendFile(this.chosen, this.room, form));
   }
 
   grow() {

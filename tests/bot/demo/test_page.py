@@ -14,10 +14,13 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 
 from bot.demo.desk import DemoDesk, open_scene
 from bot.demo.mail_server import HOST
-from bot.demo.scene import ANNE, GARNIER, LISE, SOPHIE, VASSEUR, drawing
+from bot.demo.scene import ANNE, GARNIER, LISE, LUCAS, SOPHIE, VASSEUR, VASSEUR_ROOM, drawing
 from bot.demo.seat import Seat
 from bot.demo.web import DemoPage
+from bot.wiring import open_store
 from handlers import callbacks
+from inbox.model import Conversation, Secretary
+from inbox.store.base import Store
 from tests.conftest import require_server
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -188,7 +191,7 @@ async def test_what_she_writes_in_a_topic_is_the_answer_to_what_stands_there(pag
     await choose_holder(page, desk, "Certificat de sport")
     topic = right.locator(".topics .chip", has_text="Certificat de sport")
     await topic.click()
-    await expect(right.locator(".service")).to_contain_text("Sujet créé : #")
+    await expect(right.locator(".service").first).to_contain_text("Sujet créé : #")
     card = right.locator(".message.theirs", has=page.locator('[data-press^="rel:"]'))
     await expect(card).to_contain_text("Faut-il un rendez-vous ?")
     await words.fill("Oui, dix minutes suffisent.")
@@ -197,6 +200,55 @@ async def test_what_she_writes_in_a_topic_is_the_answer_to_what_stands_there(pag
     await expect(preview).to_contain_text("Oui, dix minutes suffisent.")
     PICTURE.parent.mkdir(exist_ok=True)
     await page.screenshot(path=PICTURE.with_name("topics.png"))
+
+
+@pytest.mark.usefixtures("scene")
+async def test_the_firms_group_is_linked_and_what_stands_in_its_topics_is_answered_there(
+    page: Page, desk: DemoDesk
+) -> None:
+    right = page.locator("#desk-chat")
+    words = right.get_by_label("Écrire un message")
+    await right.get_by_role("tab", name="Marc").click()
+    await right.get_by_role("button", name=VASSEUR_ROOM.name).click()
+    await right.get_by_role("button", name=f"/sujets ici {VASSEUR.id}").click()
+    await expect(right.locator(".message.theirs").last).to_contain_text(VASSEUR.name)
+
+    left = page.locator("#mail")
+    await left.get_by_role("button", name="Écrire").click()
+    await left.get_by_label("À", exact=True).fill(VASSEUR.address)
+    await left.get_by_label("Objet").fill("Certificat de sport")
+    await left.get_by_label("Message").fill("Faut-il un rendez-vous ?")
+    await left.get_by_role("button", name="Envoyer").click()
+    await right.locator(".topics .chip", has_text="Certificat de sport").click()
+    card = right.locator(".message.theirs", has=page.locator('[data-press^="rel:"]'))
+    await expect(card).to_contain_text("Faut-il un rendez-vous ?")
+    await expect(right.locator(".pin")).to_contain_text("📌")
+
+    # Marc reads it; whoever holds it answers, in the same group.
+    await words.fill("Je crois que oui")
+    await words.press("Enter")
+    await expect(right.locator(".message.theirs").last).to_contain_text("entre les mains d’une collègue")
+    async with open_store(desk.settings, exclusive=False) as store:
+        holder = await store.get(Secretary, (await _of(store, "Certificat de sport")).assignee_id or "")
+    await right.get_by_role("tab", name=holder.name.partition(" ")[0]).click()
+    await right.locator(".topics .chip", has_text="Certificat de sport").click()
+    await expect(right.locator(".message.theirs .author").first).to_have_text("Marc")
+    await words.fill("Oui, dix minutes suffisent.")
+    await words.press("Enter")
+    preview = right.locator(".message.theirs", has=page.locator('[data-press^="send:"]'))
+    await expect(preview).to_contain_text("Oui, dix minutes suffisent.")
+    PICTURE.parent.mkdir(exist_ok=True)
+    await page.screenshot(path=PICTURE.with_name("group.png"))
+    await button(callbacks.Send, right).click()
+    row = left.locator(".mail-row", has_text="Re: Certificat de sport")
+    await expect(row).to_be_visible(timeout=15_000)
+    # The chats with the bot are as they were.
+    await right.get_by_role("button", name="Permanence", exact=True).click()
+    await expect(right.locator(".message", has_text="dix minutes")).to_have_count(0)
+
+
+async def _of(store: Store, subject: str) -> Conversation:
+    return next(each for each in await store.scan(Conversation) if each.subject == subject)
 
 
 async def test_a_click_on_en_says_the_page_in_english(page: Page) -> None:
@@ -215,4 +267,7 @@ async def test_the_page_is_served_to_this_machine_and_its_own_origin_only(served
         text = f"{served.url}/api/chat/{ANNE.id}/text"
         async with browser.post(text, json={"text": "/fin"}, headers={"Origin": "http://attacker.test"}) as answer:
             assert answer.status == 403
+        for person, group in ((LUCAS, VASSEUR_ROOM.id), (ANNE, -1), (ANNE, "x")):
+            async with browser.get(f"{served.url}/api/chat/{person.id}?group={group}") as answer:
+                assert answer.status == 404, "a group is its members' only"
     assert served.url.startswith(f"http://{HOST}:")
