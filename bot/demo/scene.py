@@ -91,6 +91,8 @@ LUCAS = User(700_000_101, "Lucas", "Petit")
 NADIA = User(700_000_102, "Nadia", "Ferrand")
 CLAIRE_HERSELF = User(700_000_103, "Claire", "Vasseur")
 TELEGRAM_CLIENTS = (LUCAS, NADIA, CLAIRE_HERSELF)
+TALKS = ((LUCAS, CLAIRE_HERSELF), (NADIA, CLAIRE_HERSELF))
+"""Who writes to each other in their own Telegram."""
 
 ANNE = User(700_000_201, "Anne", "Rivière", "secretary")
 LISE = User(700_000_202, "Lise", "Caron", "secretary")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bot.demo.telegram_rules import Json, Params, bad
 from bot.demo.telegram_state import Chat, DemoBot, Person
@@ -39,30 +39,22 @@ class Connection:
         }
 
 
-@dataclass(slots=True)
-class OwnTelegram:
-    """One person's chats with other people; each account numbers its messages by itself."""
-
-    person: Person
-    talks: dict[int, Chat] = field(default_factory=dict)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-
-    def with_(self, other: Person) -> Chat:
-        """The chat with somebody."""
-        return self.talks.setdefault(other.id, Chat(other, started=True))
-
-
 class Correspondence:
     """Everybody's own Telegram, and who connected which bot to theirs."""
 
     def __init__(self, bots: Sequence[DemoBot]) -> None:
         self._bots = bots
-        self._own: dict[int, OwnTelegram] = {}
+        self._chats: dict[tuple[int, int], Chat] = {}
+        self._numbers: dict[frozenset[int], Iterator[int]] = {}
         self._connections: dict[tuple[str, int], Connection] = {}
 
-    def of(self, person: Person) -> OwnTelegram:
-        """Somebody's own Telegram."""
-        return self._own.setdefault(person.id, OwnTelegram(person))
+    def chat(self, person: Person, other: Person) -> Chat:
+        """The chat with somebody, as it stands in a person's own Telegram."""
+        return self._chats.setdefault((person.id, other.id), Chat(other, started=True))
+
+    def _next(self, person: Person, other: Person) -> int:
+        """In Telegram each account numbers its messages by itself. Here the two sides of a chat have the same."""
+        return next(self._numbers.setdefault(frozenset({person.id, other.id}), itertools.count(1)))
 
     # ------------------------------------------------------------ connecting
 
@@ -100,37 +92,39 @@ class Correspondence:
     # ------------------------------------------------------------ what is said
 
     def say(self, author: Person, peer: Person, content: Json, reply_to: int | None) -> Json:
-        """Somebody writes to somebody else; the message as its author sees it. Bots either connected are told.
-
-        Args:
-            reply_to: a message by its number in the author's own Telegram.
-        """
-        written: list[Json] = []
+        """Somebody writes to somebody else; the message as its author sees it. Bots either connected are told."""
+        number, written = self._next(author, peer), []
         for person, other in ((author, peer), (peer, author)):
-            own = self.of(person)
-            chat = own.with_(other)
-            replied = reply_to if person is author and reply_to in chat.messages else None
-            message = self._bots[0].add(chat, author.as_user(), content, replied, number=next(own.numbers))
-            written.append(message)
-            self._tell(person, "business_message", message)
+            chat = self.chat(person, other)
+            replied = reply_to if reply_to in chat.messages else None
+            written.append(self._bots[0].add(chat, author.as_user(), content, replied, number=number))
+            self._tell(person, "business_message", written[-1])
         return written[0]
 
-    def edit(self, owner: Person, other: Person, number: int, text: str) -> None:
-        """A message of a chat, edited by whoever wrote it; known by its number in the owner's own Telegram."""
-        chat = self.of(owner).with_(other)
-        edited = {**chat.messages[number], "text": text, "edit_date": int(self._bots[0].world.clock())}
-        self._bots[0].put(chat, edited)
-        self._tell(owner, "edited_business_message", edited)
+    def edit(self, author: Person, peer: Person, number: int, text: str) -> None:
+        """Whoever wrote a message edits it; a bot writes as the person in whose name it does.
 
-    def delete(self, owner: Person, other: Person, numbers: Sequence[int]) -> None:
-        """Messages taken out of a chat of the owner's."""
-        chat = self.of(owner).with_(other)
-        for number in numbers:
-            del chat.messages[number]
-        for bot, connection in self._connected(owner):
-            gone = {"business_connection_id": connection.id, "chat": other.as_chat(), "message_ids": list(numbers)}
-            bot.push("deleted_business_messages", gone)
-        self._bots[0].world.changed(other)
+        Raises:
+            ValueError: it is not theirs.
+        """
+        if self.chat(author, peer).messages[number]["from"]["id"] != author.id:
+            raise ValueError("only a message of one's own can be edited")
+        for person, other in ((author, peer), (peer, author)):
+            chat = self.chat(person, other)
+            edited = {**chat.messages[number], "text": text, "edit_date": int(self._bots[0].world.clock())}
+            self._bots[0].put(chat, edited)
+            self._tell(person, "edited_business_message", edited)
+
+    def delete(self, one: Person, other: Person, numbers: Sequence[int]) -> None:
+        """Take messages out of the chat of two people, for both."""
+        for person, peer in ((one, other), (other, one)):
+            chat = self.chat(person, peer)
+            for number in numbers:
+                del chat.messages[number]
+            for bot, connection in self._connected(person):
+                gone = {"business_connection_id": connection.id, "chat": peer.as_chat(), "message_ids": [*numbers]}
+                bot.push("deleted_business_messages", gone)
+            self._bots[0].world.changed(peer)
 
     def outlet(self, bot: DemoBot, params: Params) -> tuple[Connection, Chat]:
         """Where a call with a business_connection_id sends.
@@ -146,7 +140,7 @@ class Correspondence:
         person = bot.world.people.get(int(str(params.get("chat_id") or 0)))
         if person is None:
             raise bad("chat not found")
-        chat = self.of(connection.person).with_(person)
+        chat = self.chat(connection.person, person)
         since = bot.world.clock() - REPLY_WITHIN
         if not any(m["from"]["id"] == person.id and m["date"] > since for m in chat.messages.values()):
             raise bad("BUSINESS_PEER_USAGE_MISSING")
@@ -155,13 +149,16 @@ class Correspondence:
     def send(self, bot: DemoBot, params: Params, content: Json, replied: int | None) -> Json:
         """A bot writes in a person's name. Both see it; the bot is told of it as of what they write themselves."""
         connection, chat = self.outlet(bot, params)
-        person = connection.person
+        person, number = connection.person, self._next(connection.person, chat.person)
         as_sent = {**content, "sender_business_bot": bot.as_user(), "business_connection_id": connection.id}
-        sent = bot.add(chat, person.as_user(), as_sent, replied, number=next(self.of(person).numbers))
-        there = self.of(chat.person)
-        bot.add(there.with_(person), person.as_user(), content, number=next(there.numbers))
+        sent = bot.add(chat, person.as_user(), as_sent, replied, number=number)
+        bot.add(self.chat(chat.person, person), person.as_user(), content, replied, number=number)
         bot.push("business_message", sent)
         return sent
+
+    def is_connected(self, bot: DemoBot, person: Person) -> bool:
+        """Whether somebody has connected a bot, and not taken it away."""
+        return any(each is bot for each, _ in self._connected(person))
 
     def _tell(self, person: Person, kind: str, message: Json) -> None:
         for bot, connection in self._connected(person):

@@ -166,17 +166,27 @@ class TelegramUser(Person):
         correspondence = self._bots(None).world.correspondence
         return correspondence.say(self, other, content or {"text": text}, reply_to)
 
-    def edits_in(self, owner: Person, other: Person, number: int, text: str) -> None:
-        """Edit a message of the chat between those two, by its number in the first one's own Telegram."""
-        self._bots(None).world.correspondence.edit(owner, other, number, text)
+    def sends_to(self, other: Person, kind: str, name: str, media_type: str, data: bytes, *, caption: str = "") -> Json:
+        """Send somebody a file, in one's own Telegram."""
+        kept = self._bots(None).keep(kind, data, name, media_type)
+        return self.writes_to(other, "", content={**kept, "caption": caption or None})
 
-    def deletes_in(self, owner: Person, other: Person, *numbers: int) -> None:
-        """Delete messages of the chat between those two for both, by their numbers in the first one's own Telegram."""
-        self._bots(None).world.correspondence.delete(owner, other, numbers)
+    def edits_to(self, other: Person, number: int, text: str) -> None:
+        """Edit a message of one's own in the chat with somebody."""
+        self._bots(None).world.correspondence.edit(self, other, number, text)
+
+    def deletes_with(self, other: Person, *numbers: int) -> None:
+        """Delete messages of the chat with somebody, for both."""
+        self._bots(None).world.correspondence.delete(self, other, numbers)
 
     def talk_with(self, other: Person) -> list[Json]:
         """The chat with somebody as it is on one's own screen, oldest first."""
-        return list(self._bots(None).world.correspondence.of(self).with_(other).messages.values())
+        return list(self._bots(None).world.correspondence.chat(self, other).messages.values())
+
+    def is_connected(self, token: str | None = None) -> bool:
+        """Whether one's own Telegram is connected to a bot."""
+        bot = self._bots(token)
+        return bot.world.correspondence.is_connected(bot, self)
 
     # ------------------------------------------------------------ groups
 

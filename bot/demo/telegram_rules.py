@@ -144,14 +144,16 @@ def _checked(entity: Any, text: str, total: int) -> Json:
 
 
 def keyboard(markup: Any) -> Json | None:
-    """The inline keyboard of a call; None for none. Other markups are accepted and not shown.
+    """The inline keyboard of a call, and whether it puts whoever sees it into replying; None for neither.
+
+    Other markups are accepted and not shown.
 
     Raises:
         Refusal: a button that cannot be.
     """
-    if not isinstance(markup, dict) or not markup.get("inline_keyboard"):
+    if not isinstance(markup, dict) or not (markup.get("inline_keyboard") or truth(markup, "force_reply")):
         return None
-    rows = markup["inline_keyboard"]
+    rows = markup.get("inline_keyboard") or []
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise bad("can't parse inline keyboard: expected an Array of Arrays of InlineKeyboardButton")
     if sum(len(row) for row in rows) > MAX_BUTTONS:

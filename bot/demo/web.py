@@ -20,7 +20,7 @@ from aiohttp import web
 
 from bot.demo.letters import File, Letter, Person, read, write
 from bot.demo.mail_server import HOST, MailServer, Refused
-from bot.demo.scene import ACCOUNTS, LANGUAGE, MAIL_CLIENTS, ROOMS, SECRETARIES, TELEGRAM_CLIENTS
+from bot.demo.scene import ACCOUNTS, LANGUAGE, MAIL_CLIENTS, ROOMS, SECRETARIES, TALKS, TELEGRAM_CLIENTS
 from bot.demo.telegram_server import TelegramServer, TelegramUser
 from bot.demo.telegram_state import Group
 
@@ -56,6 +56,8 @@ class DemoPage:
                 web.get("/api/chat/{person:[0-9]+}", self._chat),
                 web.post("/api/chat/{person:[0-9]+}/text", self._send_text),
                 web.post("/api/chat/{person:[0-9]+}/edit", self._edit_text),
+                web.post("/api/chat/{person:[0-9]+}/delete", self._delete),
+                web.post("/api/chat/{person:[0-9]+}/connect", self._connect),
                 web.post("/api/chat/{person:[0-9]+}/press", self._press),
                 web.post("/api/chat/{person:[0-9]+}/file", self._send_file),
                 web.get("/api/chat/{person:[0-9]+}/file/{file_id}", self._chat_file),
@@ -125,6 +127,7 @@ class DemoPage:
                     for person in SECRETARIES
                 ],
                 "rooms": [{"id": room.id, "name": room.name, "link": f"/sujets ici {room.firm.id}"} for room in ROOMS],
+                "talks": [[one.id, other.id] for one, other in TALKS],
             }
         )
 
@@ -206,21 +209,46 @@ class DemoPage:
     # -- everybody's Telegram
 
     async def _chat(self, request: web.Request) -> web.Response:
-        chat = self._user(request).chat(group=self._group(request))
-        return web.json_response(
-            {"messages": list(chat.messages.values()), "topics": list(chat.topics.values()), "pinned": chat.pinned}
-        )
+        user, peer = self._user(request), self._peer(request)
+        known: dict[str, object] = {"connected": user.is_connected()}
+        if peer is not None:
+            return web.json_response({**known, "messages": user.talk_with(peer), "topics": [], "pinned": []})
+        chat = user.chat(group=self._group(request))
+        known |= {"messages": list(chat.messages.values()), "topics": list(chat.topics.values())}
+        return web.json_response({**known, "pinned": chat.pinned})
 
     async def _send_text(self, request: web.Request) -> web.Response:
-        wanted = await request.json()
-        self._user(request).send_text(
-            wanted["text"], reply_to=wanted.get("reply_to"), topic=wanted.get("topic"), group=self._group(request)
-        )
+        wanted, user, peer = await request.json(), self._user(request), self._peer(request)
+        reply_to = wanted.get("reply_to")
+        if peer is not None:
+            user.writes_to(peer, wanted["text"], reply_to=reply_to)
+        else:
+            user.send_text(wanted["text"], reply_to=reply_to, topic=wanted.get("topic"), group=self._group(request))
         return web.Response(status=204)
 
     async def _edit_text(self, request: web.Request) -> web.Response:
-        wanted = await request.json()
-        self._user(request).edit_text(wanted["message_id"], wanted["text"], group=self._group(request))
+        wanted, user, peer = await request.json(), self._user(request), self._peer(request)
+        if peer is not None:
+            user.edits_to(peer, wanted["message_id"], wanted["text"])
+        else:
+            user.edit_text(wanted["message_id"], wanted["text"], group=self._group(request))
+        return web.Response(status=204)
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        """Only what people say to each other: of its own chats a bot is never told."""
+        wanted, user, peer = await request.json(), self._user(request), self._peer(request)
+        if peer is None:
+            raise web.HTTPBadRequest(text="only in a chat with somebody")
+        user.deletes_with(peer, wanted["message_id"])
+        return web.Response(status=204)
+
+    async def _connect(self, request: web.Request) -> web.Response:
+        """Connect the bot to somebody's own Telegram, or take it away."""
+        wanted, user = await request.json(), self._user(request)
+        if wanted["on"]:
+            user.connect()
+        elif user.is_connected():
+            user.disconnect()
         return web.Response(status=204)
 
     async def _press(self, request: web.Request) -> web.Response:
@@ -240,7 +268,11 @@ class DemoPage:
             raise web.HTTPBadRequest(text="no file")
         [file, *_] = files
         kind = "photo" if fields.get("kind") == "photo" else "document"
-        self._user(request).send_file(
+        user, peer = self._user(request), self._peer(request)
+        if peer is not None:
+            user.sends_to(peer, kind, file.name, file.media_type, file.data, caption=fields.get("caption", ""))
+            return web.Response(status=204)
+        user.send_file(
             kind,
             file.name,
             file.media_type,
@@ -264,6 +296,16 @@ class DemoPage:
             if person.id == int(request.match_info["person"]):
                 return self._telegram.user(person.id, person.first_name, person.last_name)
         raise web.HTTPNotFound(text="nobody of the scene")
+
+    def _peer(self, request: web.Request) -> TelegramUser | None:
+        """With whom somebody talks in their own Telegram; None: with the bot, or in a group."""
+        named = request.query.get("with")
+        if named is None:
+            return None
+        for one, other in (*TALKS, *((other, one) for one, other in TALKS)):
+            if str(one.id) == request.match_info["person"] and str(other.id) == named:
+                return self._telegram.user(other.id, other.first_name, other.last_name)
+        raise web.HTTPNotFound(text="they do not know each other")
 
     def _group(self, request: web.Request) -> Group | None:
         """The group something is done in, of those whoever does it is in; None: their chat with the bot."""

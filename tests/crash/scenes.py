@@ -1042,7 +1042,7 @@ async def the_doctor_answers_herself(day: Day) -> None:
 async def a_patient_takes_a_word_back(day: Day) -> None:
     await _a_patient_writes_to_the_doctor(day)
     nora, doctor = day.telegram.user(NORA, "Nora"), day.lucas.user
-    nora.deletes_in(doctor, nora, doctor.talk_with(nora)[0]["message_id"])
+    nora.deletes_with(doctor, doctor.talk_with(nora)[0]["message_id"])
     await day.sees(day.anne, "Docteur, un mot ?", "supprimé", button="rel:")
 
 

@@ -138,16 +138,16 @@ async def test_edits_and_deletions_are_mirrored(stage: Stage) -> None:
     nora.user.writes_to(helene.user, "Mon code est 4711")
     await lea.sees("4711", kind=Close)
     first, second = (m["message_id"] for m in helene.user.talk_with(nora.user))
-    nora.user.edits_in(helene.user, nora.user, first, "Je viens à 10 h")
+    nora.user.edits_to(helene.user, first, "Je viens à 10 h")
     await lea.sees("Je viens à 10 h", "modifié", kind=Close)
-    nora.user.deletes_in(helene.user, nora.user, second)
+    nora.user.deletes_with(helene.user, second)
     card = await lea.sees("Mon code est 4711", "supprimé", kind=Close)
     struck = [e for e in card["entities"] if e["type"] == "strikethrough"]
     text = card["text"].encode("utf-16-le")
     words = [text[2 * e["offset"] : 2 * (e["offset"] + e["length"])].decode("utf-16-le") for e in struck]
     assert words == ["Mon code est 4711"]
     assert (await stage.conversation()).waiting_since_at is not None, "the other message waits still"
-    nora.user.deletes_in(helene.user, nora.user, first)
+    nora.user.deletes_with(helene.user, first)
     await lea.sees("✓", "Je viens à 10 h", "supprimé", kind=Close)
     await stage.quiet()
     assert await lea.holds() == 0
@@ -157,7 +157,7 @@ async def test_what_was_deleted_before_anybody_held_it_waits_for_nobody(stage: S
     nora, helene = stage.client(501, "Nora"), await doctor(stage)
     nora.user.writes_to(helene.user, "Oups, mauvais destinataire")
     await stage.quiet()
-    nora.user.deletes_in(helene.user, nora.user, helene.user.talk_with(nora.user)[0]["message_id"])
+    nora.user.deletes_with(helene.user, helene.user.talk_with(nora.user)[0]["message_id"])
     await stage.quiet()
     conversation = await stage.conversation()
     assert (conversation.status, conversation.queued_at) == (Status.CLOSED, None)
@@ -175,7 +175,7 @@ async def test_a_reply_written_before_a_deletion_is_held(stage: Stage) -> None:
     lea.writes("C’est annulé jeudi.", to=card)
     await lea.sees("Aperçu", "C’est annulé jeudi", kind=Send)
     numbers = [m["message_id"] for m in helene.user.talk_with(nora.user)]
-    nora.user.deletes_in(helene.user, nora.user, numbers[0])
+    nora.user.deletes_with(helene.user, numbers[0])
     await stage.quiet()
     preview = await lea.sees("C’est annulé jeudi", kind=Send)
     assert (await stage.conversation()).inbound_count == 3
@@ -189,7 +189,7 @@ async def test_what_she_edits_of_what_was_answered_is_seen(stage: Stage) -> None
     nora.user.writes_to(helene.user, "À quelle heure ?")
     await sends(lea, "À 9 h.", "À quelle heure ?")
     await stage.quiet()
-    helene.user.edits_in(helene.user, nora.user, helene.user.talk_with(nora.user)[-1]["message_id"], "À 9 h 30.")
+    helene.user.edits_to(nora.user, helene.user.talk_with(nora.user)[-1]["message_id"], "À 9 h 30.")
     await lea.sees("À quelle heure ?", "À 9 h 30.", "modifié")
     newest = (await messages(stage))[-1]
     assert newest.text == "À 9 h 30."

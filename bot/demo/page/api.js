@@ -15,17 +15,23 @@ export const getMails = (address) => call(`api/mail/${encodeURIComponent(address
 export const sendMail = (address, form) =>
   call(`api/mail/${encodeURIComponent(address)}`, { method: "POST", body: form });
 
-// A person's chat with the desk's bot; with `room`, a group they are in.
-const chat = (person, room, what = "") => `api/chat/${person}${what}${room ? `?group=${room}` : ""}`;
+// A person's chat with the desk's bot; with `place`, a group they are in or somebody they talk with.
+const chat = (person, place, what = "") => {
+  const query = place ? (place.talk ? `?with=${place.id}` : `?group=${place.id}`) : "";
+  return `api/chat/${person}${what}${query}`;
+};
 
-export const getChat = (person, room) => call(chat(person, room));
-export const sendText = (person, room, text, replyTo, topic) =>
-  post(chat(person, room, "/text"), { text, reply_to: replyTo, topic });
-export const editText = (person, room, messageId, text) =>
-  post(chat(person, room, "/edit"), { message_id: messageId, text });
-export const press = (person, room, messageId, data) =>
-  post(chat(person, room, "/press"), { message_id: messageId, data });
-export const sendFile = (person, room, form) => call(chat(person, room, "/file"), { method: "POST", body: form });
+export const getChat = (person, place) => call(chat(person, place));
+export const sendText = (person, place, text, replyTo, topic) =>
+  post(chat(person, place, "/text"), { text, reply_to: replyTo, topic });
+export const editText = (person, place, messageId, text) =>
+  post(chat(person, place, "/edit"), { message_id: messageId, text });
+export const deleteMessage = (person, place, messageId) =>
+  post(chat(person, place, "/delete"), { message_id: messageId });
+export const connect = (person, on) => post(chat(person, null, "/connect"), { on });
+export const press = (person, place, messageId, data) =>
+  post(chat(person, place, "/press"), { message_id: messageId, data });
+export const sendFile = (person, place, form) => call(chat(person, place, "/file"), { method: "POST", body: form });
 
 // Told of every change. `changed(null)` means look at everything: what happened before is not repeated.
 export function listen(changed, connected) {

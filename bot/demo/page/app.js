@@ -10,7 +10,7 @@ setLanguage(localStorage.getItem("language") ?? scene.language);
 
 const mail = new MailProgram(document.getElementById("mail"), scene);
 const chats = [
-  new Telegram(document.getElementById("client-chat"), "clientChat", scene.telegram_clients, scene),
+  new Telegram(document.getElementById("client-chat"), "clientChat", scene.telegram_clients, scene, [], scene.talks),
   new Telegram(document.getElementById("desk-chat"), "deskChat", scene.secretaries, scene, scene.rooms),
 ];
 

@@ -6,14 +6,16 @@ import { formatted, link } from "./entities.js";
 import { time, word } from "./words.js";
 
 export class Telegram {
-  constructor(panel, title, people, scene, rooms = []) {
+  constructor(panel, title, people, scene, rooms = [], talks = []) {
     this.panel = panel;
     this.title = title;
     this.people = people;
     this.scene = scene;
     this.chosen = people[0].id;
     this.rooms = rooms;
-    this.room = null; // the group that is looked at; null is the chat with the bot
+    this.talks = talks; // who writes to whom in their own Telegram
+    this.place = null; // the group, or the talk, that is looked at; null is the chat with the bot
+    this.connected = false; // the bot is connected to the chosen person's own Telegram
     this.messages = [];
     this.topics = [];
     this.pinned = [];
@@ -32,7 +34,7 @@ export class Telegram {
     this.input = element("textarea", { rows: 1, name: "text", autocomplete: "off" });
     this.picker = element("input", { type: "file", hidden: true, onchange: () => this.fileChosen() });
     this.kind = element("div", { class: "kind", hidden: true });
-    this.roomBar = element("div", { class: "topics rooms", role: "group", hidden: this.rooms.length === 0 });
+    this.roomBar = element("div", { class: "topics rooms", role: "group" });
     this.topicBar = element("div", { class: "topics", role: "group", hidden: true });
     this.pin = element("button", { type: "button", class: "pin", hidden: true });
     this.toasts = element("div", { class: "toasts", role: "status" });
@@ -83,23 +85,42 @@ export class Telegram {
     );
   }
 
-  // The chat with the bot, and the groups beside it.
+  // The chat with the bot, the groups beside it, and those the chosen person talks with.
+  places() {
+    const others = this.talks.filter((pair) => pair.includes(this.chosen)).map((pair) => pair.find((id) => id !== this.chosen));
+    const people = this.people.filter((person) => others.includes(person.id));
+    return [...this.rooms, ...people.map((person) => ({ id: person.id, name: person.name, talk: true }))];
+  }
+
   showRooms() {
-    const chip = (id, name) => element(
+    const places = this.places();
+    this.roomBar.hidden = places.length === 0;
+    const chip = (place, name) => element(
       "button",
-      { type: "button", class: "chip", "aria-pressed": String(this.room === id), "data-room": String(id ?? ""), onclick: () => this.enter(id) },
+      { type: "button", class: "chip", "aria-pressed": String(this.place?.id === place?.id), "data-room": String(place?.id ?? ""), onclick: () => this.enter(place) },
       name,
-      (this.badges.get(id) ?? 0) > 0 && element("span", { class: "badge" }, String(this.badges.get(id))),
+      place && !place.talk && (this.badges.get(place.id) ?? 0) > 0 && element("span", { class: "badge" }, String(this.badges.get(place.id))),
     );
     this.roomBar.replaceChildren(
       chip(null, word("withBot")),
-      ...this.rooms.map((room) => chip(room.id, `👥 ${room.name}`)),
+      ...places.map((place) => chip(place, `${place.talk ? "👤" : "👥"} ${place.name}`)),
+      ...(places.some((place) => place.talk) ? [this.connector()] : []),
     );
   }
 
-  async enter(room) {
-    this.room = room;
-    await this.choose(this.chosen);
+  // What Telegram has in its settings: the bot answers in this person's own chats, or no longer.
+  connector() {
+    const on = !this.connected;
+    return element(
+      "button",
+      { type: "button", class: "chip", "data-connect": String(on), onclick: () => this.attempt(() => api.connect(this.chosen, on)) },
+      `📲 ${word(on ? "connect" : "disconnect")}`,
+    );
+  }
+
+  async enter(place) {
+    this.place = place;
+    await this.look();
   }
 
   // A chat with topics: all of it, or what stands in one of them, where words are written too.
@@ -127,40 +148,52 @@ export class Telegram {
   async choose(id) {
     this.drafts.set(this.chosen, this.input.value);
     this.chosen = id;
-    this.badges.delete(this.room ?? id);
+    if (this.place?.talk) this.place = null;
+    this.input.value = this.drafts.get(id) ?? "";
+    await this.look();
+  }
+
+  // Look at what was chosen, as for the first time.
+  async look() {
+    this.badges.delete(this.place && !this.place.talk ? this.place.id : this.chosen);
     this.messages = [];
     this.topics = [];
     this.pinned = [];
     this.topic = null;
     this.forgetContext();
-    this.input.value = this.drafts.get(id) ?? "";
     this.grow();
     this.showHead();
     this.showRooms();
     this.scroll.replaceChildren();
-    await this.refresh(this.room ?? id);
+    await this.refresh(this.place && !this.place.talk ? this.place.id : this.chosen);
   }
 
   // What the desk shows this person, or in this group, changed.
   async refresh(id) {
-    const room = this.rooms.some((each) => each.id === id) ? id : null;
+    const room = this.rooms.find((each) => each.id === id) ?? null;
     const person = room === null ? id : this.chosen;
-    const chat = await api.getChat(person, room);
+    const place = room ?? (person === this.chosen && this.place?.talk ? this.place : null);
+    const chat = await api.getChat(person, place);
     const newest = chat.messages.filter((message) => message.from.is_bot).map((message) => message.message_id);
-    if (person !== this.chosen || room !== this.room) {
+    if (person !== this.chosen || place?.id !== this.place?.id) {
       const seen = this.seen.get(id) ?? 0;
       this.badges.set(id, newest.filter((message) => message > seen).length);
       this.showHead();
       this.showRooms();
       return;
     }
-    this.seen.set(id, Math.max(0, ...newest));
+    const known = this.seen.get(id) ?? 0;
+    if (!place?.talk) this.seen.set(id, Math.max(0, ...newest));
+    const asks = place?.talk ? null : chat.messages.findLast((message) => message.reply_markup?.force_reply && message.message_id > known);
+    this.connected = chat.connected;
+    this.showRooms();
     this.messages = chat.messages;
     this.topics = chat.topics;
     this.pinned = chat.pinned;
     if (!this.topics.some((topic) => topic.message_thread_id === this.topic)) this.topic = null;
     this.showTopics();
     this.render(false);
+    if (asks) this.replyTo(asks);
   }
 
   async begin() {
@@ -211,7 +244,8 @@ export class Telegram {
   }
 
   empty() {
-    const room = this.rooms.find((each) => each.id === this.room);
+    const room = this.place;
+    if (room?.talk) return element("div", { class: "empty" }, element("p", {}, word("emptyTalk")));
     if (room) {
       const begin = element("button", { type: "button", class: "chip", onclick: () => this.say(room.link) }, room.link);
       return element("div", { class: "empty" }, element("p", {}, word("emptyRoom")), begin);
@@ -252,6 +286,11 @@ export class Telegram {
           "button",
           { type: "button", class: "edit", title: word("edit"), "aria-label": word("edit"), onclick: (event) => { event.stopPropagation(); this.startEditing(message); } },
           "✎",
+        ),
+        this.place?.talk && element(
+          "button",
+          { type: "button", class: "edit", title: word("delete"), "aria-label": word("delete"), onclick: (event) => { event.stopPropagation(); this.attempt(() => api.deleteMessage(this.chosen, this.place, message.message_id)); } },
+          "🗑",
         )),
     );
     return element(
@@ -298,7 +337,7 @@ export class Telegram {
     key.disabled = true;
     key.classList.add("pressed");
     try {
-      const answer = await api.press(this.chosen, this.room, message.message_id, button.callback_data);
+      const answer = await api.press(this.chosen, this.place, message.message_id, button.callback_data);
       if (answer.text) this.toast(answer.text, answer.show_alert);
     } catch (error) {
       this.toast(word("failed") + error.message, true);
@@ -318,10 +357,14 @@ export class Telegram {
 
   clicked(event, message) {
     if (event.target.closest("a, button") || String(getSelection())) return;
+    this.replyTo(message);
+    this.input.focus();
+  }
+
+  replyTo(message) {
     this.editing = null;
     this.replyingTo = message;
     this.showContext();
-    this.input.focus();
   }
 
   startEditing(message) {
@@ -374,13 +417,13 @@ export class Telegram {
     this.editing = null;
     this.forgetContext();
     const done = editing
-      ? await this.attempt(() => api.editText(this.chosen, this.room, editing.message_id, text))
+      ? await this.attempt(() => api.editText(this.chosen, this.place, editing.message_id, text))
       : await this.say(text, replyingTo?.message_id ?? null);
     if (!done && !this.input.value) this.input.value = text;
   }
 
   say(text, replyTo = null) {
-    return this.attempt(() => api.sendText(this.chosen, this.room, text, replyTo, this.topic));
+    return this.attempt(() => api.sendText(this.chosen, this.place, text, replyTo, this.topic));
   }
 
   async attempt(action) {
@@ -419,7 +462,7 @@ export class Telegram {
     this.picker.value = "";
     this.input.value = "";
     this.forgetContext();
-    await this.attempt(() => api.sendFile(this.chosen, this.room, form));
+    await this.attempt(() => api.sendFile(this.chosen, this.place, form));
   }
 
   grow() {

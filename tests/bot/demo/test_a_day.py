@@ -11,7 +11,7 @@ from playwright.async_api import Locator, Page, expect
 
 from bot.demo.desk import DemoDesk
 from bot.demo.letters import Person, read, write
-from bot.demo.scene import CLAIRE, CLAIRE_HERSELF, SOPHIE, VASSEUR
+from bot.demo.scene import CLAIRE, CLAIRE_HERSELF, LUCAS, SOPHIE, VASSEUR
 from bot.wiring import open_store
 from inbox.model import ChannelId, DeliveryKind, DeliveryState
 from inbox.store.documents import DELIVERIES_BY_STATE
@@ -78,6 +78,10 @@ class Chair:
         field = self.panel.get_by_label("Écrire un message")
         await field.fill(words)
         await self.panel.get_by_label("Envoyer").click()
+
+    async def goes_to(self, place: str) -> None:
+        """The chat with somebody, or with the bot."""
+        await self.panel.get_by_role("button", name=place, exact=True).click()
 
     async def picture(self, name: str, *parts: str) -> None:
         """Her newest bubble that says this, with its buttons."""
@@ -170,3 +174,35 @@ async def test_a_doctors_morning(page: Page, desk: DemoDesk) -> None:
     await doctor.picture("consigne", "C’est bien cela ?", "congé du 3 au 14 août")
     await doctor.presses("C’est bien cela", "C’est bien cela ?", "congé")
     await doctor.sees("Donnée par")
+
+    # Her patients write to her, in her own Telegram: the desk answers there, and she when she likes.
+    patient = Chair(page, desk, LUCAS.first_name, panel="#client-chat")
+    await doctor.goes_to("📲 Relier Permanence à mon Telegram")
+    await doctor.sees("le secrétariat lit et répond en votre nom", VASSEUR.name)
+    await patient.sit()
+    await patient.goes_to(f"👤 {CLAIRE_HERSELF.name}")
+    await patient.says("Docteur, mon certificat est-il prêt ?")
+    card = await choose_holder(page, desk, "mon certificat est-il prêt", "Dans le Telegram de Claire")
+    name = "Anne" if "Anne" in (await page.locator("#desk-chat [aria-selected=true]").inner_text()) else "Lise"
+    her = Chair(page, desk, name)
+    await her.picture("son-telegram", "mon certificat est-il prêt")
+    await her.says("Bonjour, oui : passez quand vous voulez.", to=card)
+    await her.presses("Envoyer", "Aperçu", "passez quand vous voulez")
+    await patient.sees("passez quand vous voulez")
+    await patient.says("Merci ! Faut-il ma carte ?")
+    await her.sees("Faut-il ma carte", "⏳")
+    await doctor.sit()
+    await doctor.goes_to(f"👤 {LUCAS.name}")
+    await doctor.sees("Faut-il ma carte")
+    await doctor.says("Non, à tout de suite.")
+    await her.sees("Faut-il ma carte", "Claire", "Non, à tout de suite.", "✓")
+    await patient.sit()
+    await patient.goes_to(f"👤 {CLAIRE_HERSELF.name}")
+    mine = patient.panel.locator(".message.mine", has_text="Faut-il ma carte")
+    await mine.hover()
+    await mine.get_by_role("button", name="Supprimer pour les deux").click()
+    await her.sees("Faut-il ma carte", "🗑")
+    await doctor.sit()
+    await doctor.goes_to("📲 Retirer Permanence de mon Telegram")
+    await doctor.goes_to("Permanence")
+    await doctor.sees("ne lit et n’écrit plus rien dans votre Telegram")

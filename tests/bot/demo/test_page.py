@@ -271,3 +271,17 @@ async def test_the_page_is_served_to_this_machine_and_its_own_origin_only(served
             async with browser.get(f"{served.url}/api/chat/{person.id}?group={group}") as answer:
                 assert answer.status == 404, "a group is its members' only"
     assert served.url.startswith(f"http://{HOST}:")
+
+
+@pytest.mark.usefixtures("scene")
+async def test_what_a_secretary_takes_opens_her_reply_box(page: Page, desk: DemoDesk) -> None:
+    right = page.locator("#desk-chat")
+    await right.get_by_role("tab", name="Anne").click()
+    field = right.get_by_label("Écrire un message")
+    await field.fill("/suivante")
+    await field.press("Enter")
+    await expect(right.locator(".context")).to_contain_text("Répondre à")
+    await field.fill("Nous passons demain.")
+    await field.press("Enter")
+    preview = right.locator(".message.theirs", has=page.locator('[data-press^="send:"]'))
+    await expect(preview).to_contain_text("Nous passons demain.")
