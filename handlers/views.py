@@ -13,6 +13,7 @@ from channels.base import Preview
 from handlers import callbacks
 from handlers.carried import carried
 from handlers.desk import Texts
+from handlers.expecting import moment
 from handlers.legible import (
     legible,
     mixes_alphabets,
@@ -206,7 +207,8 @@ def _in_whose_telegram(facts: CardFacts, voice: Voice) -> list[Text | str]:
         return ["\n", line]
     if until <= voice.now:
         return ["\n", Bold(f"📲 {voice.say('error.business_day', name=name)}")]
-    return ["\n", f"{line} · {voice.say('card.until', when=voice.when(until))}"]
+    when = moment(voice.texts, voice.language, voice.time_zone, until, voice.now)
+    return ["\n", f"{line} · {voice.say('card.until', when=when)}"]
 
 
 def _blocked(other_ways: Sequence[str], voice: Voice) -> list[Text | str]:

@@ -58,7 +58,11 @@ async def test_her_patient_is_answered_in_her_own_telegram_in_her_name(stage: St
     await helene.sees("C’est fait", "Dr Hélène Roux")
     nora.user.writes_to(helene.user, "Bonjour docteur, puis-je avancer mon rendez-vous ?")
     await lea.sees(
-        "Nora", "avancer mon rendez-vous", "Dans le Telegram de Hélène", "réponse possible jusqu’à", kind=Close
+        "Nora",
+        "avancer mon rendez-vous",
+        "Dans le Telegram de Hélène",
+        "réponse possible au plus tard demain",
+        kind=Close,
     )
     assert talk(nora, helene) == ["Bonjour docteur, puis-je avancer mon rendez-vous ?"], "nothing by itself in her name"
     await sends(lea, "Oui, jeudi à 9 h.", "avancer mon rendez-vous")

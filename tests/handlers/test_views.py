@@ -114,8 +114,8 @@ def emphasised(screen: Screen) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("voice", "changes", "says"),
     [
-        (FR, {}, "📲 Dans le Telegram de Dr Roux, en son nom · réponse possible jusqu’à 3 mars 10:00"),
-        (EN, {}, "📲 In Dr Roux’s own Telegram, in their name · can be answered until 3 Mar 10:00"),
+        (FR, {}, "📲 Dans le Telegram de Dr Roux, en son nom · réponse possible au plus tard demain à 10 h"),
+        (EN, {}, "📲 In Dr Roux’s own Telegram, in their name · can be answered tomorrow at"),
         (FR, {"is_enabled": False}, "📲 Dr Roux a retiré le secrétariat de son Telegram"),
         (EN, {"may_reply": False}, "📲 Dr Roux did not give the right to answer in their Telegram"),
     ],
