@@ -266,10 +266,14 @@ async def _take_own(unit: Unit, place: _Place, said: Correspondence, envelope: E
     if before is None:
         await _ignore(unit, _NOTHING_HERE)
         return
-    after, message = answered_by(place.principal, before, envelope, unit.receipt, known_as, now)
-    line = event("answered_by_owner", after, now, actor=place.principal, detail={"message": message.id})
-    changes = place.learned + Changes(inserts=[message, line])
-    changes += await _shown(unit, before, after, changes, fresh=True)
+    after, message = answered_by(
+        place.principal, before, envelope, unit.receipt, known_as, now, by_itself=said.by_itself
+    )
+    changes = place.learned + Changes(inserts=[message])
+    if not said.by_itself:
+        line = event("answered_by_owner", after, now, actor=place.principal, detail={"message": message.id})
+        changes += Changes(inserts=[line])
+    changes += await _shown(unit, before, after, changes, fresh=not said.by_itself)
     await _settle(unit, changes, after.account_id, after.id)
 
 

@@ -32,7 +32,7 @@ from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
 from inbox.approval import needs_approval
 from inbox.assignment import is_supervisor, list_present, may_serve, receivers
-from inbox.business import connection_id
+from inbox.business import connection_id, is_own_answer
 from inbox.contacts import address_in
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
@@ -383,7 +383,9 @@ class Handover:
         is_open = draft.state is DraftState.OPEN
         unseen_count = max(conversation.inbound_count - draft.seen_inbound, 0) if is_open else 0
         newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=ON_A_CARD)
-        received = [m for m in newest if m.direction is Direction.INBOUND]
+        # What somebody answered in their own Telegram must be seen as well, before another answer leaves.
+        own = [] if conversation.through is None else [m for m in newest if is_own_answer(m, conversation)]
+        received = [m for m in newest if m.direction is Direction.INBOUND or m in own]
         inbound = [m for m in received if m.particulars.automatic is None]
         inbound.sort(key=lambda m: (last_said_at(m), m.position))
         by_mail = conversation.chat_id is None

@@ -393,6 +393,17 @@ def _noted(note: Message, voice: Voice, most: int) -> list[Text | str]:
     return ["\n\n", head, "\n", shortened(legible(note.text), max(most - units(Text(head).render()[0]) - 3, 1))]
 
 
+def _heard(message: Message, voice: Voice, most: int) -> list[Text | str]:
+    """What somebody said, above a draft; struck where they took it back."""
+    head = person(message.author_name, 60) or "?"
+    if message.deleted_at is not None:
+        head += f" · 🗑 {voice.say('card.withdrawn', when=voice.when(message.deleted_at))}"
+    lines: list[Text | str] = ["\n💬 ", Italic(head)]
+    if text := shortened(legible(_own_words(message)), most):
+        lines += ["\n", BlockQuote(text if message.deleted_at is None else Strikethrough(text))]
+    return lines
+
+
 def _own_words(message: Message) -> str:
     """What its author wrote now, without what they quote."""
     return fresh_part(message.text, message.particulars.fresh) if message.particulars.fresh else message.text
@@ -670,15 +681,11 @@ def preview(facts: PreviewFacts, voice: Voice) -> Screen:
     if facts.author is not None and draft.asked_at is not None:
         head += ["\n", Italic(say("preview.to_approve"))]
         for message in facts.received[-2:]:
-            head += ["\n💬 ", Italic(person(message.author_name, 60) or "?")]
-            if text := shortened(legible(_own_words(message)), 700):
-                head += ["\n", BlockQuote(text)]
+            head += _heard(message, voice, 700)
     if draft.state is DraftState.OPEN and facts.unseen_count > 0:
         head += ["\n", Bold(say("preview.unseen", count=str(facts.unseen_count)))]
         for message in facts.unseen[-3:]:
-            head += ["\n💬 ", Italic(person(message.author_name, 60) or "?")]
-            if text := shortened(legible(_own_words(message)), 500):
-                head += ["\n", BlockQuote(text)]
+            head += _heard(message, voice, 500)
     for message in facts.automatic[-2:]:
         head += ["\n", Italic(f"{person(message.author_name, 60) or '?'} · {say('card.automatic')}")]
         if text := shortened(legible(message.text), 300):

@@ -131,15 +131,18 @@ def replies_until(messages: Iterable[Message]) -> datetime | None:
 
 
 async def require_answerable(store: Store, conversation: Conversation, now: datetime) -> None:
-    """Hold that Telegram lets the desk answer in somebody's own Telegram.
+    """Hold that Telegram lets the desk answer in somebody's own Telegram, and that it works for them.
 
     Raises:
-        InvalidTransition: they took the bot away, or its right to answer; or the other side wrote too long ago.
+        InvalidTransition: they took the bot away, or its right to answer; they speak for the account no longer; or
+            the other side wrote too long ago.
     """
     if conversation.through is None:
         return
     connection = await store.find(BusinessConnection, connection_id(conversation.channel_id, conversation.through))
-    if connection is None or not connection.is_enabled:
+    principal = await store.find_by(PRINCIPAL_BY_TELEGRAM, conversation.through)
+    speaks = principal is not None and principal.active and conversation.account_id in (*principal.accounts, UNSORTED)
+    if connection is None or not connection.is_enabled or not speaks:
         raise InvalidTransition("error.business_off", name=connection.name if connection else "")
     if not connection.may_reply:
         raise InvalidTransition("error.business_mute", name=connection.name)
@@ -153,12 +156,22 @@ async def require_answerable(store: Store, conversation: Conversation, now: date
 
 
 def answered_by(
-    principal: Principal, conversation: Conversation, envelope: Envelope, receipt: Receipt, known_as: str, now: datetime
+    principal: Principal,
+    conversation: Conversation,
+    envelope: Envelope,
+    receipt: Receipt,
+    known_as: str,
+    now: datetime,
+    *,
+    by_itself: bool,
 ) -> tuple[Conversation, Message]:
     """The conversation once its person answered in it themselves, and what they said.
 
     Nobody waits in it any more, and if nobody holds it it is over. Whoever
     writes a reply must see it before that leaves.
+
+    Args:
+        by_itself: their Telegram said it for them: whoever waits still does.
     """
     message = Message(
         id=MessageId(new_id()),
@@ -179,14 +192,17 @@ def answered_by(
         blob_id=receipt.blob_id,
         quotes=envelope.quotes,
     )
-    after = msgspec.structs.replace(
-        conversation,
-        message_count=conversation.message_count + 1,
-        inbound_count=conversation.inbound_count + 1,
-        last_message_at=now,
-    )
+    after = msgspec.structs.replace(conversation, message_count=conversation.message_count + 1, last_message_at=now)
+    if by_itself:
+        return after, message
+    after = msgspec.structs.replace(after, inbound_count=after.inbound_count + 1)
     because = Because(key="because.answered_by_owner", args={"name": principal.name})
     return settled(after, because, now), message
+
+
+def is_own_answer(message: Message, conversation: Conversation) -> bool:
+    """Whether whoever a conversation is held through said something in it themselves."""
+    return message.direction is Direction.OUTBOUND and message.author_address == str(conversation.through)
 
 
 def settled(conversation: Conversation, because: Because, now: datetime) -> Conversation:

@@ -282,8 +282,9 @@ def edited(
 
 
 def last_said_at(message: Message) -> datetime:
-    """When a message came to say what it says now."""
-    return max((message.created_at, *(revision.until_at for revision in message.revisions)))
+    """When a message came to say what it says now, or was taken back."""
+    gone = [message.deleted_at] if message.deleted_at is not None else []
+    return max((message.created_at, *(revision.until_at for revision in message.revisions), *gone))
 
 
 def closed(conversation: Conversation, secretary: Secretary, seen_inbound: int, now: datetime) -> Conversation:

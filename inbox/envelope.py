@@ -114,6 +114,8 @@ class Correspondence(Part, frozen=True, kw_only=True):
     """From whoever wrote: the other side, or the account's own person."""
     other: Sender
     """The other side of the chat."""
+    by_itself: bool = False
+    """Nobody wrote it at that moment: an away message, a greeting, or one that was scheduled."""
 
     @property
     def is_own(self) -> bool:

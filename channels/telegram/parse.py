@@ -269,6 +269,7 @@ def _correspondence(message: dict[str, Any], *, edit: bool) -> Reading:
         connection=_text(message, "business_connection_id", needed=True),
         envelope=_envelope(message, edit=edit),
         other=_sender(chat, _id(chat)),
+        by_itself=message.get("is_from_offline") is True,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from handlers.callbacks import ChooseBusiness, Close, Menu, MoveTo, Place, PlaceIn, Send, Take, Undo
@@ -135,6 +136,39 @@ async def test_a_reply_in_preparation_does_not_leave_once_she_answered_herself(s
         assert await slow.holder() == "Léa", "it stays hers until she closes it"
 
 
+async def test_a_draft_begun_before_she_answered_shows_her_words_above_it(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Le résultat ?")
+    lea.writes("Nous vous rappelons.", to=await lea.sees("Le résultat ?", kind=Close))
+    await lea.sees("Aperçu", "Nous vous rappelons", kind=Send)
+    helene.user.writes_to(nora.user, "Il est bon, rassurez-vous.")
+    await lea.sees("Aperçu", "Il est bon, rassurez-vous.", "Nous vous rappelons")
+
+
+async def test_what_her_telegram_says_by_itself_answers_nobody(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Le résultat ?")
+    await lea.sees("Le résultat ?", kind=Close)
+    helene.user.writes_to(nora.user, "", content={"text": "Je suis en congé.", "is_from_offline": True})
+    await lea.sees("Le résultat ?", "Hélène Roux", "Je suis en congé.", "⏳", kind=Close)
+    assert await lea.holds() == 1
+
+
+async def test_whom_the_desk_works_for_no_longer_it_answers_for_no_longer(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Un mot ?")
+    lea.writes("Voici.", to=await lea.sees("Un mot ?", kind=Close))
+    preview = await lea.sees("Aperçu", kind=Send)
+    known = await stage.store.get(Principal, "principal-701")
+    left = msgspec.structs.replace(known, accounts=(), active=False)
+    await stage.store.commit(Changes(replacements=[left]))
+    assert "a retiré le secrétariat" in await lea.presses(preview, Send)
+    nora.user.writes_to(helene.user, "Vous êtes là ?")
+    await stage.quiet()
+    assert talk(nora, helene) == ["Un mot ?", "Vous êtes là ?"]
+    assert await stage.said() == ["Un mot ?"]
+
+
 async def test_edits_and_deletions_are_mirrored(stage: Stage) -> None:
     lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
     nora.user.writes_to(helene.user, "Je viens à 9 h")
@@ -181,7 +215,7 @@ async def test_a_reply_written_before_a_deletion_is_held(stage: Stage) -> None:
     numbers = [m["message_id"] for m in helene.user.talk_with(nora.user)]
     nora.user.deletes_with(helene.user, numbers[0])
     await stage.quiet()
-    preview = await lea.sees("C’est annulé jeudi", kind=Send)
+    preview = await lea.sees("C’est annulé jeudi", "arrivés depuis", "Annulez jeudi", "supprimé", kind=Send)
     assert (await stage.conversation()).inbound_count == 3
     await lea.presses(preview, Send)
     await stage.quiet()
