@@ -353,6 +353,12 @@ class Answered(CallbackData, prefix="said"):
     page: int
 
 
+class Ways(CallbackData, prefix="ways"):
+    """Messages for oneself come this way from now on; "" shows which it is."""
+
+    way: str
+
+
 class Links(CallbackData, prefix="links"):
     """Show a page of the links of accounts."""
 

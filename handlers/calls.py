@@ -14,11 +14,11 @@ from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
 from handlers.forums import account_here
 from handlers.sending import leaving
-from handlers.slips import slip_subject, slip_text
+from handlers.slips import call_words, slip_subject, slip_text
 from handlers.views import Voice
 from inbox import outbox
 from inbox.assignment import balance, held_by, may_serve
-from inbox.calls import as_dialled, begun, filled_out, get_hers, read_call
+from inbox.calls import begun, filled_out, get_hers, read_call
 from inbox.contacts import know
 from inbox.conversations import event, opened, received
 from inbox.drafts import open_key, require_open
@@ -32,8 +32,10 @@ from inbox.model import (
     AddressKind,
     Because,
     CallsNotice,
+    ChannelId,
     Contact,
     Conversation,
+    DeliveryState,
     Draft,
     DraftId,
     Presence,
@@ -44,7 +46,9 @@ from inbox.model import (
     Status,
     new_id,
 )
+from inbox.model import Message as CalledIn
 from inbox.notes import plain
+from inbox.passing import ON_THEIR_WAY, Routes, list_told, routes_to, told_in_telegram
 from inbox.store.base import Changes
 from inbox.store.documents import ADDRESS_BY_VALUE, MESSAGES_OF_CONVERSATION, SHOWN_BY_MESSAGE
 from inbox.triage import placement_event
@@ -68,11 +72,6 @@ def answered_accounts(desk: Desk, secretary: Secretary) -> list[Account]:
     """The accounts whose telephone she answers, by name."""
     served = (a for a in desk.accounts.values() if a.id != UNSORTED and not a.retired and may_serve(secretary, a.id))
     return sorted(served, key=lambda a: (a.name, a.id))
-
-
-def has_way(account: Account) -> bool:
-    """Whether its telephone messages can be passed on by mail."""
-    return bool(account.messages_to and account.mailbox and account.identity.from_address)
 
 
 def _shown(unit: Unit, secretary: Secretary, payload: SlipNotice | CallsNotice) -> Changes:
@@ -201,11 +200,15 @@ async def pass_on(
         unit.say(voice.say("error.draft_changed"), alert=True)
         return
     told = Voice(desk.texts, account.language, account.time_zone, unit.now)
-    passes_on = has_way(account) and not slip.ours and not await _is_barred(slip, desk)
-    conversation, changes = await _become(slip, account, told, unit, desk, passes_on=passes_on)
-    conversation, placed = await _placed(slip, conversation, unit, desk, secretary, is_hers=passes_on or slip.ours)
+    way = Routes()
+    if not slip.ours and not await _is_barred(slip, desk):
+        way = await routes_to(desk.store, account, urgent=slip.urgent)
+    conversation, message, changes = await _become(slip, account, told, unit, desk, by_mail=way.mail)
+    if way.exist and not way.mail:
+        conversation = msgspec.structs.replace(conversation, waiting_since_at=None)
+    conversation, placed = await _placed(slip, conversation, unit, desk, secretary, is_hers=way.exist or slip.ours)
     changes += placed + Changes(deletions=[slip]) + _shown(unit, secretary, notice)
-    if passes_on:
+    if way.mail:
         draft = Draft(
             id=DraftId(new_id()),
             account_id=account.id,
@@ -216,11 +219,15 @@ async def pass_on(
             seen_inbound=conversation.inbound_count,
             open_key=open_key(conversation.id, secretary.id),
             approved_by=secretary.id,  # whom it goes to is the account itself
+            for_account=True,
             created_at=unit.now,
             updated_at=unit.now,
         )
         changes += Changes(inserts=[draft, outbox.preview_for(secretary, draft, unit.now, fresh=True)])
         changes += await leaving(desk, draft, conversation, secretary, unit.now, unit.now + desk.undo, is_decided=True)
+    elif way.exist:
+        changes += await told_in_telegram(desk.store, account, conversation, message, secretary, unit.now, unit.now)
+    if way.exist:
         unit.say(voice.say("toast.passed_on", account=account.name))
     else:
         unit.say(voice.say("toast.call_kept", number=str(conversation.number)))
@@ -234,16 +241,16 @@ async def _is_barred(slip: Slip, desk: Desk) -> bool:
 
 
 async def _become(
-    slip: Slip, account: Account, told: Voice, unit: Unit, desk: Desk, *, passes_on: bool
-) -> tuple[Conversation, Changes]:
+    slip: Slip, account: Account, told: Voice, unit: Unit, desk: Desk, *, by_mail: bool
+) -> tuple[Conversation, CalledIn, Changes]:
     """The conversation it is from now on, with whoever called, and what they said."""
-    channel_id = account.mailbox if passes_on and account.mailbox is not None else PHONE
+    channel_id = account.mailbox if by_mail and account.mailbox is not None else PHONE
     envelope = Envelope(
         external_id=f"{PHONE}:{slip.id}",
         sender=Sender(kind=AddressKind.PHONE, value=slip.number, name=slip.caller or slip.number),
         subject=slip_subject(slip, desk.country, told),
         text=slip_text(slip, desk.country, told),
-        reply_to=account.messages_to if passes_on else None,
+        reply_to=account.messages_to if by_mail else None,
     )
     known = await know(desk.store, account.id, channel_id, envelope.sender, unit.now)
     number = await desk.numbers.take()
@@ -256,7 +263,7 @@ async def _become(
         event("opened", new, unit.now, actor=known.contact),
         event("called", new, unit.now, actor=known.contact, detail={"message": message.id}),
     ]
-    return new, known.changes + Changes(inserts=[message, *lines])
+    return new, message, known.changes + Changes(inserts=[message, *lines])
 
 
 async def _placed(
@@ -287,24 +294,51 @@ async def _placed(
 async def tell_account(
     query: CallbackQuery, callback_data: TellAccount, unit: Unit, desk: Desk, secretary: Secretary, voice: Voice
 ) -> None:
-    """A call that waits becomes a draft to the account; from then on it is answered by mail."""
+    """A call that waits becomes a draft to the account, and is answered by mail; or goes to it by Telegram alone."""
     before = await desk.store.get(Conversation, callback_data.conversation)
     require_open(before, secretary)
     account = desk.accounts.get(before.account_id)
-    if account is None or not has_way(account) or account.mailbox is None:
+    urgent = before.priority is Priority.URGENT
+    way = await routes_to(desk.store, account, urgent=urgent) if account is not None else Routes()
+    if account is None or not way.exist:
         raise InvalidTransition("error.no_way")
     if before.assignee_id != secretary.id:
         raise InvalidTransition("error.not_yours" if before.assignee_id else "error.take_it_first")
     (first,) = await desk.store.list(MESSAGES_OF_CONVERSATION, before.id, limit=1)
     if before.channel_id != PHONE:
         raise InvalidTransition("error.already_told")
+    if account.mailbox is not None and way.mail:
+        changes = await _drafted(before, first, account, account.mailbox, unit, secretary)
+        said = voice.say("toast.draft", number=str(before.number))
+    else:
+        changes = await _told_at_once(before, first, account, unit, secretary)
+        said = voice.say("toast.passed_on", account=account.name)
+    card = outbox.card_for(secretary, changes.newest(before), unit.now, fresh=False)
+    await unit.commit(changes + Changes(inserts=[card]), account_id=account.id, conversation_id=before.id)
+    unit.say(said)
+
+
+async def _told_at_once(
+    before: Conversation, first: CalledIn, account: Account, unit: Unit, secretary: Secretary
+) -> Changes:
+    """The call as its account reads it in Telegram; it is done once somebody has it."""
+    store = unit.desk.store
+    if await list_told(store, before.id, *ON_THEIR_WAY, DeliveryState.SENT):
+        raise InvalidTransition("error.already_told")
+    after = msgspec.structs.replace(before, waiting_since_at=None, because=Because(key="because.passing_on"))
+    told = await told_in_telegram(store, account, after, first, secretary, unit.now, unit.now)
+    return told + Changes(replacements=[after]) + await balance(store, before, after, unit.now)
+
+
+async def _drafted(
+    before: Conversation, first: CalledIn, account: Account, mailbox: ChannelId, unit: Unit, secretary: Secretary
+) -> Changes:
+    """The call as a draft to its account, by mail from now on."""
+    desk = unit.desk
     told = Voice(desk.texts, account.language, account.time_zone, unit.now)
     contact = await desk.store.get(Contact, before.contact_id)
-    words = first.text
-    if first.receipt_id is not None:  # what the provider wrote says little of who called
-        number = as_dialled(first.author_address, desk.country)
-        words = told.say("call.spoken", who=contact.name, number=number, when=told.when(first.created_at))
-    after = msgspec.structs.replace(before, channel_id=account.mailbox)
+    words = call_words(first, contact, desk.country, told)
+    after = msgspec.structs.replace(before, channel_id=mailbox)
     draft = Draft(
         id=DraftId(new_id()),
         account_id=account.id,
@@ -314,17 +348,12 @@ async def tell_account(
         recipients=(account.messages_to or "",),
         seen_inbound=before.inbound_count,
         open_key=open_key(after.id, secretary.id),
+        for_account=True,
         created_at=unit.now,
         updated_at=unit.now,
     )
     answered = msgspec.structs.replace(first, reply_to=account.messages_to or "")
-    changes = Changes(
+    return Changes(
         replacements=[after, answered],
-        inserts=[
-            draft,
-            outbox.preview_for(secretary, draft, unit.now, fresh=True),
-            outbox.card_for(secretary, after, unit.now, fresh=False),
-        ],
+        inserts=[draft, outbox.preview_for(secretary, draft, unit.now, fresh=True)],
     )
-    await unit.commit(changes, account_id=account.id, conversation_id=after.id)
-    unit.say(voice.say("toast.draft", number=str(after.number)))

@@ -22,6 +22,7 @@ from channels.errors import (
 from handlers.crew import STORE_WAIT
 from handlers.desk import Desk, news, patiently
 from handlers.handover import Handover
+from handlers.passing import followed
 from inbox import outbox, unseen
 from inbox.drafts import hold_before_retry
 from inbox.errors import Conflict, NotFound, StoreUnavailable
@@ -300,7 +301,9 @@ class Deliveries:
         conflicts = 0
         while conflicts < MOST_SETTLINGS:
             try:
-                await self._desk.store.commit(await decide(current))
+                changes = await decide(current)
+                changes += await followed(self._desk, changes.newest(current), self._desk.clock())
+                await self._desk.store.commit(changes)
             except Conflict:
                 conflicts += 1
                 found = await patiently(lambda: self._desk.store.get(Delivery, leased.id))

@@ -26,6 +26,7 @@ from handlers.desk import LARGE, Desk
 from handlers.drafts import current_key, message_key
 from handlers.panels import Panels, message_of
 from handlers.portraits import PortraitFacts, portrait
+from handlers.told import Told
 from handlers.topics import Put, brought_up, hand_over_in, name_topic, open_topic, pin_card, show_in
 from handlers.views import CardFacts, PreviewFacts, Screen, Voice
 from inbox import outbox
@@ -67,18 +68,21 @@ from inbox.model import (
     PinNotice,
     Post,
     PreviewNotice,
+    Priority,
     QuestionNotice,
     Role,
     Secretary,
     Shown,
     ShownKind,
     Status,
+    TakenNotice,
     TextNotice,
     Topic,
     TopicNotice,
     new_id,
 )
 from inbox.moving import destinations
+from inbox.passing import routes_to
 from inbox.reachable import is_blocked, other_ways
 from inbox.set_aside import list_set_aside
 from inbox.store.base import Blob, Changes
@@ -111,6 +115,7 @@ class Handover:
         """Channels whose server refuses our login, and whose owners know."""
         self._large = asyncio.Lock()
         self._panels = Panels(desk, self._chat)
+        self._told = Told(desk, self._chat)
 
     async def hand_over(self, delivery: Delivery) -> tuple[str, Changes]:
         """Hand one payload to its channel; what the other side calls it, and what to commit beside that."""
@@ -165,6 +170,8 @@ class Handover:
                 return await self._contact(delivery, payload)
             case FileNotice():
                 return await self._file(delivery, payload)
+            case TakenNotice():
+                return await self._told.show(delivery, payload)
             case panel:
                 return await self._panels.show(delivery, panel)
 
@@ -342,6 +349,7 @@ class Handover:
             blocked=is_blocked(addresses, conversation),
             other_ways=other_ways(addresses, conversation),
             own_telegram=await self._own_telegram(conversation),
+            tells_account=conversation.channel_id == PHONE and await self._has_way(conversation),
         )
 
     async def _own_telegram(self, conversation: Conversation) -> BusinessConnection | None:
@@ -350,6 +358,10 @@ class Handover:
             return None
         key = connection_id(conversation.channel_id, conversation.through)
         return await self._desk.store.find(BusinessConnection, key)
+
+    async def _has_way(self, conversation: Conversation) -> bool:
+        account, urgent = await self._account(conversation), conversation.priority is Priority.URGENT
+        return (await routes_to(self._desk.store, account, urgent=urgent)).exist
 
     async def _took_part_before(self, conversation: Conversation) -> tuple[str, ...]:
         """Who took part in the conversation this one refers to."""

@@ -12,6 +12,7 @@ from handlers import callbacks
 from handlers.legible import legible, one_line, person, shortened
 from handlers.standing import ICONS, period
 from handlers.views import Screen, Voice, screen_of
+from handlers.ways import way_named, way_of
 from inbox.model import Account, Button, Instruction, InstructionKind, Principal
 
 ON_A_PAGE = 8
@@ -99,7 +100,7 @@ def principals_screen(
     content: list[Text | str] = [Bold(f"👔 {say('principals.title', account=account.name)}")]
     rows = []
     for each in principals[:20]:
-        content += ["\n", f"• {person(each.name, 60)}"]
+        content += ["\n", f"• {person(each.name, 60)} — {way_named(way_of(each, [account]), voice)}"]
         gone = callbacks.Dismiss(principal=each.id, position=place.position, check=place.check)
         rows.append([callbacks.button(say("button.dismiss", name=person(each.name, 30)), gone)])
     if not principals:

@@ -17,7 +17,7 @@ from handlers import views
 from handlers.answered import answers_screen
 from handlers.asked import Spot, show_at, spot_for
 from handlers.callbacks import Calls, Instructions, Principals, check
-from handlers.calls import answered_accounts, has_way
+from handlers.calls import answered_accounts
 from handlers.colleagues import Member, TeamFacts
 from handlers.desk import Desk
 from handlers.drafts import message_key
@@ -30,6 +30,7 @@ from handlers.ready import template_screen, templates_screen
 from handlers.slips import slip_screen
 from handlers.topics import Put
 from handlers.views import QueueFacts, Screen, Voice
+from handlers.ways import ways_screen
 from inbox.answered import list_answers
 from inbox.approval import list_team
 from inbox.assignment import is_supervisor, may_serve
@@ -64,8 +65,10 @@ from inbox.model import (
     TeamNotice,
     Template,
     TemplatesNotice,
+    WaysNotice,
     new_id,
 )
+from inbox.passing import routes_to
 from inbox.principals import list_principals, token_of
 from inbox.search import search
 from inbox.set_aside import list_asked
@@ -93,6 +96,7 @@ Panel = (
     | PrincipalsNotice
     | LinksNotice
     | AnsweredNotice
+    | WaysNotice
     | TeamNotice
 )
 
@@ -132,6 +136,8 @@ class Panels:
                 return await self._links(delivery, payload)
             case AnsweredNotice():
                 return await self._answered(delivery, payload)
+            case WaysNotice():
+                return await self._ways(delivery, payload)
             case TeamNotice():
                 return await self._team(delivery, payload)
 
@@ -334,7 +340,8 @@ class Panels:
             return "", Changes()
         screen: Screen | str = f"☎️ {voice.say('call.title', account=account.name)}\n{voice.say('call.ask')}"
         if slip.words:
-            screen = slip_screen(slip, account, self._desk.country, has_way=has_way(account), voice=voice)
+            has_way = (await routes_to(store, account, urgent=slip.urgent)).exist
+            screen = slip_screen(slip, account, self._desk.country, has_way=has_way, voice=voice)
         return await self._kept(delivery, secretary, screen, payload, slip)
 
     # ------------------------------------------------------------ what an account wants, and who speaks for it
@@ -408,6 +415,13 @@ class Panels:
             return "", Changes()
         answers = await list_answers(self._desk.store, principal.accounts)
         screen = answers_screen(answers, payload.page, self._voice(principal))
+        return await self._in_place(delivery, principal, screen, payload)
+
+    async def _ways(self, delivery: Delivery, payload: WaysNotice) -> tuple[str, Changes]:
+        principal = await self._desk.store.get(Principal, payload.principal_id)
+        if not principal.active:
+            return "", Changes()
+        screen = ways_screen(principal, spoken_for(self._desk, principal), self._voice(principal))
         return await self._in_place(delivery, principal, screen, payload)
 
     # ------------------------------------------------------------ the desk's own

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 from aiogram.types import Update as TelegramUpdate
 
 from handlers import business, callbacks, client, instructions
-from handlers.callbacks import Answered, ChooseBusiness, Dismiss, InvitePrincipal, Principals, check
+from handlers.callbacks import Answered, ChooseBusiness, Dismiss, InvitePrincipal, Principals, Ways, check
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
+from handlers.ways import way_named
 from inbox import outbox
 from inbox.assignment import is_supervisor
 from inbox.contacts import know
@@ -30,6 +32,8 @@ from inbox.model import (
     PrincipalsNotice,
     Secretary,
     TextNotice,
+    Way,
+    WaysNotice,
 )
 from inbox.principals import accept, dismissed, invite_principal
 from inbox.store.base import Changes, Store
@@ -191,6 +195,9 @@ async def _press(unit: Unit, update: Update, principal: Principal, voice: Voice)
     if query is not None and kind == ChooseBusiness.__prefix__:
         await business.choose(unit, principal, query)
         return
+    if query is not None and kind == Ways.__prefix__:
+        await _choose_way(unit, principal, query, voice)
+        return
     pressed = instructions.understood(query.data or "") if query is not None else None
     if query is None or pressed is None:
         await unit.ignore("a press by someone who is not at the desk")
@@ -212,6 +219,28 @@ async def _show_answered(unit: Unit, principal: Principal, query: CallbackQuery 
     await _say(unit, Changes(inserts=[outbox.shown_to(principal, notice, unit.now)]))
 
 
+async def _choose_way(unit: Unit, principal: Principal, query: CallbackQuery, voice: Voice) -> None:
+    """How messages for them come from now on; or how they do."""
+    try:
+        said = Ways.unpack(query.data or "").way
+        way = Way(said) if said else None
+    except (TypeError, ValueError):
+        raise NotFound from None
+    if way is None:
+        await _show_ways(unit, principal, None)
+        return
+    changes = Changes()
+    if way is not principal.way:
+        changes = Changes(replacements=[msgspec.structs.replace(principal, way=way)])
+    unit.say(voice.say("toast.way", way=way_named(way, voice)))
+    await _show_ways(unit, principal, query.message.message_id if query.message else None, changes)
+
+
+async def _show_ways(unit: Unit, principal: Principal, edits: int | None, changes: Changes | None = None) -> None:
+    shown = outbox.shown_to(principal, WaysNotice(principal_id=principal.id, edits=edits), unit.now)
+    await _say(unit, (changes or Changes()) + Changes(inserts=[shown]))
+
+
 async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Principal) -> bool:
     """Whether a message was meant for the desk's own questions and commands, and was handled."""
     try:
@@ -227,6 +256,9 @@ async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Pri
         return True
     if command in ("/repondu", "/answered"):
         await _show_answered(unit, principal, None)
+        return True
+    if command in ("/moyens", "/moyen", "/ways"):
+        await _show_ways(unit, principal, None)
         return True
     if command in ("/consignes", "/consigne", "/instructions"):
         await instructions.begin(unit, unit.desk, principal)
@@ -253,7 +285,9 @@ def _home(unit: Unit, principal: Principal, key: str, account: Account | None) -
     open_them = Button(text=desk.texts.say(principal.language, "button.instructions"), data=listed.pack())
     because = Because(key=key, args=args)
     said = Button(text=desk.texts.say(principal.language, "button.answered"), data=Answered(page=-1).pack())
-    return _told(principal.channel_id, principal.chat_id, principal.language, unit, because, ((open_them, said),))
+    ways = Button(text=desk.texts.say(principal.language, "button.ways"), data=Ways(way="").pack())
+    rows = ((open_them, said), (ways,))
+    return _told(principal.channel_id, principal.chat_id, principal.language, unit, because, rows)
 
 
 def _told(

@@ -39,6 +39,7 @@ from inbox.model import (
     new_id,
 )
 from inbox.outbox import card_for, keep_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
+from inbox.passing import called_off, told_in_telegram
 from inbox.reachable import require_reachable
 from inbox.set_aside import set_back
 from inbox.store.base import Changes
@@ -181,6 +182,8 @@ async def leaving(
         expectations=[tail] if tail else [],
         blobs=[blob for p in parcels for blob in p.blobs],
     )
+    if draft.for_account:
+        changes += await told_in_telegram(store, account, conversation, message, author, now, due_at)
     args = {"number": str(conversation.number), "name": author.name}
     answered = Because(key="notice.answered_meanwhile", args=args)
     return changes + await set_back(store, conversation, answered, now, but=author.id)
@@ -211,6 +214,8 @@ async def undo(
         changes = await undone(desk.store, draft, conversation, secretary, unit.now)
     except NotFound:
         raise InvalidTransition("error.too_late") from None
+    if draft.for_account:
+        changes += await called_off(desk.store, conversation.id, unit.now)
     changes += Changes(inserts=[card_for(secretary, conversation, unit.now, fresh=False)])
     if draft.author_id != secretary.id:
         author = await desk.store.get(Secretary, draft.author_id)

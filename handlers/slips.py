@@ -8,7 +8,10 @@ from handlers import callbacks
 from handlers.legible import legible, person, shortened
 from handlers.views import Screen, Voice, screen_of
 from inbox.calls import as_dialled, is_likely
-from inbox.model import Account, Slip
+from inbox.model import Account, Contact, Message, Slip
+
+LONGEST_TAKEN = 3000
+"""Units of a telephone message."""
 
 
 def slip_screen(slip: Slip, account: Account, country: str, *, has_way: bool, voice: Voice) -> Screen:
@@ -59,6 +62,29 @@ def _lines(slip: Slip, country: str, voice: Voice) -> list[str]:
 def slip_text(slip: Slip, country: str, voice: Voice) -> str:
     """A telephone message in the words of the account it is for."""
     return "\n".join([voice.say("call.message", when=voice.when(slip.created_at)), "", *_lines(slip, country, voice)])
+
+
+def call_words(message: Message, contact: Contact, country: str, voice: Voice) -> str:
+    """What the account is told of a call: the words it was taken with, or that somebody spoke, and who."""
+    if message.receipt_id is None:
+        return message.text
+    # What the provider wrote says little of who called.
+    number = as_dialled(message.author_address, country)
+    return voice.say("call.spoken", who=contact.name, number=number, when=voice.when(message.created_at))
+
+
+def taken_screen(words: str, account: Account, taken_by: str, voice: Voice) -> Screen:
+    """A telephone message, as whom it is for reads it in Telegram.
+
+    Args:
+        taken_by: who of the desk took it, where the account wants that said.
+    """
+    content: list[Text | str] = [Bold(f"☎️ {voice.say('taken.title', account=account.name)}"), "\n\n"]
+    content.append(shortened(legible(words), LONGEST_TAKEN))
+    if taken_by:
+        content += ["\n", voice.say("taken.by", name=person(taken_by, 60))]
+    content += ["\n\n", Italic(voice.say("taken.how"))]
+    return screen_of(Text(*content))
 
 
 def slip_subject(slip: Slip, country: str, voice: Voice) -> str:

@@ -159,6 +159,8 @@ class CardFacts:
     """Whose own Telegram it is held in."""
     set_aside: Sequence[tuple[Draft, Secretary]] = ()
     """The replies that are ready and wait, each with who wrote it."""
+    tells_account: bool = False
+    """It is a call that can be passed on to the account."""
 
 
 def card(facts: CardFacts, voice: Voice) -> Screen:
@@ -532,7 +534,7 @@ def _card_buttons(facts: CardFacts, voice: Voice) -> list[list[Button]]:
         rows.append([callbacks.button(say("button.release"), callbacks.Release(conversation=target))])
     if len(facts.instructions) > ON_A_CARD:
         rows.append([callbacks.button(say("button.instructions"), callbacks.InstructionsOf(conversation=target))])
-    if mine and conversation.channel_id == PHONE and facts.account.messages_to and facts.account.mailbox:
+    if mine and conversation.channel_id == PHONE and facts.tells_account:
         rows.append([callbacks.button(say("button.tell_account"), callbacks.TellAccount(conversation=target))])
     for draft, author in facts.set_aside[:3]:
         if author.id != facts.viewer.id and (mine or is_supervisor(facts.viewer)):

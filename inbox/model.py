@@ -273,6 +273,16 @@ class Invitation(Document, frozen=True, kw_only=True):
     used_by: SecretaryId | None = None
 
 
+class Way(StrEnum):
+    """How what is for somebody we work for comes to them."""
+
+    TELEGRAM = "telegram"
+    MAIL = "mail"
+    BOTH = "both"
+    URGENT = "urgent"
+    """By Telegram at once what is urgent; the rest does not ring."""
+
+
 class Principal(Document, frozen=True, kw_only=True):
     """Someone we work for: they speak for their accounts, and see nothing of another."""
 
@@ -285,6 +295,8 @@ class Principal(Document, frozen=True, kw_only=True):
     accounts: tuple[AccountId, ...]
     active: bool = True
     """Whether there is an account they speak for."""
+    way: Way | None = None
+    """How messages for them come; None, where they never said: by mail, where the account has an address for them."""
     joined_at: datetime
 
 
@@ -570,6 +582,8 @@ class Draft(Document, frozen=True, kw_only=True):
     """Who approved its words as they are."""
     returned: Because | None = None
     """What a supervisor said who wants it written otherwise."""
+    for_account: bool = False
+    """It passes a call on to the account: those we work for who want it in Telegram are told there as well."""
     created_at: datetime
     updated_at: datetime
 
@@ -833,6 +847,24 @@ class AnsweredNotice(Asked, frozen=True, kw_only=True, tag="answered"):
     edits: int | None = None
 
 
+class WaysNotice(Asked, frozen=True, kw_only=True, tag="ways"):
+    """Ask somebody we work for how what is for them is to come."""
+
+    principal_id: str
+    edits: int | None = None
+
+
+class TakenNotice(Part, frozen=True, kw_only=True, tag="taken"):
+    """Show somebody we work for a telephone message that was taken for them."""
+
+    principal_id: str
+    message_id: MessageId
+    secretary_id: SecretaryId
+    """Who passes it on."""
+    quiet: bool = False
+    """It does not ring."""
+
+
 class LinksNotice(Asked, frozen=True, kw_only=True, tag="links"):
     """Show a supervisor the links by which clients reach the accounts she serves."""
 
@@ -933,6 +965,8 @@ Payload = (
     | InstructionNotice
     | PrincipalsNotice
     | AnsweredNotice
+    | WaysNotice
+    | TakenNotice
     | LinksNotice
     | SlipNotice
     | CallsNotice

@@ -75,7 +75,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         desk="role name accounts used_by", nothing="id version token_hash created_at expires_at used_at"
     ),
     model.Principal: _fields(
-        desk="name telegram_user_id chat_id channel_id language accounts active joined_at", nothing="id version"
+        desk="name telegram_user_id chat_id channel_id language accounts active joined_at way", nothing="id version"
     ),
     model.BusinessConnection: _fields(
         desk="id telegram_user_id connection_id chat_id name language",
@@ -127,7 +127,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         pointer="conversation_id message_id open_key set_aside",
         desk="author_id source_key sources album_key approved_by",
         parts="styles attachments returned",
-        nothing="id version account_id seen_inbound state send_at asked_at wanted_at created_at updated_at",
+        nothing="id version account_id seen_inbound state send_at asked_at wanted_at for_account created_at updated_at",
     ),
     model.Slip: _fields(
         client="words caller number reason call_back call_back_at",
@@ -160,6 +160,8 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.InstructionNotice: _fields(desk="person_id", nothing="instruction_id edits topic group"),
     model.LinksNotice: _fields(desk="secretary_id", nothing="page edits topic group"),
     model.AnsweredNotice: _fields(desk="principal_id", nothing="page edits topic group"),
+    model.WaysNotice: _fields(desk="principal_id", nothing="edits topic group"),
+    model.TakenNotice: _fields(pointer="message_id", desk="principal_id secretary_id", nothing="quiet"),
     model.PrincipalsNotice: _fields(desk="secretary_id", nothing="account_id page invitation_id edits topic group"),
     model.SlipNotice: _fields(pointer="slip_id", desk="secretary_id", nothing="edits topic group"),
     model.CallsNotice: _fields(desk="secretary_id", nothing="page edits topic group"),

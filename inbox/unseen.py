@@ -23,7 +23,9 @@ from inbox.model import (
     Post,
     Secretary,
     Status,
+    TakenNotice,
     TextNotice,
+    WaysNotice,
 )
 from inbox.outbox import sentence_for
 from inbox.presence import handed_back
@@ -70,7 +72,7 @@ async def _for_whom(store: Store, delivery: Delivery) -> Secretary | None:
         case TextNotice(chat_id=chat_id):
             found = await store.find_by(SECRETARY_BY_TELEGRAM, chat_id)
             return found if found is not None and found.channel_id == delivery.channel_id else None
-        case AnsweredNotice():
+        case AnsweredNotice() | WaysNotice() | TakenNotice():
             return None
         case InstructionsNotice(person_id=person_id) | InstructionNotice(person_id=person_id):
             return await store.find(Secretary, person_id)

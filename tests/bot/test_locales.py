@@ -45,7 +45,10 @@ FAMILIES = {
         *("scheduled", "approval_asked", "approved", "returned", "corrected", "called_off", "called", "told"),
         *("merged", "merged_into", "split", "moved", "contacts_joined"),
         *("answered_by_owner", "rewritten", "withdrawn"),
+        *("told_principal", "not_told_principal"),
     ),
+    "way.": ("telegram", "mail", "both", "urgent"),
+    "ways.": ("telegram", "mail", "both", "urgent"),
     "kind.": ("warning", "absence", "do", "say"),
     "protection.": ("signed_smime", "signed_pgp", "encrypted_smime", "encrypted_pgp"),
 }

@@ -1052,3 +1052,41 @@ async def somebody_nobody_works_for_connects_us(day: Day) -> None:
     await day.sees(day.lucas, "le secrétariat ne travaille pas pour vous")
     day.telegram.user(NORA, "Nora").writes_to(day.lucas.user, "Rien pour vous")
     await _ended(day, TELEGRAM, ReceiptState.IGNORED)
+
+
+async def the_plumber_joins(day: Day) -> Json:
+    day.anne.user.send_text("/titulaire")
+    asked = await day.sees(day.anne, "Titulaires : quel compte", button="pril:")
+    place = next(
+        key["callback_data"]
+        for row in asked["reply_markup"]["inline_keyboard"]
+        for key in row
+        if "Garnier" in key["text"]
+    )
+    day.press_data(day.anne, asked, place)
+    day.press(day.anne, await day.sees(day.anne, "Titulaires · Plomberie Garnier", button="prii:"), "prii:")
+    found = re.search(r"\?start=(\S+)", (await day.sees(day.anne, "Il sert une seule fois"))["text"])
+    assert found is not None
+    day.lucas.user.start(found[1])
+    return await day.sees(day.lucas, "Vous voici relié", button="ways:")
+
+
+async def the_plumber_chooses_how_messages_come(day: Day) -> None:
+    day.press(day.lucas, await the_plumber_joins(day), "ways:")
+    shown = await day.sees(day.lucas, "Vos messages", button="ways:")
+    day.press_data(day.lucas, shown, "ways:urgent")
+    await day.sees(day.lucas, "Vos messages", "Ce qui est urgent arrive ici aussitôt", button="ways:")
+
+
+async def anne_passes_a_call_on_in_telegram(day: Day) -> None:
+    await the_plumber_joins(day)
+    day.anne.user.send_text("/appel garnier M. Petit, 06 12 34 56 78, fuite")
+    day.press(day.anne, await day.sees(day.anne, "M. Petit", button="pass:"), "pass:")
+    await day.sees(day.lucas, "Message pour Plomberie Garnier", "M. Petit")
+
+    async def done(store: Store) -> str | None:
+        for conversation in await store.list(CONVERSATIONS_OF_ACCOUNT, "garnier", "closed"):
+            return (await store.list(MESSAGES_OF_CONVERSATION, conversation.id))[0].text
+        return None
+
+    day.said.append(await day.until(done))

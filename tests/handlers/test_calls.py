@@ -138,7 +138,7 @@ async def test_without_an_address_it_waits_for_whoever_is_there(stage: Stage) ->
     lea = await stage.join("Léa", on_duty=False)
     ines = await stage.join("Inès")
     slip = await taken(lea)
-    assert "Ce compte n’a pas d’adresse" in str(slip["text"])
+    assert "Ce compte n’a ni adresse" in str(slip["text"])
     await lea.presses(slip, PassOn, "Garder")
     await ines.sees("Appel de Mme Durand", "06 12 34 56 78", kind=Release)
     assert await ines.holds() == 1
