@@ -100,6 +100,7 @@ class Day:
         written: what secretaries answered, to have left once each.
         deaths: how often a process was killed.
         parked: receipts that may end so.
+        lucas_speaks: the plumber himself: he is told as those of the desk are, rather twice than never.
     """
 
     def __init__(self, directory: Path, nursery: Nursery, *, undo: int = 0, disk: Path | None = None) -> None:
@@ -109,6 +110,7 @@ class Day:
         self.written: list[str] = []
         self.deaths = 0
         self.parked = 0
+        self.lucas_speaks = False
         self.of_the_command: Death | None = None
         self.worker: Child | None = None
         """The one started last."""
@@ -308,8 +310,12 @@ class Day:
         return sum(words in text.replace("\r\n", "\n") for text in (*plain, *shown))
 
     def _screens_are_clean(self) -> None:
-        """A client never reads a thing twice; a secretary may, once for each time a worker died showing it to her."""
-        for who, most in ((self.anne, self.deaths), (self.lise, self.deaths), (self.lucas, 0)):
+        """A client reads nothing twice; who is told by a notice may, once for each time a worker died showing it."""
+        for who, most in (
+            (self.anne, self.deaths),
+            (self.lise, self.deaths),
+            (self.lucas, self.deaths if self.lucas_speaks else 0),
+        ):
             said = (m for m in who.user.messages() if m["from"]["is_bot"] and "pinned_message" not in m)
             shown = Counter(_screen(m) for m in said)
             twice = {screen: times for screen, times in shown.items() if times > 1}

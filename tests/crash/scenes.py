@@ -1067,6 +1067,7 @@ async def the_plumber_joins(day: Day) -> Json:
     day.press(day.anne, await day.sees(day.anne, "Titulaires · Plomberie Garnier", button="prii:"), "prii:")
     found = re.search(r"\?start=(\S+)", (await day.sees(day.anne, "Il sert une seule fois"))["text"])
     assert found is not None
+    day.lucas_speaks = True
     day.lucas.user.start(found[1])
     return await day.sees(day.lucas, "Vous voici relié", button="ways:")
 
