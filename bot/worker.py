@@ -39,6 +39,7 @@ from channels.telegram.bot import TelegramBot
 from handlers.crew import Buried, Crew, Duty
 from handlers.deliveries import Deliveries
 from handlers.desk import Desk, patiently
+from handlers.digests import keep_digesting
 from handlers.incoming import Incoming, accepting, spare_the_waiting
 from handlers.reconciling import keep_reconciling
 from handlers.restored import settle_the_past
@@ -236,6 +237,7 @@ def _duties(desk: Desk, observer: _Observer, patience: Patience) -> dict[str, Du
         "wake": partial(keep_waking, desk),
         "send": partial(keep_sending, desk),
         "instruct": partial(keep_instructed, desk),
+        "digest": partial(keep_digesting, desk),
         "tidy": partial(keep_tidy, desk),
         "watch": partial(keep_watch, desk, patience),
         "reconcile": partial(keep_reconciling, desk, patience),

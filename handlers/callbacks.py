@@ -359,6 +359,12 @@ class Ways(CallbackData, prefix="ways"):
     way: str
 
 
+class Digest(CallbackData, prefix="dig"):
+    """Be told once a day, at this hour, what it brought; -1: no more."""
+
+    hour: int
+
+
 class Links(CallbackData, prefix="links"):
     """Show a page of the links of accounts."""
 

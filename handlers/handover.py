@@ -23,6 +23,7 @@ from channels.errors import (
 from handlers import views
 from handlers.asked import answer_in, hand_over_at, is_of_topic, show_at, spot_for
 from handlers.desk import LARGE, Desk
+from handlers.digests import digest_letter
 from handlers.drafts import current_key, message_key
 from handlers.panels import Panels, message_of
 from handlers.portraits import PortraitFacts, portrait
@@ -55,6 +56,7 @@ from inbox.model import (
     ContactNotice,
     Conversation,
     Delivery,
+    DigestNotice,
     Direction,
     Draft,
     DraftState,
@@ -68,6 +70,7 @@ from inbox.model import (
     PinNotice,
     Post,
     PreviewNotice,
+    Principal,
     Priority,
     QuestionNotice,
     Role,
@@ -136,6 +139,10 @@ class Handover:
                 data = await desk.store.read_blob(blob_id) if blob_id else None
                 payload = await self._from_where(delivery, payload)
                 return (await self._channel(delivery).send(payload, data)).reference, Changes()
+            case DigestNotice(account_id=str()):
+                principal = await desk.store.get(Principal, payload.principal_id)
+                letter, raw = await digest_letter(desk, self._channel(delivery), principal, payload, delivery.id)
+                return (await self._channel(delivery).send(letter, raw)).reference, Changes()
             case KeepNotice():
                 return await self._keep(delivery, payload)
             case TextNotice():
@@ -170,7 +177,7 @@ class Handover:
                 return await self._contact(delivery, payload)
             case FileNotice():
                 return await self._file(delivery, payload)
-            case TakenNotice():
+            case TakenNotice() | DigestNotice():
                 return await self._told.show(delivery, payload)
             case panel:
                 return await self._panels.show(delivery, panel)

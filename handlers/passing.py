@@ -1,4 +1,4 @@
-"""What follows once a telephone message has reached whom it is for, or cannot."""
+"""What follows once a telephone message, or what the day brought, has reached whom it is for, or cannot."""
 
 from __future__ import annotations
 
@@ -11,32 +11,38 @@ from handlers.desk import Desk
 from handlers.sending import leaving
 from handlers.slips import call_words
 from handlers.views import Voice
-from inbox.assignment import may_serve
+from inbox.assignment import is_supervisor, may_serve
 from inbox.drafts import open_key
 from inbox.errors import InvalidTransition, NotFound
 from inbox.model import (
     PHONE,
+    Because,
     Contact,
     Conversation,
     Delivery,
     DeliveryState,
+    DigestNotice,
     Draft,
     DraftId,
     Message,
+    Principal,
     Status,
     TakenNotice,
     new_id,
 )
-from inbox.outbox import preview_for
-from inbox.passing import arrived, has_mail, not_told, whom_to_tell
+from inbox.outbox import preview_for, sentence_for
+from inbox.passing import MOST_SECRETARIES, arrived, has_mail, not_told, whom_to_tell
 from inbox.store.base import Changes
+from inbox.store.documents import SECRETARIES
 
 log = structlog.get_logger(__name__)
 
 
 async def followed(desk: Desk, ended: Delivery, now: datetime) -> Changes:
-    """What else changes when a delivery comes to this state; nothing, of all that is no telephone message's."""
+    """What else changes when a delivery comes to this state; nothing, of most deliveries."""
     told = ended.payload
+    if isinstance(told, DigestNotice) and ended.state is DeliveryState.DEAD:
+        return await _digest_lost(desk, told, now)
     if not isinstance(told, TakenNotice) or ended.state not in (DeliveryState.SENT, DeliveryState.DEAD):
         return Changes()
     try:
@@ -46,6 +52,17 @@ async def followed(desk: Desk, ended: Delivery, now: datetime) -> Changes:
         return letter + await not_told(desk.store, ended, told, now, by_mail=bool(letter))
     except NotFound:
         return Changes()  # it was erased meanwhile, with all that hangs on it
+
+
+async def _digest_lost(desk: Desk, notice: DigestNotice, now: datetime) -> Changes:
+    """Whoever answers for the accounts is told that their owner was not."""
+    principal = await desk.store.find(Principal, notice.principal_id)
+    if principal is None or not principal.active:
+        return Changes()
+    because = Because(key="notice.digest_dead", args={"name": principal.name})
+    everyone = await desk.store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
+    told = [s for s in everyone if is_supervisor(s) and any(may_serve(s, each) for each in principal.accounts)]
+    return Changes(inserts=[sentence_for(s, because, now) for s in told])
 
 
 async def _by_mail(desk: Desk, told: TakenNotice, now: datetime) -> Changes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import msgspec
 from aiogram import Router
@@ -11,13 +11,14 @@ from aiogram.types import CallbackQuery, Message
 from aiogram.types import Update as TelegramUpdate
 
 from handlers import business, callbacks, client, instructions
-from handlers.callbacks import Answered, ChooseBusiness, Dismiss, InvitePrincipal, Principals, Ways, check
+from handlers.callbacks import Answered, ChooseBusiness, Digest, Dismiss, InvitePrincipal, Principals, Ways, check
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from handlers.ways import way_named
 from inbox import outbox
 from inbox.assignment import is_supervisor
 from inbox.contacts import know
+from inbox.digests import wanted_at
 from inbox.envelope import Envelope, Update
 from inbox.errors import Conflict, InboxError, InvalidTransition, NotAllowed, NotFound
 from inbox.invitations import token_hash
@@ -195,7 +196,7 @@ async def _press(unit: Unit, update: Update, principal: Principal, voice: Voice)
     if query is not None and kind == ChooseBusiness.__prefix__:
         await business.choose(unit, principal, query)
         return
-    if query is not None and kind == Ways.__prefix__:
+    if query is not None and kind in (Ways.__prefix__, Digest.__prefix__):
         await _choose_way(unit, principal, query, voice)
         return
     pressed = instructions.understood(query.data or "") if query is not None else None
@@ -220,20 +221,32 @@ async def _show_answered(unit: Unit, principal: Principal, query: CallbackQuery 
 
 
 async def _choose_way(unit: Unit, principal: Principal, query: CallbackQuery, voice: Voice) -> None:
-    """How messages for them come from now on; or how they do."""
+    """How messages for them come from now on, and when they are told what the day brought; or how it is."""
+    data = query.data or ""
     try:
-        said = Ways.unpack(query.data or "").way
-        way = Way(said) if said else None
+        pressed = (Digest if data.partition(":")[0] == Digest.__prefix__ else Ways).unpack(data)
+        if pressed == Ways(way=""):
+            await _show_ways(unit, principal, None)
+            return
+        if isinstance(pressed, Ways):
+            way = Way(pressed.way)
+            after, said = msgspec.structs.replace(principal, way=way), voice.say("toast.way", way=way_named(way, voice))
+        else:
+            after, said = _with_digest(unit, principal, pressed.hour, voice)
     except (TypeError, ValueError):
         raise NotFound from None
-    if way is None:
-        await _show_ways(unit, principal, None)
-        return
-    changes = Changes()
-    if way is not principal.way:
-        changes = Changes(replacements=[msgspec.structs.replace(principal, way=way)])
-    unit.say(voice.say("toast.way", way=way_named(way, voice)))
+    unit.say(said)
+    changes = Changes(replacements=[after] if after != principal else [])
     await _show_ways(unit, principal, query.message.message_id if query.message else None, changes)
+
+
+def _with_digest(unit: Unit, principal: Principal, hour: int, voice: Voice) -> tuple[Principal, str]:
+    theirs = instructions.spoken_for(unit.desk, principal)
+    zone = theirs[0].time_zone if theirs else unit.desk.time_zone
+    after = wanted_at(principal, hour, zone, unit.now)
+    if after.digest_hour is None:
+        return after, voice.say("toast.no_digest")
+    return after, voice.say("toast.digest", hour=voice.texts.hour(voice.language, time(after.digest_hour)))
 
 
 async def _show_ways(unit: Unit, principal: Principal, edits: int | None, changes: Changes | None = None) -> None:

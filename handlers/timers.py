@@ -29,12 +29,12 @@ async def keep_waking(desk: Desk, lease: Lease | None = None) -> None:
     Args:
         lease: under which this worker does it, where others might.
     """
-    await _keep(desk, CONVERSATIONS_SNOOZED, lambda: wake_due(desk, lease))
+    await keep(desk, CONVERSATIONS_SNOOZED, lambda: wake_due(desk, lease))
 
 
 async def wake_due(desk: Desk, lease: Lease | None = None) -> float | None:
     """Wake whatever is due; the seconds until the next, None where nothing is put off."""
-    return await _do_due(desk, CONVERSATIONS_SNOOZED, partial(woken, desk.store), lease)
+    return await do_due(desk, CONVERSATIONS_SNOOZED, partial(woken, desk.store), lease)
 
 
 async def keep_sending(desk: Desk, lease: Lease | None = None) -> None:
@@ -43,12 +43,12 @@ async def keep_sending(desk: Desk, lease: Lease | None = None) -> None:
     Args:
         lease: under which this worker does it, where others might.
     """
-    await _keep(desk, DRAFTS_SCHEDULED, lambda: send_due(desk, lease))
+    await keep(desk, DRAFTS_SCHEDULED, lambda: send_due(desk, lease))
 
 
 async def send_due(desk: Desk, lease: Lease | None = None) -> float | None:
     """Let whatever is due leave; the seconds until the next, None where nothing waits."""
-    return await _do_due(desk, DRAFTS_SCHEDULED, partial(moment_come, desk), lease)
+    return await do_due(desk, DRAFTS_SCHEDULED, partial(moment_come, desk), lease)
 
 
 async def keep_instructed(desk: Desk, lease: Lease | None = None) -> None:
@@ -57,19 +57,19 @@ async def keep_instructed(desk: Desk, lease: Lease | None = None) -> None:
     Args:
         lease: under which this worker does it, where others might.
     """
-    await _keep(desk, INSTRUCTIONS_TURNING, lambda: turn_due(desk, lease))
+    await keep(desk, INSTRUCTIONS_TURNING, lambda: turn_due(desk, lease))
 
 
 async def turn_due(desk: Desk, lease: Lease | None = None) -> float | None:
     """Turn whatever is due; the seconds until the next, None where none will."""
-    return await _do_due(desk, INSTRUCTIONS_TURNING, partial(_turned, desk), lease)
+    return await do_due(desk, INSTRUCTIONS_TURNING, partial(_turned, desk), lease)
 
 
 async def _turned(desk: Desk, before: Instruction, now: datetime) -> Changes:
     return Changes(replacements=[turned(before, now)]) + await cards_of(desk.store, before.account_id, now)
 
 
-async def _keep(desk: Desk, index: Index[D], do_due: Callable[[], Awaitable[float | None]]) -> None:
+async def keep(desk: Desk, index: Index[D], do_due: Callable[[], Awaitable[float | None]]) -> None:
     """Do whatever falls due by an index of moments, and sleep until the next of them or a new one."""
     watch = desk.store.watch(index.kind, field=index.fields[0])
     try:
@@ -79,7 +79,7 @@ async def _keep(desk: Desk, index: Index[D], do_due: Callable[[], Awaitable[floa
         watch.close()
 
 
-async def _do_due(
+async def do_due(
     desk: Desk, index: Index[D], decide: Callable[[D, datetime], Awaitable[Changes]], lease: Lease | None
 ) -> float | None:
     """Commit what becomes of each document whose moment has come; the seconds until the next one's.

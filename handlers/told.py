@@ -7,10 +7,11 @@ from collections.abc import Callable
 from channels.base import Chat
 from channels.errors import PermanentFailure
 from handlers.desk import Desk
+from handlers.digests import digest_screen, digests_for
 from handlers.panels import message_of
 from handlers.slips import call_words, taken_screen
 from handlers.views import Voice
-from inbox.model import Contact, Conversation, Delivery, Message, Principal, Secretary, TakenNotice
+from inbox.model import Contact, Conversation, Delivery, DigestNotice, Message, Principal, Secretary, TakenNotice
 from inbox.store.base import Changes
 
 
@@ -26,9 +27,13 @@ class Told:
         self._desk = desk
         self._chat = chat
 
-    async def show(self, delivery: Delivery, payload: TakenNotice) -> tuple[str, Changes]:
+    async def show(self, delivery: Delivery, payload: TakenNotice | DigestNotice) -> tuple[str, Changes]:
         """Show one; what the other side calls it, and what to commit beside that."""
-        return await self._taken(delivery, payload)
+        match payload:
+            case TakenNotice():
+                return await self._taken(delivery, payload)
+            case DigestNotice():
+                return await self._digest(delivery, payload)
 
     def _voice(self, principal: Principal) -> Voice:
         return Voice(self._desk.texts, principal.language, self._desk.time_zone, self._desk.clock())
@@ -48,4 +53,12 @@ class Told:
         by = await store.find(Secretary, payload.secretary_id) if account.show_names else None
         screen = taken_screen(words, account, by.name if by is not None else "", self._voice(principal))
         shown = message_of(principal, screen, silent=payload.quiet)
+        return (await self._chat(delivery).show(shown)).reference, Changes()
+
+    async def _digest(self, delivery: Delivery, payload: DigestNotice) -> tuple[str, Changes]:
+        principal = await self._desk.store.get(Principal, payload.principal_id)
+        if not principal.active:
+            return "", Changes()
+        digests = await digests_for(self._desk, principal, payload)
+        shown = message_of(principal, digest_screen(digests, payload, self._voice(principal)), silent=payload.quiet)
         return (await self._chat(delivery).show(shown)).reference, Changes()

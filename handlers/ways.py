@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import time
 
 from aiogram.utils.formatting import Bold, Italic, Text
 
 from handlers import callbacks
 from handlers.legible import one_line
 from handlers.views import Screen, Voice, screen_of
+from inbox.digests import HOURS
 from inbox.model import Account, Principal, Way
 from inbox.passing import has_mail
 
@@ -38,8 +40,22 @@ def ways_screen(principal: Principal, accounts: Sequence[Account], voice: Voice)
         content += ["\n", f"✉️ {one_line(line, 120)}"]
     if without and chosen is not Way.TELEGRAM:
         content += ["\n", Italic(say("ways.no_mail", account=", ".join(without)))]
+    hour = principal.digest_hour
+    content += ["\n\n", Bold(f"🗞 {say('digest.wanted')}"), "\n"]
+    content.append(
+        say("digest.never") if hour is None else say("digest.daily", hour=voice.texts.hour(voice.language, time(hour)))
+    )
+    hours = [
+        callbacks.button(f"{'✓ ' if each == hour else ''}{_hour(each, voice)}", callbacks.Digest(hour=each))
+        for each in HOURS
+    ]
+    none = callbacks.button(f"{'✓ ' if hour is None else ''}{say('button.no_digest')}", callbacks.Digest(hour=-1))
     buttons = [
         callbacks.button(f"{'✓ ' if way is chosen else ''}{way_named(way, voice)}", callbacks.Ways(way=way))
         for way in Way
     ]
-    return screen_of(Text(*content), [buttons[:2], buttons[2:]])
+    return screen_of(Text(*content), [buttons[:2], buttons[2:], hours, [none]])
+
+
+def _hour(hour: int, voice: Voice) -> str:
+    return f"🗞 {voice.texts.hour(voice.language, time(hour))}"

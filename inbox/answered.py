@@ -42,10 +42,11 @@ async def list_answers(store: Store, accounts: Sequence[AccountId]) -> list[Answ
             found += [
                 Answer(message, conversation, name)
                 for message in newest
-                if message.direction is Direction.OUTBOUND and await _has_left(store, message)
+                if message.direction is Direction.OUTBOUND and await has_left(store, message)
             ]
     return sorted(found, key=lambda a: a.message.created_at, reverse=True)
 
 
-async def _has_left(store: Store, message: Message) -> bool:
+async def has_left(store: Store, message: Message) -> bool:
+    """Whether a reply, or a part of it, is on its way to whom it is for."""
     return any(d.state is DeliveryState.SENT for d in await list_replies(store, message.id))

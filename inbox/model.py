@@ -297,6 +297,12 @@ class Principal(Document, frozen=True, kw_only=True):
     """Whether there is an account they speak for."""
     way: Way | None = None
     """How messages for them come; None, where they never said: by mail, where the account has an address for them."""
+    digest_hour: int | None = None
+    """At which hour of their accounts' clock they want to be told what the day brought; None: never."""
+    digest_at: datetime | None = None
+    """When that is next: set exactly while they want it."""
+    digest_since_at: datetime | None = None
+    """Until when they know."""
     joined_at: datetime
 
 
@@ -865,6 +871,18 @@ class TakenNotice(Part, frozen=True, kw_only=True, tag="taken"):
     """It does not ring."""
 
 
+class DigestNotice(Part, frozen=True, kw_only=True, tag="digest"):
+    """Tell somebody we work for what came in and what was answered in a while."""
+
+    principal_id: str
+    account_id: AccountId | None = None
+    """By mail, to this account's address; None: in Telegram, of all they speak for."""
+    since_at: datetime
+    until_at: datetime
+    quiet: bool = False
+    """It does not ring."""
+
+
 class LinksNotice(Asked, frozen=True, kw_only=True, tag="links"):
     """Show a supervisor the links by which clients reach the accounts she serves."""
 
@@ -967,6 +985,7 @@ Payload = (
     | AnsweredNotice
     | WaysNotice
     | TakenNotice
+    | DigestNotice
     | LinksNotice
     | SlipNotice
     | CallsNotice

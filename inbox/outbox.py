@@ -24,6 +24,7 @@ from inbox.model import (
     DeliveryId,
     DeliveryKind,
     DeliveryState,
+    DigestNotice,
     Draft,
     Event,
     FileNotice,
@@ -282,7 +283,7 @@ def leased(delivery: Delivery, worker: str, now: datetime) -> Delivery:
 
 
 def _lease_for(delivery: Delivery) -> timedelta:
-    return LETTER_LEASE if isinstance(delivery.payload, Letter) else LEASE
+    return LETTER_LEASE if isinstance(delivery.payload, Letter | DigestNotice) else LEASE
 
 
 def may_begin(leased: Delivery, now: datetime) -> bool:

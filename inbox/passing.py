@@ -114,7 +114,9 @@ async def told_in_telegram(
             quiet=principal in way.quietly,
         )
         shown = shown_to(principal, payload, now, about=conversation)
-        made.append(msgspec.structs.replace(shown, due_at=due_at))
+        # What is not to ring comes with what the day brought, where they want that.
+        later = principal.digest_at if principal in way.quietly and principal.digest_at is not None else due_at
+        made.append(msgspec.structs.replace(shown, due_at=max(due_at, later)))
     return Changes(inserts=made)
 
 

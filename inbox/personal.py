@@ -75,7 +75,9 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         desk="role name accounts used_by", nothing="id version token_hash created_at expires_at used_at"
     ),
     model.Principal: _fields(
-        desk="name telegram_user_id chat_id channel_id language accounts active joined_at way", nothing="id version"
+        desk="name telegram_user_id chat_id channel_id language accounts active joined_at way digest_hour "
+        "digest_at digest_since_at",
+        nothing="id version",
     ),
     model.BusinessConnection: _fields(
         desk="id telegram_user_id connection_id chat_id name language",
@@ -162,6 +164,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.AnsweredNotice: _fields(desk="principal_id", nothing="page edits topic group"),
     model.WaysNotice: _fields(desk="principal_id", nothing="edits topic group"),
     model.TakenNotice: _fields(pointer="message_id", desk="principal_id secretary_id", nothing="quiet"),
+    model.DigestNotice: _fields(desk="principal_id", nothing="account_id since_at until_at quiet"),
     model.PrincipalsNotice: _fields(desk="secretary_id", nothing="account_id page invitation_id edits topic group"),
     model.SlipNotice: _fields(pointer="slip_id", desk="secretary_id", nothing="edits topic group"),
     model.CallsNotice: _fields(desk="secretary_id", nothing="page edits topic group"),

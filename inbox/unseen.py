@@ -15,6 +15,7 @@ from inbox.model import (
     CardNotice,
     Conversation,
     Delivery,
+    DigestNotice,
     FileNotice,
     InstructionNotice,
     InstructionsNotice,
@@ -72,7 +73,7 @@ async def _for_whom(store: Store, delivery: Delivery) -> Secretary | None:
         case TextNotice(chat_id=chat_id):
             found = await store.find_by(SECRETARY_BY_TELEGRAM, chat_id)
             return found if found is not None and found.channel_id == delivery.channel_id else None
-        case AnsweredNotice() | WaysNotice() | TakenNotice():
+        case AnsweredNotice() | WaysNotice() | TakenNotice() | DigestNotice():
             return None
         case InstructionsNotice(person_id=person_id) | InstructionNotice(person_id=person_id):
             return await store.find(Secretary, person_id)

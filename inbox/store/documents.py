@@ -112,6 +112,7 @@ INVITATION_BY_TOKEN = Index(Invitation, "by_token", ("token_hash",), unique=True
 PRINCIPAL_BY_TELEGRAM = Index(Principal, "by_telegram", ("telegram_user_id",), unique=True)
 PRINCIPALS = Index(Principal, "all", ("active",))
 BUSINESS_CONNECTIONS = Index(BusinessConnection, "by_connection", ("channel_id", "connection_id"))
+PRINCIPALS_DIGESTING = Index(Principal, "digesting", ("digest_at",))
 PRINCIPAL_INVITATION_BY_TOKEN = Index(PrincipalInvitation, "by_token", ("token_hash",), unique=True)
 INSTRUCTIONS_STANDING = Index(Instruction, "standing", ("standing", "created_at"))
 INSTRUCTIONS_TURNING = Index(Instruction, "turning", ("turns_at",))

@@ -11,7 +11,7 @@ import asyncio
 import re
 import signal
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -57,6 +57,7 @@ from inbox.store.documents import (
     DELIVERIES_BY_STATE,
     DRAFTS_SCHEDULED,
     MESSAGES_OF_CONVERSATION,
+    PRINCIPALS_DIGESTING,
     RECEIPTS_BY_STATE,
 )
 from inbox.store.sqlite import SqliteStore
@@ -1091,3 +1092,16 @@ async def anne_passes_a_call_on_in_telegram(day: Day) -> None:
         return None
 
     day.said.append(await day.until(done))
+
+
+async def the_hour_of_the_plumbers_digest_comes(day: Day) -> None:
+    await anne_passes_a_call_on_in_telegram(day)
+    shown = await day.sees(day.lucas, "Vous voici relié", button="ways:")
+    day.press_data(day.lucas, shown, "dig:18")
+    await day.sees(day.lucas, "Chaque jour à 18 h")
+    async with SqliteStore(day.store) as store:
+        (before,) = await store.list(PRINCIPALS_DIGESTING, limit=2)
+        now = datetime.now(UTC)
+        due = msgspec.structs.replace(before, digest_at=now, digest_since_at=now - timedelta(hours=1))
+        await store.commit(Changes(replacements=[due]))
+    await day.sees(day.lucas, "Résumé du", "1 message téléphonique pris")

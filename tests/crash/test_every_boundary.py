@@ -241,10 +241,11 @@ SCENES: dict[str, list[Scene]] = {
     "handlers.templates:keep": [Scene(scenes.anne_keeps_a_template)],
     "handlers.templates:list_all": [Scene(scenes.anne_reads_her_templates)],
     "handlers.templates:show": [Scene(scenes.anne_reads_her_templates)],
-    "handlers.timers:_do_due": [
+    "handlers.timers:do_due": [
         Scene(scenes.the_moment_comes_that_anne_put_one_off_to),
         Scene(scenes.the_moment_comes_for_annes_reply, replies=((SENT, 1), (SENT, 1))),
         Scene(scenes.the_moment_comes_that_an_instruction_is_over),
+        Scene(scenes.the_hour_of_the_plumbers_digest_comes, holding="digest"),
     ],
     "handlers.topics:press": [Scene(scenes.anne_wants_topics_by_button)],
     "handlers.topics:say_or_set": [Scene(scenes.anne_wants_topics)],
