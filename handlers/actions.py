@@ -22,6 +22,7 @@ from handlers.queue import others_told
 from handlers.set_aside import answer_moment, answer_return
 from handlers.views import Voice
 from inbox import outbox
+from inbox.alarms import raised
 from inbox.assignment import (
     balance,
     get_served,
@@ -301,7 +302,8 @@ async def prioritise(
         raise NotFound
     after = msgspec.structs.replace(before, priority=Priority(callback_data.level))
     marked = event("prioritised", after, unit.now, actor=secretary, detail={"level": after.priority.name.lower()})
-    await _settle(unit, desk, secretary, before, after, Changes(inserts=[marked] if after != before else []))
+    changes = Changes(inserts=[marked]) + await raised(desk.store, after, unit.now) if after != before else Changes()
+    await _settle(unit, desk, secretary, before, after, changes)
 
 
 async def give(

@@ -365,6 +365,36 @@ class Digest(CallbackData, prefix="dig"):
     hour: int
 
 
+class Rota(CallbackData, prefix="rota"):
+    """Who is on call for the account at this position of the list; -1 is the list itself, a page of it."""
+
+    position: int
+    check: str
+    page: int
+
+
+class NewOnCall(CallbackData, prefix="rotn"):
+    """Ask for the days on which this principal of that account is on call; "" is whoever presses."""
+
+    position: int
+    check: str
+    principal: str
+
+
+class SetOnCall(CallbackData, prefix="rots"):
+    """Do something with days on call: `show`, `ok` or `lift`; `seen` is their version."""
+
+    on_call: str
+    act: str
+    seen: int
+
+
+class AlarmSeen(CallbackData, prefix="saw"):
+    """Whoever is on call has seen a conversation."""
+
+    conversation: str
+
+
 class Links(CallbackData, prefix="links"):
     """Show a page of the links of accounts."""
 

@@ -17,6 +17,7 @@ from handlers.sending import leaving
 from handlers.slips import call_words, slip_subject, slip_text
 from handlers.views import Voice
 from inbox import outbox
+from inbox.alarms import raised
 from inbox.assignment import balance, held_by, may_serve
 from inbox.calls import begun, filled_out, get_hers, read_call
 from inbox.contacts import know
@@ -228,6 +229,7 @@ async def pass_on(
     elif way.exist:
         changes += await told_in_telegram(desk.store, account, conversation, message, secretary, unit.now, unit.now)
     if way.exist:
+        changes += await raised(desk.store, conversation, unit.now)
         unit.say(voice.say("toast.passed_on", account=account.name))
     else:
         unit.say(voice.say("toast.call_kept", number=str(conversation.number)))

@@ -13,6 +13,7 @@ from handlers.desk import Desk, Unit
 from handlers.queue import others_told
 from handlers.views import Voice, is_sound, place_buttons
 from inbox import outbox
+from inbox.alarms import raised
 from inbox.assignment import balance, get_served, is_supervisor, require_serves
 from inbox.conversations import closed, event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
@@ -244,6 +245,6 @@ async def place(
             outbox.card_for(secretary, after, unit.now, fresh=False),
         ],
     )
-    changes += await balance(store, before, after, unit.now)
+    changes += await balance(store, before, after, unit.now) + await raised(store, after, unit.now)
     await unit.commit(changes, account_id=account.id, conversation_id=after.id)
     unit.say(voice.say("toast.placed", account=account.name))

@@ -10,6 +10,7 @@ from handlers.desk import Desk, Unit
 from handlers.queue import others_told
 from handlers.views import Voice
 from inbox import outbox
+from inbox.alarms import raised
 from inbox.assignment import balance, balance_all, get_served, is_supervisor, require_serves
 from inbox.contacts import joined, speaking
 from inbox.conversations import event
@@ -155,7 +156,7 @@ async def move(
             outbox.card_for(secretary, after, unit.now, fresh=False),
         ],
     )
-    changes += await balance(desk.store, before, after, unit.now)
+    changes += await balance(desk.store, before, after, unit.now) + await raised(desk.store, after, unit.now)
     await unit.commit(changes, account_id=account.id, conversation_id=after.id)
     unit.say(voice.say("toast.placed", account=account.name))
 

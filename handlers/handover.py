@@ -27,6 +27,7 @@ from handlers.digests import digest_letter
 from handlers.drafts import current_key, message_key
 from handlers.panels import Panels, message_of
 from handlers.portraits import PortraitFacts, portrait
+from handlers.rota import alarm_line
 from handlers.told import Told
 from handlers.topics import Put, brought_up, hand_over_in, name_topic, open_topic, pin_card, show_in
 from handlers.views import CardFacts, PreviewFacts, Screen, Voice
@@ -45,6 +46,8 @@ from inbox.model import (
     PHONE,
     Account,
     Address,
+    Alarm,
+    AlarmNotice,
     Asked,
     Attachment,
     Because,
@@ -177,7 +180,7 @@ class Handover:
                 return await self._contact(delivery, payload)
             case FileNotice():
                 return await self._file(delivery, payload)
-            case TakenNotice() | DigestNotice():
+            case TakenNotice() | DigestNotice() | AlarmNotice():
                 return await self._told.show(delivery, payload)
             case panel:
                 return await self._panels.show(delivery, panel)
@@ -357,6 +360,7 @@ class Handover:
             other_ways=other_ways(addresses, conversation),
             own_telegram=await self._own_telegram(conversation),
             tells_account=conversation.channel_id == PHONE and await self._has_way(conversation),
+            on_call=await self._on_call(secretary, conversation),
         )
 
     async def _own_telegram(self, conversation: Conversation) -> BusinessConnection | None:
@@ -365,6 +369,14 @@ class Handover:
             return None
         key = connection_id(conversation.channel_id, conversation.through)
         return await self._desk.store.find(BusinessConnection, key)
+
+    async def _on_call(self, secretary: Secretary, conversation: Conversation) -> str:
+        store = self._desk.store
+        alarm = await store.find(Alarm, conversation.id)
+        if alarm is None or alarm.account_id != conversation.account_id:
+            return ""
+        last = await store.find(Principal, alarm.last)
+        return alarm_line(alarm, last.name if last is not None else "?", self._voice(secretary))
 
     async def _has_way(self, conversation: Conversation) -> bool:
         account, urgent = await self._account(conversation), conversation.priority is Priority.URGENT

@@ -16,7 +16,7 @@ from handlers import colleagues as team
 from handlers import views
 from handlers.answered import answers_screen
 from handlers.asked import Spot, show_at, spot_for
-from handlers.callbacks import Calls, Instructions, Principals, check
+from handlers.callbacks import Calls, Instructions, Principals, Rota, check
 from handlers.calls import answered_accounts
 from handlers.colleagues import Member, TeamFacts
 from handlers.desk import Desk
@@ -27,6 +27,7 @@ from handlers.instructions import spoken_for
 from handlers.listing import ON_A_PAGE, ListFacts, listing
 from handlers.queue import count_queued, list_queued
 from handlers.ready import template_screen, templates_screen
+from handlers.rota import on_call_screen, rota_screen
 from handlers.slips import slip_screen
 from handlers.topics import Put
 from handlers.views import QueueFacts, Screen, Voice
@@ -48,12 +49,15 @@ from inbox.model import (
     InstructionNotice,
     InstructionsNotice,
     LinksNotice,
+    OnCall,
+    OnCallNotice,
     Presence,
     Principal,
     PrincipalInvitation,
     PrincipalsNotice,
     QueueNotice,
     QueueView,
+    RotaNotice,
     SearchNotice,
     Secretary,
     SecretaryId,
@@ -68,6 +72,7 @@ from inbox.model import (
     WaysNotice,
     new_id,
 )
+from inbox.on_call import list_rota
 from inbox.passing import routes_to
 from inbox.principals import list_principals, token_of
 from inbox.search import search
@@ -97,8 +102,12 @@ Panel = (
     | LinksNotice
     | AnsweredNotice
     | WaysNotice
+    | RotaNotice
+    | OnCallNotice
     | TeamNotice
 )
+
+_KINDS = {Slip: ShownKind.SLIP, Instruction: ShownKind.INSTRUCTION, OnCall: ShownKind.ON_CALL}
 
 
 class Panels:
@@ -138,6 +147,10 @@ class Panels:
                 return await self._answered(delivery, payload)
             case WaysNotice():
                 return await self._ways(delivery, payload)
+            case RotaNotice():
+                return await self._rota(delivery, payload)
+            case OnCallNotice():
+                return await self._said_on_call(delivery, payload)
             case TeamNotice():
                 return await self._team(delivery, payload)
 
@@ -172,8 +185,8 @@ class Panels:
         delivery: Delivery,
         person: Giver,
         screen: Screen | str,
-        payload: SlipNotice | InstructionNotice,
-        about: Slip | Instruction,
+        payload: SlipNotice | InstructionNotice | OnCallNotice,
+        about: Slip | Instruction | OnCall,
     ) -> tuple[str, Changes]:
         """A screen that is replied to, or the question it begins with; remembered by its message, as every question is.
 
@@ -193,12 +206,12 @@ class Panels:
         shown = Shown(
             id=new_id(),
             secretary_id=SecretaryId(person.id),
-            kind=ShownKind.SLIP if isinstance(about, Slip) else ShownKind.INSTRUCTION,
+            kind=_KINDS[type(about)],
             message_key=key,
             telegram_message_id=int(reference),
             conversation_id=None,
             slip_id=about.id if isinstance(about, Slip) else None,
-            instruction_id=about.id if isinstance(about, Instruction) else None,
+            instruction_id=None if isinstance(about, Slip) else about.id,
             shown_inbound=0,
             fingerprint="",
             current_key=None,
@@ -423,6 +436,39 @@ class Panels:
             return "", Changes()
         screen = ways_screen(principal, spoken_for(self._desk, principal), self._voice(principal))
         return await self._in_place(delivery, principal, screen, payload)
+
+    async def _rota(self, delivery: Delivery, payload: RotaNotice) -> tuple[str, Changes]:
+        store = self._desk.store
+        giver = await self._giver(payload.person_id)
+        if giver is None:
+            return "", Changes()
+        voice = self._voice(giver)
+        if payload.account_id is None:
+            title = f"📟 {voice.say('rota.for_whom')}"
+            screen = which_account(spoken_for(self._desk, giver), title, Rota, payload.page)
+            return await self._in_place(delivery, giver, screen, payload)
+        account = self._desk.accounts.get(payload.account_id)
+        place = self._place(giver, payload.account_id)
+        if account is None or place is None:
+            return "", Changes()
+        rota = await list_rota(store, account.id, voice.now)
+        people = await list_principals(store, account.id)
+        screen = rota_screen(rota, people, account, place, giver.id, payload.page, voice)
+        return await self._in_place(delivery, giver, screen, payload, account.id)
+
+    async def _said_on_call(self, delivery: Delivery, payload: OnCallNotice) -> tuple[str, Changes]:
+        """Days on call, or the question for them."""
+        giver = await self._giver(payload.person_id)
+        on_call = await self._desk.store.get(OnCall, payload.on_call_id)
+        account = self._desk.accounts.get(on_call.account_id)
+        place = self._place(giver, on_call.account_id) if giver is not None else None
+        if giver is None or account is None or place is None:
+            return "", Changes()
+        voice = self._voice(giver)
+        screen: Screen | str = f"📟 {voice.say('on_call.ask', account=account.name, name=on_call.name)}"
+        if on_call.text or on_call.lifted_at is not None:
+            screen = on_call_screen(on_call, account, place, voice)
+        return await self._kept(delivery, giver, screen, payload, on_call)
 
     # ------------------------------------------------------------ the desk's own
 

@@ -11,11 +11,13 @@ from handlers.desk import Desk
 from handlers.sending import leaving
 from handlers.slips import call_words
 from handlers.views import Voice
+from inbox.alarms import not_reached
 from inbox.assignment import is_supervisor, may_serve
 from inbox.drafts import open_key
 from inbox.errors import InvalidTransition, NotFound
 from inbox.model import (
     PHONE,
+    AlarmNotice,
     Because,
     Contact,
     Conversation,
@@ -43,6 +45,8 @@ async def followed(desk: Desk, ended: Delivery, now: datetime) -> Changes:
     told = ended.payload
     if isinstance(told, DigestNotice) and ended.state is DeliveryState.DEAD:
         return await _digest_lost(desk, told, now)
+    if isinstance(told, AlarmNotice) and told.fresh and ended.state is DeliveryState.DEAD:
+        return await not_reached(desk.store, told, now)
     if not isinstance(told, TakenNotice) or ended.state not in (DeliveryState.SENT, DeliveryState.DEAD):
         return Changes()
     try:

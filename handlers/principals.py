@@ -10,12 +10,23 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 from aiogram.types import Update as TelegramUpdate
 
-from handlers import business, callbacks, client, instructions
-from handlers.callbacks import Answered, ChooseBusiness, Digest, Dismiss, InvitePrincipal, Principals, Ways, check
+from handlers import business, callbacks, client, instructions, on_call
+from handlers.callbacks import (
+    AlarmSeen,
+    Answered,
+    ChooseBusiness,
+    Digest,
+    Dismiss,
+    InvitePrincipal,
+    Principals,
+    Ways,
+    check,
+)
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from handlers.ways import way_named
 from inbox import outbox
+from inbox.alarms import seen
 from inbox.assignment import is_supervisor
 from inbox.contacts import know
 from inbox.digests import wanted_at
@@ -199,6 +210,14 @@ async def _press(unit: Unit, update: Update, principal: Principal, voice: Voice)
     if query is not None and kind in (Ways.__prefix__, Digest.__prefix__):
         await _choose_way(unit, principal, query, voice)
         return
+    if query is not None and kind == AlarmSeen.__prefix__:
+        await _see(unit, principal, query.data or "", voice)
+        return
+    listed = on_call.understood(query.data or "") if query is not None else None
+    if query is not None and listed is not None:
+        edits = query.message.message_id if query.message else None
+        await on_call.act(listed, edits, unit, unit.desk, principal, voice)
+        return
     pressed = instructions.understood(query.data or "") if query is not None else None
     if query is None or pressed is None:
         await unit.ignore("a press by someone who is not at the desk")
@@ -218,6 +237,17 @@ async def _show_answered(unit: Unit, principal: Principal, query: CallbackQuery 
         edits = query.message.message_id if query.message is not None and page >= 0 else None
     notice = AnsweredNotice(principal_id=principal.id, page=max(page, 0), edits=edits)
     await _say(unit, Changes(inserts=[outbox.shown_to(principal, notice, unit.now)]))
+
+
+async def _see(unit: Unit, principal: Principal, data: str, voice: Voice) -> None:
+    """They have seen what they were called for."""
+    try:
+        conversation_id = AlarmSeen.unpack(data).conversation
+    except (TypeError, ValueError):
+        raise NotFound from None
+    changes = await seen(unit.desk.store, conversation_id, principal, unit.now)
+    unit.say(voice.say("toast.alarm_seen"))
+    await _say(unit, changes)
 
 
 async def _choose_way(unit: Unit, principal: Principal, query: CallbackQuery, voice: Voice) -> None:
@@ -273,12 +303,19 @@ async def _answer(unit: Unit, update: Update, envelope: Envelope, principal: Pri
     if command in ("/moyens", "/moyen", "/ways"):
         await _show_ways(unit, principal, None)
         return True
+    if command.removeprefix("/") in on_call.COMMANDS and command.startswith("/"):
+        await on_call.begin(unit, unit.desk, principal)
+        return True
     if command in ("/consignes", "/consigne", "/instructions"):
         await instructions.begin(unit, unit.desk, principal)
         return True
     if message.reply_to_message is None or not words:
         return False
     replied = message.reply_to_message.message_id
+    on_call_id = await on_call.on_call_replied_to(unit, unit.desk, message.chat.id, replied)
+    if on_call_id is not None:
+        await on_call.put_words(on_call_id, words, unit, unit.desk, principal)
+        return True
     instruction_id = await instructions.instruction_replied_to(unit, unit.desk, message.chat.id, replied)
     if instruction_id is None:
         return False
@@ -299,7 +336,9 @@ def _home(unit: Unit, principal: Principal, key: str, account: Account | None) -
     because = Because(key=key, args=args)
     said = Button(text=desk.texts.say(principal.language, "button.answered"), data=Answered(page=-1).pack())
     ways = Button(text=desk.texts.say(principal.language, "button.ways"), data=Ways(way="").pack())
-    rows = ((open_them, said), (ways,))
+    mine = callbacks.Rota(position=listed.position, check=listed.check, page=0)
+    rota = Button(text=desk.texts.say(principal.language, "button.rota"), data=mine.pack())
+    rows = ((open_them, said), (ways, rota))
     return _told(principal.channel_id, principal.chat_id, principal.language, unit, because, rows)
 
 

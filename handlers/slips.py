@@ -7,7 +7,7 @@ from aiogram.utils.formatting import Bold, Italic, Text
 from handlers import callbacks
 from handlers.legible import legible, person, shortened
 from handlers.views import Screen, Voice, screen_of
-from inbox.calls import as_dialled, is_likely
+from inbox.calls import as_dialled, is_call, is_likely
 from inbox.model import Account, Contact, Message, Slip
 
 LONGEST_TAKEN = 3000
@@ -65,8 +65,8 @@ def slip_text(slip: Slip, country: str, voice: Voice) -> str:
 
 
 def call_words(message: Message, contact: Contact, country: str, voice: Voice) -> str:
-    """What the account is told of a call: the words it was taken with, or that somebody spoke, and who."""
-    if message.receipt_id is None:
+    """What a message says; of a call somebody spoke in, that they did, and who."""
+    if message.receipt_id is None or not is_call(message):
         return message.text
     # What the provider wrote says little of who called.
     number = as_dialled(message.author_address, country)

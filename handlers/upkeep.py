@@ -116,6 +116,7 @@ class Upkeep:
                 pass
         await self._decided(lambda: retention.outdated_invitations(store, clock()))
         await self._decided(lambda: retention.outdated_slips(store, clock()))
+        await self._decided(lambda: retention.outdated_on_call(store, clock()))
         await self._erase_instructions()
         await self._erase_screens()
         await self._erase_presses()

@@ -161,6 +161,8 @@ class CardFacts:
     """The replies that are ready and wait, each with who wrote it."""
     tells_account: bool = False
     """It is a call that can be passed on to the account."""
+    on_call: str = ""
+    """A line on who is called for it, or has seen it; "" where nobody was."""
 
 
 def card(facts: CardFacts, voice: Voice) -> Screen:
@@ -186,6 +188,8 @@ def card(facts: CardFacts, voice: Voice) -> Screen:
     if marked := marks(conversation, voice):
         head += ["\n", marked]
     head += ["\n", _standing(facts, voice), *_set_aside(facts, voice)]
+    if facts.on_call:
+        head += ["\n", Bold(facts.on_call)]
     if facts.blocked:
         head += _blocked(facts.other_ways, voice)
     tail = trouble(facts.messages, facts.replies, voice)

@@ -15,6 +15,7 @@ from inbox.errors import StillInUse
 from inbox.matching import full_id
 from inbox.model import (
     AccountId,
+    Alarm,
     BlobId,
     ContactId,
     Conversation,
@@ -217,6 +218,8 @@ async def erase(store: Store, key: DeskKey, conversation: Conversation, now: dat
         open_chat=None,
     )
     changes += await balance(store, conversation, emptied, now)
+    if (alarm := await store.find(Alarm, conversation.id)) is not None:
+        changes += Changes(deletions=[alarm])
     if found.whole:
         return Erasure(changes + Changes(deletions=[conversation]), done=True)
     return Erasure(changes + Changes(replacements=[emptied]), done=False)

@@ -373,6 +373,29 @@ class Instruction(Document, frozen=True, kw_only=True):
     """When the cards next show something else of it."""
 
 
+class OnCall(Document, frozen=True, kw_only=True):
+    """Some days on which somebody we work for is called for what is urgent; once whoever said so confirmed it."""
+
+    account_id: AccountId
+    principal_id: str
+    name: str
+    """Theirs."""
+    text: str = ""
+    """As it was written; empty until it was."""
+    begins_at: datetime | None = None
+    """When its first day begins by the account's clock."""
+    ends_at: datetime | None = None
+    """When its last day is over."""
+    given_by: str
+    """The id of a supervisor or principal."""
+    giver_name: str
+    created_at: datetime
+    confirmed_at: datetime | None = None
+    lifted_at: datetime | None = None
+    standing: AccountId | None = None
+    """Its account, once it was confirmed and unless it was lifted."""
+
+
 # ---------------------------------------------------------------- what is talked about
 
 
@@ -443,6 +466,45 @@ class Conversation(Document, frozen=True, kw_only=True):
     merged_into: ConversationId | None = None
     merged_number: int | None = None
     """The conversation its words are in now."""
+
+
+class AlarmEnd(StrEnum):
+    """Why nobody is called any more for something urgent."""
+
+    SEEN = "seen"
+    CLOSED = "closed"
+    CALM = "calm"
+    """It is not urgent any more."""
+    ELSEWHERE = "elsewhere"
+    """It was merged, or moved to another account."""
+    NOBODY = "nobody"
+    """All were called as often as they are, and nobody saw it."""
+
+
+class Alarm(Document, frozen=True, kw_only=True):
+    """That those on call are called for a conversation, one after another, until one of them has seen it.
+
+    Its id is the conversation's, and every call replaces it: there is never a
+    second row of calls for one conversation.
+    """
+
+    id: ConversationId
+    account_id: AccountId
+    raised_at: datetime
+    due_at: datetime | None
+    """When the next is called: set exactly while somebody is to see it."""
+    calls: int = 0
+    """How many were made."""
+    called: tuple[str, ...] = ()
+    """Who was called, once each."""
+    last: str = ""
+    """Who was called last."""
+    unreached: tuple[str, ...] = ()
+    """Whom Telegram does not reach: they are passed over."""
+    ended: AlarmEnd | None = None
+    seen_by: str | None = None
+    seen_name: str = ""
+    seen_at: datetime | None = None
 
 
 class Direction(StrEnum):
@@ -883,6 +945,33 @@ class DigestNotice(Part, frozen=True, kw_only=True, tag="digest"):
     """It does not ring."""
 
 
+class RotaNotice(Asked, frozen=True, kw_only=True, tag="rota"):
+    """Show who is on call for an account; or, of no account, whose lists there are."""
+
+    person_id: str
+    """A supervisor or principal."""
+    account_id: AccountId | None = None
+    page: int = 0
+    edits: int | None = None
+
+
+class OnCallNotice(Asked, frozen=True, kw_only=True, tag="oncall"):
+    """Show days on call to whoever may say so, or ask for them."""
+
+    person_id: str
+    on_call_id: str
+    edits: int | None = None
+
+
+class AlarmNotice(Part, frozen=True, kw_only=True, tag="alarm"):
+    """Call somebody who is on call for a conversation, or bring what they were shown up to date."""
+
+    principal_id: str
+    conversation_id: ConversationId
+    fresh: bool
+    """True: a call, that rings; False: what they have is brought up to date in place."""
+
+
 class LinksNotice(Asked, frozen=True, kw_only=True, tag="links"):
     """Show a supervisor the links by which clients reach the accounts she serves."""
 
@@ -986,6 +1075,9 @@ Payload = (
     | WaysNotice
     | TakenNotice
     | DigestNotice
+    | RotaNotice
+    | OnCallNotice
+    | AlarmNotice
     | LinksNotice
     | SlipNotice
     | CallsNotice
@@ -1066,6 +1158,8 @@ class ShownKind(StrEnum):
     QUESTION = "question"
     SLIP = "slip"
     INSTRUCTION = "instruction"
+    ON_CALL = "on_call"
+    ALARM = "alarm"
 
 
 class Shown(Document, frozen=True, kw_only=True):
@@ -1085,6 +1179,7 @@ class Shown(Document, frozen=True, kw_only=True):
     draft_id: DraftId | None = None
     slip_id: SlipId | None = None
     instruction_id: str | None = None
+    """Of an instruction, or of days on call."""
     shown_inbound: int
     """The conversation's `inbound_count` at that rendering."""
     asks: bool = False

@@ -14,6 +14,7 @@ from inbox.errors import InvalidTransition
 from inbox.matching import chat_message_id, in_own_telegram
 from inbox.model import (
     AccountId,
+    Alarm,
     Because,
     Button,
     CardNotice,
@@ -411,15 +412,18 @@ async def _answered(store: Store, delivery: Delivery, message: Message, now: dat
     """The conversation is answered, unless its contact wrote again after what the author had seen."""
     before = await store.get(Conversation, message.conversation_id)
     after = before
+    alarm = await store.find(Alarm, before.id)
+    is_rung = alarm is not None and alarm.due_at is not None  # then it is done once somebody has seen it
     if (message.seen_inbound or 0) >= before.inbound_count:
         after = msgspec.structs.replace(before, waiting_since_at=None)
-        if before.inbound_count == 1 and await _was_passed_on(store, before):
+        if before.inbound_count == 1 and not is_rung and await _was_passed_on(store, before):
             after = msgspec.structs.replace(
                 after, status=Status.CLOSED, closed_at=now, queued_at=None, because=Because(key="because.passed_on")
             )
     changes = Changes(
         replacements=[after],
         inserts=[event("sent", after, now, detail={"message": message.id, "by": message.author_name})],
+        expectations=[alarm] if alarm is not None and is_rung else [],
     )
     changes += await balance(store, before, after, now)
     return changes + await _show(store, delivery, now)

@@ -15,6 +15,7 @@ from inbox.errors import InvalidTransition
 from inbox.model import (
     PHONE,
     Account,
+    Alarm,
     Because,
     Conversation,
     ConversationId,
@@ -156,6 +157,9 @@ async def arrived(store: Store, delivery: Delivery, told: TakenNotice, now: date
     changes = Changes(inserts=[event("told_principal", before, now, detail={"other": principal.name})])
     if before.channel_id != PHONE or not await is_all_there_is(store, before):
         return changes
+    alarm = await store.find(Alarm, before.id)
+    if alarm is not None and alarm.due_at is not None:  # it is done once somebody has seen it
+        return changes + Changes(expectations=[alarm])
     after = msgspec.structs.replace(
         before,
         status=Status.CLOSED,
@@ -222,12 +226,15 @@ async def not_told(store: Store, delivery: Delivery, told: TakenNotice, now: dat
         # Two who cannot be reached, at the same moment: one of them is the last.
         expectations=others,
     )
-    return changes if goes_on or others or has_it else changes + await _waits_again(store, conversation, now)
+    return (
+        changes
+        if goes_on or others or has_it
+        else changes + await waits_again(store, conversation, Because(key="because.not_told"), now)
+    )
 
 
-async def _waits_again(store: Store, before: Conversation, now: datetime) -> Changes:
-    """A call that reached nobody, before its holder or in the queue."""
-    because = Because(key="because.not_told")
+async def waits_again(store: Store, before: Conversation, because: Because, now: datetime) -> Changes:
+    """What reached nobody it was for, before its holder, who is rung, or in the queue."""
     after = msgspec.structs.replace(
         before,
         status=Status.OPEN,

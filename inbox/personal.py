@@ -90,6 +90,10 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         desk="text given_by giver_name",
         nothing="id version account_id kind begins_at ends_at created_at confirmed_at lifted_at standing turns_at",
     ),
+    model.OnCall: _fields(
+        desk="principal_id name text given_by giver_name",
+        nothing="id version account_id begins_at ends_at created_at confirmed_at lifted_at standing",
+    ),
     # ------------------------------------------------------------ what is talked about
     model.Conversation: _fields(
         client="subject participants chat_id open_chat tags",
@@ -98,6 +102,11 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         parts="because",
         nothing="id version number account_id channel_id status assigned_at queued_at waiting_since_at opened_at "
         "last_message_at closed_at message_count inbound_count priority snoozed_until_at",
+    ),
+    model.Alarm: _fields(
+        pointer="id",
+        desk="called last unreached seen_by seen_name",
+        nothing="version account_id raised_at due_at calls ended seen_at",
     ),
     model.Because: _fields(desk="args", nothing="key"),
     model.Message: _fields(
@@ -165,6 +174,9 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.WaysNotice: _fields(desk="principal_id", nothing="edits topic group"),
     model.TakenNotice: _fields(pointer="message_id", desk="principal_id secretary_id", nothing="quiet"),
     model.DigestNotice: _fields(desk="principal_id", nothing="account_id since_at until_at quiet"),
+    model.RotaNotice: _fields(desk="person_id", nothing="account_id page edits topic group"),
+    model.OnCallNotice: _fields(desk="person_id", nothing="on_call_id edits topic group"),
+    model.AlarmNotice: _fields(pointer="conversation_id", desk="principal_id", nothing="fresh"),
     model.PrincipalsNotice: _fields(desk="secretary_id", nothing="account_id page invitation_id edits topic group"),
     model.SlipNotice: _fields(pointer="slip_id", desk="secretary_id", nothing="edits topic group"),
     model.CallsNotice: _fields(desk="secretary_id", nothing="page edits topic group"),

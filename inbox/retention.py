@@ -21,6 +21,7 @@ from inbox.model import (
     Instruction,
     Invitation,
     Letter,
+    OnCall,
     PrincipalInvitation,
     Progress,
     Receipt,
@@ -131,6 +132,12 @@ def outdated_instructions(page: Sequence[Instruction], now: datetime) -> Changes
     """Those of a page of instructions that have not held for long, or that nobody ever confirmed."""
     ended = [i for i in page if i.standing is None]
     return Changes(deletions=[i for i in ended if now - (i.lifted_at or i.ends_at or i.created_at) > KEEP_SHOWN])
+
+
+async def outdated_on_call(store: Store, now: datetime) -> Changes:
+    """The days on call that are long over, or that nobody ever confirmed."""
+    found = [o for o in await store.scan(OnCall) if o.standing is None or (o.ends_at or now) < now]
+    return Changes(deletions=[o for o in found if now - (o.lifted_at or o.ends_at or o.created_at) > KEEP_SHOWN])
 
 
 async def outdated_screens(store: Store, page: Sequence[Shown], now: datetime) -> Changes:

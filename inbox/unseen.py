@@ -10,6 +10,7 @@ from inbox import outbox
 from inbox.assignment import balance, is_supervisor, may_serve, queued
 from inbox.contacts import set_blocked
 from inbox.model import (
+    AlarmNotice,
     AnsweredNotice,
     Because,
     CardNotice,
@@ -20,8 +21,10 @@ from inbox.model import (
     InstructionNotice,
     InstructionsNotice,
     Letter,
+    OnCallNotice,
     PinNotice,
     Post,
+    RotaNotice,
     Secretary,
     Status,
     TakenNotice,
@@ -73,9 +76,14 @@ async def _for_whom(store: Store, delivery: Delivery) -> Secretary | None:
         case TextNotice(chat_id=chat_id):
             found = await store.find_by(SECRETARY_BY_TELEGRAM, chat_id)
             return found if found is not None and found.channel_id == delivery.channel_id else None
-        case AnsweredNotice() | WaysNotice() | TakenNotice() | DigestNotice():
+        case AnsweredNotice() | WaysNotice() | TakenNotice() | DigestNotice() | AlarmNotice():
             return None
-        case InstructionsNotice(person_id=person_id) | InstructionNotice(person_id=person_id):
+        case (
+            InstructionsNotice(person_id=person_id)
+            | InstructionNotice(person_id=person_id)
+            | RotaNotice(person_id=person_id)
+            | OnCallNotice(person_id=person_id)
+        ):
             return await store.find(Secretary, person_id)
         case shown:
             return await store.find(Secretary, shown.secretary_id)

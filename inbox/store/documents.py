@@ -10,6 +10,7 @@ from typing import Final
 from inbox.model import (
     Account,
     Address,
+    Alarm,
     Backup,
     BusinessConnection,
     Claim,
@@ -29,6 +30,7 @@ from inbox.model import (
     Invitation,
     Lease,
     Message,
+    OnCall,
     Presence,
     Principal,
     PrincipalInvitation,
@@ -52,6 +54,7 @@ from inbox.store.base import Index
 KINDS: Final[dict[type[Document], str]] = {
     Account: "account",
     Address: "address",
+    Alarm: "alarm",
     Backup: "backup",
     BusinessConnection: "business_connection",
     Claim: "claim",
@@ -70,6 +73,7 @@ KINDS: Final[dict[type[Document], str]] = {
     Invitation: "invitation",
     Lease: "lease",
     Message: "message",
+    OnCall: "on_call",
     Presence: "presence",
     Principal: "principal",
     PrincipalInvitation: "principal_invitation",
@@ -117,6 +121,10 @@ PRINCIPAL_INVITATION_BY_TOKEN = Index(PrincipalInvitation, "by_token", ("token_h
 INSTRUCTIONS_STANDING = Index(Instruction, "standing", ("standing", "created_at"))
 INSTRUCTIONS_TURNING = Index(Instruction, "turning", ("turns_at",))
 """Across accounts: only to bring cards up to date, never to show anything."""
+
+ON_CALL = Index(OnCall, "standing", ("standing", "ends_at"))
+ALARMS_DUE = Index(Alarm, "due", ("due_at",))
+"""Across accounts: only to call whoever is on call, never to show anything."""
 
 CONVERSATION_BY_NUMBER = Index(Conversation, "by_number", ("number",), unique=True)
 CONVERSATIONS_QUEUED = Index(Conversation, "queued_by_priority", ("account_id", "priority", "queued_at"))

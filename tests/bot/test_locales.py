@@ -46,6 +46,7 @@ FAMILIES = {
         *("merged", "merged_into", "split", "moved", "contacts_joined"),
         *("answered_by_owner", "rewritten", "withdrawn"),
         *("told_principal", "not_told_principal"),
+        *("told_principal", "not_told_principal", "alarm_raised", "alarm_seen", "alarm_nobody", "alarm_unreached"),
     ),
     "way.": ("telegram", "mail", "both", "urgent"),
     "ways.": ("telegram", "mail", "both", "urgent"),

@@ -37,6 +37,7 @@ from handlers.callbacks import (
 )
 from inbox.model import (
     AccountId,
+    Alarm,
     ChannelId,
     DeliveryKind,
     DeliveryState,
@@ -52,6 +53,7 @@ from inbox.model import (
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
+    ALARMS_DUE,
     CONVERSATIONS_OF_ACCOUNT,
     CONVERSATIONS_SNOOZED,
     DELIVERIES_BY_STATE,
@@ -1105,3 +1107,47 @@ async def the_hour_of_the_plumbers_digest_comes(day: Day) -> None:
         due = msgspec.structs.replace(before, digest_at=now, digest_since_at=now - timedelta(hours=1))
         await store.commit(Changes(replacements=[due]))
     await day.sees(day.lucas, "Résumé du", "1 message téléphonique pris")
+
+
+async def the_plumber_is_on_call(day: Day) -> None:
+    await the_plumber_joins(day)
+    day.lucas.user.send_text("/astreinte")
+    listed = await day.sees(day.lucas, "Astreinte · Plomberie Garnier", button="rotn:")
+    day.press(day.lucas, listed, "rotn:")
+    day.lucas.reply(await day.sees(day.lucas, "quels jours d’astreinte"), "cette semaine")
+    proposed = await day.sees(day.lucas, "C’est bien cela ?", button="rots:")
+    day.press(day.lucas, proposed, "rots:")
+    await day.sees(day.lucas, "Dit par Lucas")
+
+
+async def the_plumber_is_called(day: Day) -> Json:
+    """His request is urgent, and he is on call."""
+    await the_plumber_is_on_call(day)
+    day.anne.user.send_text("/appel garnier M. Petit, 06 12 34 56 78, fuite, urgent")
+    day.press(day.anne, await day.sees(day.anne, "M. Petit", button="pass:"), "pass:")
+
+    async def said(store: Store) -> str | None:
+        for alarm in await store.list(ALARMS_DUE):
+            return (await store.list(MESSAGES_OF_CONVERSATION, alarm.id))[0].text
+        return None
+
+    day.said.append(await day.until(said))
+    return await day.sees(day.lucas, "Urgent · Plomberie Garnier", "M. Petit", button="saw:")
+
+
+async def the_plumber_has_seen_it(day: Day) -> None:
+    day.press(day.lucas, await the_plumber_is_called(day), "saw:")
+    await day.sees(day.lucas, "Urgent · Plomberie Garnier", "👁 Vu par Lucas")
+    await day.sees(day.anne, "vu par Lucas, d’astreinte")
+
+
+async def the_plumber_is_called_again(day: Day) -> None:
+    await the_plumber_is_called(day)
+    async with SqliteStore(day.store) as store:
+        (alarm,) = await store.list(ALARMS_DUE)
+        await store.commit(Changes(replacements=[msgspec.structs.replace(alarm, due_at=datetime.now(UTC))]))
+
+    async def called_twice(store: Store) -> bool:
+        return (await store.get(Alarm, alarm.id)).calls == 2
+
+    await day.until(called_twice)

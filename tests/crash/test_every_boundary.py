@@ -202,6 +202,7 @@ SCENES: dict[str, list[Scene]] = {
         )
     ],
     "handlers.instructions:_settle": [Scene(scenes.anne_gives_an_instruction)],
+    "handlers.on_call:_settle": [Scene(scenes.the_plumber_is_on_call)],
     "handlers.middleware:OneSentence._say": [Scene(scenes.anne_writes_to_nobody)],
     "handlers.middleware:OneSentence._say 2": [Scene(scenes.anne_takes_the_next_of_nothing)],
     "handlers.presence:come": [Scene(scenes.anne_leaves_and_comes_back)],
@@ -212,6 +213,7 @@ SCENES: dict[str, list[Scene]] = {
         Scene(scenes.the_doctor_joins),
         Scene(scenes.anne_opens_the_doctors_link),
         Scene(scenes.the_plumber_chooses_how_messages_come, holding="way=<Way.URGENT"),
+        Scene(scenes.the_plumber_has_seen_it, holding="alarm_seen"),
     ],
     "handlers.principals:_settle": [Scene(scenes.anne_asks_who_speaks_for_an_account)],
     "handlers.queue:_dealt": [Scene(scenes.anne_leaves_and_comes_back)],
@@ -246,6 +248,7 @@ SCENES: dict[str, list[Scene]] = {
         Scene(scenes.the_moment_comes_for_annes_reply, replies=((SENT, 1), (SENT, 1))),
         Scene(scenes.the_moment_comes_that_an_instruction_is_over),
         Scene(scenes.the_hour_of_the_plumbers_digest_comes, holding="digest"),
+        Scene(scenes.the_plumber_is_called_again, holding="Alarm("),
     ],
     "handlers.topics:press": [Scene(scenes.anne_wants_topics_by_button)],
     "handlers.topics:say_or_set": [Scene(scenes.anne_wants_topics)],

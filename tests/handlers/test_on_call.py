@@ -1,0 +1,350 @@
+"""Who is on call, and how what is urgent reaches one of them: in order, again and again, until somebody saw it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from handlers.alarms import call_due, keep_calling
+from handlers.callbacks import (
+    AlarmSeen,
+    Close,
+    History,
+    Instructions,
+    Merge,
+    NewOnCall,
+    PassOn,
+    Prioritise,
+    Release,
+    Rota,
+    SetOnCall,
+)
+from inbox.alarms import AGAIN, ROUNDS
+from inbox.model import Alarm, AlarmEnd, Priority, Status
+from inbox.on_call import list_on_call
+from tests.builders import BERNARD, ROUX
+from tests.handlers.owners import joined, passed_on, supervisor, told_by_mail
+from tests.handlers.stage import Seat, Seen, Stage, button, labels
+
+URGENT = "Mme Durand, 06 12 34 56 78, douleur, urgent"
+
+
+class Clock:
+    """What the desk takes for now: a Monday at ten in Paris, and on."""
+
+    def __init__(self) -> None:
+        self.began = datetime.now(UTC)
+        self.base = datetime(2026, 3, 2, 9, tzinfo=UTC)
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return self.base + (datetime.now(UTC) - self.began) + self.ahead
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def read_back(owner: Seat, words: str) -> Seen:
+    """The days they say, as they were understood."""
+    owner.writes("/astreinte")
+    listed = await owner.sees("Astreinte · Dr Hélène Roux", kind=NewOnCall)
+    await owner.presses(listed, NewOnCall, "Je suis d’astreinte")
+    owner.writes(words, to=await owner.sees("quels jours"))
+    return await owner.sees("C’est bien cela ?", kind=SetOnCall)
+
+
+async def on_call(owner: Seat, words: str = "du 2 au 4 mars") -> None:
+    await owner.presses(await read_back(owner, words), SetOnCall, "✅")
+    await owner.stage.quiet()
+
+
+async def two_on_call(stage: Stage) -> tuple[Seat, Seat, Seat]:
+    """A supervisor, and two who are on call, in this order."""
+    marc = await supervisor(stage)
+    helene, paul = await joined(stage, marc), await joined(stage, marc, 702, "Paul")
+    await on_call(helene)
+    await on_call(paul)
+    return marc, helene, paul
+
+
+def calls(owner: Seat) -> list[str]:
+    return [each for each in owner.screen if each.startswith("📟 Urgent")]
+
+
+async def after(stage: Stage, clock: Clock, minutes: float) -> float | None:
+    """So many minutes after the beginning, whoever is to be called then."""
+    clock.ahead = timedelta(minutes=minutes)
+    wait = await call_due(stage.desk)
+    await stage.quiet()
+    return wait
+
+
+async def made_urgent(stage: Stage, lea: Seat, number: int = 1) -> Seen:
+    card = await lea.sees("Rendez-vous", kind=Release)
+    conversation = await stage.conversation(number)
+    await lea.forges(card, Prioritise(conversation=conversation.id, level=Priority.URGENT))
+    return card
+
+
+# ---------------------------------------------------------------- the list
+
+
+async def test_days_are_read_back_before_they_hold_and_then_stand_on_the_list(stage: Stage) -> None:
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
+    await helene.presses(await helene.sees("relié", kind=Rota), Rota)
+    await helene.sees("Personne n’est d’astreinte", kind=NewOnCall)
+    proposed = await read_back(helene, "d’astreinte du 7 au 8 mars")
+    assert "Hélène : Du samedi 7 mars 2026 au dimanche 8 mars 2026" in proposed["text"]
+    assert await list_on_call(stage.store, ROUX, stage.desk.clock() + timedelta(days=5)) == []
+    assert (await helene.presses(proposed, SetOnCall, "✅")).startswith("C’est noté : Hélène est d’astreinte")
+    await helene.sees("Dit par Hélène", kind=SetOnCall)
+    there = await list_on_call(stage.store, ROUX, stage.desk.clock() + timedelta(days=5))
+    assert [each.name for each in there] == ["Hélène"]
+    assert await list_on_call(stage.store, ROUX, stage.desk.clock()) == []
+    marc.writes("/astreinte")
+    await marc.presses(await marc.sees("Astreinte : quel compte", kind=Rota), Rota, "Roux")
+    listed = await marc.sees("1. 🗓 Hélène — Du samedi 7 mars 2026 au dimanche 8 mars 2026", kind=SetOnCall)
+    await marc.presses(listed, SetOnCall)
+    shown = await marc.sees("Dit par Hélène", kind=SetOnCall)
+    for _ in range(2):
+        assert await marc.presses(shown, SetOnCall, "Retirer") == "Hélène n’est plus d’astreinte ces jours-là."
+    await marc.sees("Cette astreinte ne vaut pas, ou plus")
+    assert await list_on_call(stage.store, ROUX, stage.desk.clock() + timedelta(days=5)) == []
+
+
+async def test_a_supervisor_says_it_for_somebody_and_corrects_it_by_a_reply(stage: Stage) -> None:
+    marc = await supervisor(stage)
+    await joined(stage, marc)
+    marc.writes("/astreinte")
+    await marc.presses(await marc.sees("Astreinte : quel compte", kind=Rota), Rota, "Roux")
+    await marc.presses(await marc.sees("Astreinte · Dr Hélène Roux", kind=NewOnCall), NewOnCall, "Hélène est")
+    question = await marc.sees("quels jours d’astreinte pour Hélène")
+    marc.writes("à partir du 3 mars", to=question)
+    await marc.sees("Dites jusqu’à quel jour")
+    marc.writes("les 3 et 9 mars", to=question)
+    await marc.sees("Les jours ne sont pas clairs")
+    marc.writes("mardi", to=question)
+    old = await marc.sees("Hélène : mardi 3 mars 2026", kind=SetOnCall)
+    marc.writes("mercredi", to=old)
+    new = await marc.sees("Hélène : mercredi 4 mars 2026", kind=SetOnCall)
+    # What was shown before it was corrected cannot be confirmed.
+    assert "changé" in await marc.presses(old, SetOnCall, "✅")
+    await marc.presses(new, SetOnCall, "✅")
+    await stage.quiet()
+    assert len(await list_on_call(stage.store, ROUX, stage.desk.clock() + timedelta(days=2))) == 1
+
+
+async def test_the_wall_stands_before_lists_and_calls(stage: Stage) -> None:
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
+    bernard = await joined(stage, marc, 703, "Bernard", "Plomberie Bernard")
+    lea = await stage.join("Léa")
+    paule = await stage.join("Paule", on_duty=False, serves=[BERNARD])
+    proposed = await read_back(helene, "du 2 au 4 mars")
+    confirm = button(proposed, SetOnCall, "✅")
+    assert confirm is not None
+    for other in (bernard, lea, paule):
+        await other.forges(await other.sees("") if other is bernard else proposed, confirm)
+    assert await list_on_call(stage.store, ROUX, stage.desk.clock()) == []
+    await helene.presses(proposed, SetOnCall, "✅")
+    await passed_on(lea, URGENT)
+    await helene.sees("Urgent · Dr Hélène Roux", kind=AlarmSeen)
+    saw = AlarmSeen(conversation=(await stage.conversation()).id)
+    home = await bernard.sees("relié", kind=Instructions)
+    assert await bernard.forges(home, saw) == "Introuvable, ou hors de vos comptes."
+    assert (await stage.store.get(Alarm, (await stage.conversation()).id)).seen_by is None
+    assert bernard.sees_nothing_of("Durand", "Roux", "Hélène")
+    lea.writes("/astreinte")
+    await lea.sees("Votre rôle ne le permet pas")
+
+
+# ---------------------------------------------------------------- calls
+
+
+async def test_an_urgent_call_reaches_who_is_on_call_and_is_done_once_they_saw_it(stage: Stage) -> None:
+    told_by_mail(stage)
+    helene = await joined(stage, await supervisor(stage))
+    await on_call(helene)
+    lea = await stage.join("Léa")
+    await passed_on(lea, URGENT)
+    call = await helene.sees("Urgent · Dr Hélène Roux", "Mme Durand", "06 12 34 56 78", "douleur", kind=AlarmSeen)
+    assert "Léa" not in str(call["text"])
+    # The letter has left; the desk still waits for somebody to see it.
+    assert len(stage.letters.sent) == 1
+    assert (await stage.conversation()).status is Status.OPEN
+    await lea.sees("Appel de Mme Durand", "Astreinte prévenue : Hélène")
+    for _ in range(2):
+        assert (await helene.presses(call, AlarmSeen)).startswith("C’est noté")
+    await stage.quiet()
+    seen = await helene.sees("Urgent · Dr Hélène Roux", "👁 Vu par Hélène")
+    assert labels(seen) == []
+    await lea.sees("👁 #1 : vu par Hélène, d’astreinte.")
+    await lea.sees("Appel de Mme Durand", "👁 Vu par Hélène, 10:0")
+    assert (await stage.conversation()).status is Status.CLOSED
+    assert await lea.holds() == 0
+
+
+async def test_it_goes_round_the_list_until_somebody_sees_it_and_the_others_see_who(stage: Stage, clock: Clock) -> None:
+    _, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await made_urgent(stage, lea)
+    await helene.sees("Urgent · Dr Hélène Roux", "Paul Martin", "Rendez-vous", "puis-je venir jeudi", kind=AlarmSeen)
+    assert calls(paul) == []
+    assert await call_due(stage.desk) == pytest.approx(AGAIN.total_seconds(), abs=10)
+    await after(stage, clock, 5.1)
+    call = await paul.sees("Urgent · Dr Hélène Roux", kind=AlarmSeen)
+    assert (len(calls(helene)), len(calls(paul))) == (1, 1)
+    # Whichever worker looks, and however many: one call each time.
+    clock.ahead = timedelta(minutes=10.3)
+    await asyncio.gather(*(call_due(stage.desk) for _ in range(3)))
+    await stage.quiet()
+    assert (len(calls(helene)), len(calls(paul))) == (2, 1)
+    await paul.presses(call, AlarmSeen)
+    await stage.quiet()
+    assert await after(stage, clock, 60) is None
+    assert (len(calls(helene)), len(calls(paul))) == (2, 1)
+    assert labels(await helene.sees("👁 Vu par Paul")) == []
+    card = await lea.sees("Rendez-vous", "👁 Vu par Paul", kind=Release)
+    assert (await stage.conversation()).status is Status.OPEN
+    await lea.forges(card, History(conversation=(await stage.conversation()).id))
+    await lea.sees("Historique de #1", "urgent : Hélène, d’astreinte, est prévenu", "vu par Paul, d’astreinte")
+
+
+async def test_of_two_who_see_it_together_one_has_it_and_the_other_is_told_who(stage: Stage, clock: Clock) -> None:
+    _, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    await passed_on(lea, URGENT)
+    await after(stage, clock, 5.1)
+    first = await helene.sees("Urgent ·", kind=AlarmSeen)
+    second = await paul.sees("Urgent ·", kind=AlarmSeen)
+    toasts = await asyncio.gather(helene.presses(first, AlarmSeen), paul.presses(second, AlarmSeen))
+    alarm = await stage.store.get(Alarm, (await stage.conversation()).id)
+    loser = toasts[1] if alarm.seen_name == "Hélène" else toasts[0]
+    assert loser == f"{alarm.seen_name} l’a déjà vu et s’en occupe."
+    assert sum(each.startswith("C’est noté") for each in toasts) == 1
+    assert sum("#1 : vu par" in each for each in lea.screen) == 1
+
+
+async def test_nobody_sees_it_and_the_desk_is_told_once_after_a_bounded_number_of_calls(
+    stage: Stage, clock: Clock
+) -> None:
+    marc, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    await passed_on(lea, URGENT)
+    for n in range(1, 2 * ROUNDS + 4):
+        await after(stage, clock, 5.2 * n)
+    assert (len(calls(helene)), len(calls(paul))) == (ROUNDS, ROUNDS)
+    assert await call_due(stage.desk) is None
+    for who in (marc, lea):
+        assert sum("#1 est urgent, et personne d’astreinte ne l’a vu" in each for each in who.screen) == 1
+    await lea.sees("Appel de Mme Durand", "personne d’astreinte ne l’a vu", kind=Release)
+    assert await lea.holds() == 1
+    # Late is not never.
+    await paul.presses(await paul.sees("Urgent ·", kind=AlarmSeen), AlarmSeen)
+    await lea.sees("Appel de Mme Durand", "👁 Vu par Paul")
+
+
+@pytest.mark.parametrize("how", ["calm", "closed"])
+async def test_it_stops_when_it_is_urgent_no_more_or_done(stage: Stage, clock: Clock, how: str) -> None:
+    _, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    await stage.mail()
+    card = await made_urgent(stage, lea)
+    call = await helene.sees("Urgent ·", kind=AlarmSeen)
+    conversation = await stage.conversation()
+    if how == "calm":
+        await lea.forges(card, Prioritise(conversation=conversation.id, level=Priority.NORMAL))
+    else:
+        await lea.forges(card, Close(conversation=conversation.id, seen=conversation.inbound_count))
+    assert await after(stage, clock, 5.1) is None
+    assert (len(calls(helene)), len(calls(paul))) == (1, 0)
+    assert labels(await helene.sees("Urgent ·", "C’est terminé")) == []
+    assert await helene.presses(call, AlarmSeen) == "C’est terminé : rien à faire."
+    assert (await stage.store.get(Alarm, conversation.id)).ended is AlarmEnd(how)
+
+
+async def test_whom_telegram_does_not_reach_is_passed_over_at_once_and_the_desk_told(
+    stage: Stage, clock: Clock
+) -> None:
+    marc, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    helene.user.block()
+    await stage.quiet()
+    loop = asyncio.create_task(keep_calling(stage.desk))
+    try:
+        lea.writes(f"/appel roux {URGENT}")
+        await lea.presses(await lea.sees("Mme Durand", kind=PassOn), PassOn)
+        await paul.sees("Urgent · Dr Hélène Roux", kind=AlarmSeen)
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+    for who in (marc, lea):
+        await who.sees("#1 : Hélène, d’astreinte, ne peut pas être joint")
+    assert len(calls(paul)) == 1
+
+
+async def test_a_worker_that_comes_late_goes_on_where_the_other_died_and_who_comes_off_is_called_no_more(
+    stage: Stage, clock: Clock
+) -> None:
+    marc = await supervisor(stage)
+    helene, paul = await joined(stage, marc), await joined(stage, marc, 702, "Paul")
+    await on_call(helene, "aujourd’hui")
+    await on_call(paul, "du 2 au 4 mars")
+    lea = await stage.join("Léa")
+    await passed_on(lea, URGENT)
+    await helene.sees("Urgent ·", kind=AlarmSeen)
+    # It is after midnight when the next worker comes: Hélène is off.
+    assert await after(stage, clock, 15 * 60) == pytest.approx(AGAIN.total_seconds(), abs=10)
+    await after(stage, clock, 15 * 60 + 6)
+    assert (len(calls(helene)), len(calls(paul))) == (1, 2)
+
+
+async def test_nobody_on_call_is_nobody_called(stage: Stage) -> None:
+    helene = await joined(stage, await supervisor(stage))
+    await on_call(helene, "du 7 au 8 mars")
+    lea = await stage.join("Léa")
+    await passed_on(lea, URGENT)
+    await stage.mail()
+    await made_urgent(stage, lea, 2)
+    await stage.quiet()
+    assert calls(helene) == []
+    assert await call_due(stage.desk) is None
+
+
+async def test_made_urgent_again_there_is_one_row_of_calls(stage: Stage, clock: Clock) -> None:
+    _, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    await stage.mail()
+    card = await made_urgent(stage, lea)
+    conversation = await stage.conversation()
+    for level in (Priority.NORMAL, Priority.URGENT, Priority.URGENT):
+        await lea.forges(card, Prioritise(conversation=conversation.id, level=level))
+    await stage.quiet()
+    assert (len(calls(helene)), len(calls(paul))) == (1, 0)
+    await after(stage, clock, 5.1)
+    assert (len(calls(helene)), len(calls(paul))) == (1, 1)
+
+
+async def test_merged_into_another_it_is_that_one_they_are_called_for(stage: Stage, clock: Clock) -> None:
+    _, helene, _ = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    await stage.mail("Premier", subject="Un")
+    await stage.mail("Second", subject="Deux")
+    await lea.sees("Second", kind=Release)
+    one, two = await stage.conversation(1), await stage.conversation(2)
+    card = await lea.sees("Second", kind=Release)
+    await lea.forges(card, Prioritise(conversation=two.id, level=Priority.URGENT))
+    await lea.forges(card, Merge(conversation=two.id, number=1))
+    await stage.quiet()
+    assert (await stage.conversation(2)).merged_into == one.id
+    await after(stage, clock, 5.1)
+    alarm = await stage.store.get(Alarm, one.id)
+    assert alarm.due_at is not None
+    assert (await stage.store.get(Alarm, two.id)).due_at is None
+    await helene.sees("Urgent ·", "Un", kind=AlarmSeen)
