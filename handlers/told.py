@@ -79,7 +79,9 @@ class Told:
         words = call_words(message, contact, self._desk.country, told)
         by = await store.find(Secretary, payload.secretary_id) if account.show_names else None
         screen = taken_screen(words, account, by.name if by is not None else "", self._voice(principal))
-        shown = message_of(principal, screen, silent=payload.quiet)
+        alarm = await store.find(Alarm, conversation.id)
+        is_called = alarm is not None and principal.id in alarm.called  # and rung by that
+        shown = message_of(principal, screen, silent=payload.quiet or is_called)
         return (await self._chat(delivery).show(shown)).reference, Changes()
 
     async def _digest(self, delivery: Delivery, payload: DigestNotice) -> tuple[str, Changes]:
@@ -102,6 +104,8 @@ class Told:
         current = await store.find_by(SHOWN_CURRENT, key)
         if not is_theirs or (payload.fresh and alarm.due_at is None) or (not payload.fresh and current is None):
             return "", Changes()
+        if payload.fresh and current is not None and current.shown_at >= delivery.created_at:
+            return "", Changes()  # calls that waited for Telegram to come back are one call
         newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=LOOKS_BACK)
         said = _last_said(newest)
         contact = await store.get(Contact, conversation.contact_id)

@@ -212,7 +212,9 @@ async def not_reached(store: Store, call: AlarmNotice, now: datetime) -> Changes
     if before is None or conversation is None or before.due_at is None or call.principal_id in before.unreached:
         return Changes()
     principal = await store.get(Principal, call.principal_id)
-    after = msgspec.structs.replace(before, unreached=(*before.unreached, principal.id), due_at=now)
+    after = msgspec.structs.replace(
+        before, unreached=(*before.unreached, principal.id), calls=before.calls - 1, due_at=now
+    )
     args = {"number": str(conversation.number), "name": principal.name}
     because = Because(key="notice.alarm_unreached", args=args)
     people = await whom_to_tell(store, conversation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from handlers.alarms import call_due, keep_calling
@@ -21,9 +22,11 @@ from handlers.callbacks import (
     Rota,
     SetOnCall,
 )
-from inbox.alarms import AGAIN, ROUNDS
-from inbox.model import Alarm, AlarmEnd, Priority, Status
+from inbox.alarms import AGAIN, ROUNDS, next_call
+from inbox.erasure import erase
+from inbox.model import Alarm, AlarmEnd, Delivery, Priority, Status
 from inbox.on_call import list_on_call
+from inbox.store.base import Changes
 from tests.builders import BERNARD, ROUX
 from tests.handlers.owners import joined, passed_on, supervisor, told_by_mail
 from tests.handlers.stage import Seat, Seen, Stage, button, labels
@@ -287,6 +290,70 @@ async def test_whom_telegram_does_not_reach_is_passed_over_at_once_and_the_desk_
     for who in (marc, lea):
         await who.sees("#1 : Hélène, d’astreinte, ne peut pas être joint")
     assert len(calls(paul)) == 1
+
+
+async def test_when_none_of_them_can_be_reached_the_desk_is_told_at_once(stage: Stage) -> None:
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
+    await on_call(helene)
+    lea = await stage.join("Léa")
+    helene.user.block()
+    await stage.quiet()
+    await passed_on(lea, URGENT)
+    assert await call_due(stage.desk) is None
+    await stage.quiet()
+    await marc.sees("#1 est urgent, et personne d’astreinte ne l’a vu")
+    await lea.sees("Appel de Mme Durand", "personne d’astreinte ne l’a vu", kind=Release)
+
+
+async def test_calls_that_waited_for_telegram_ring_once(stage: Stage) -> None:
+    helene = await joined(stage, await supervisor(stage))
+    await on_call(helene)
+    lea = await stage.join("Léa")
+    await passed_on(lea, URGENT)
+    await helene.sees("Urgent ·", kind=AlarmSeen)
+    alarm = await stage.store.get(Alarm, (await stage.conversation()).id)
+    waiting = [await next_call(stage.store, alarm, stage.desk.clock()) for _ in range(3)]
+    late = Changes(inserts=[d for each in waiting for d in each.inserts.values() if isinstance(d, Delivery)])
+    await stage.store.commit(late)
+    await stage.quiet()
+    assert len(calls(helene)) == 2
+
+
+async def test_moved_to_another_account_it_is_that_ones_who_are_called(stage: Stage, clock: Clock) -> None:
+    marc, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await made_urgent(stage, lea)
+    await helene.sees("Urgent ·", kind=AlarmSeen)
+    bernard = await joined(stage, marc, 703, "Bernard", "Plomberie Bernard")
+    bernard.writes("/astreinte")
+    await bernard.presses(await bernard.sees("Astreinte · Plomberie Bernard", kind=NewOnCall), NewOnCall)
+    bernard.writes("du 2 au 4 mars", to=await bernard.sees("quels jours"))
+    await bernard.presses(await bernard.sees("C’est bien cela ?", kind=SetOnCall), SetOnCall, "✅")
+    before = await stage.conversation()
+    moved = msgspec.structs.replace(before, account_id=BERNARD)
+    await stage.store.commit(Changes(replacements=[moved]))
+    await after(stage, clock, 5.1)
+    alarm = await stage.store.get(Alarm, before.id)
+    assert (alarm.account_id, alarm.calls) == (BERNARD, 1)
+    assert (len(calls(helene)), calls(paul)) == (1, [])
+    call = await helene.sees("Urgent ·", kind=AlarmSeen)
+    assert await helene.presses(call, AlarmSeen) == "Introuvable, ou hors de vos comptes."
+
+
+async def test_erased_it_is_called_for_no_more(stage: Stage, clock: Clock) -> None:
+    _, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await made_urgent(stage, lea)
+    await helene.sees("Urgent ·", kind=AlarmSeen)
+    conversation = await stage.conversation()
+    gone = await erase(stage.store, stage.desk.key, conversation, stage.desk.clock(), undecided=True)
+    await stage.store.commit(gone.changes)
+    assert await after(stage, clock, 5.1) is None
+    assert calls(paul) == []
+    assert await stage.store.find(Alarm, conversation.id) is None
 
 
 async def test_a_worker_that_comes_late_goes_on_where_the_other_died_and_who_comes_off_is_called_no_more(
