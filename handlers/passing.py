@@ -52,7 +52,7 @@ async def followed(desk: Desk, ended: Delivery, now: datetime) -> Changes:
     try:
         if ended.state is DeliveryState.SENT:
             return await arrived(desk.store, ended, told, now)
-        letter = await _by_mail(desk, told, now)
+        letter = await _by_mail(desk, ended, told, now)
         return letter + await not_told(desk.store, ended, told, now, by_mail=bool(letter))
     except NotFound:
         return Changes()  # it was erased meanwhile, with all that hangs on it
@@ -69,11 +69,13 @@ async def _digest_lost(desk: Desk, notice: DigestNotice, now: datetime) -> Chang
     return Changes(inserts=[sentence_for(s, because, now) for s in told])
 
 
-async def _by_mail(desk: Desk, told: TakenNotice, now: datetime) -> Changes:
+async def _by_mail(desk: Desk, ended: Delivery, told: TakenNotice, now: datetime) -> Changes:
     """The same message as a letter to the account; nothing where it left by mail already, or cannot."""
     message = await desk.store.get(Message, told.message_id)
     before = await desk.store.get(Conversation, message.conversation_id)
     account = desk.accounts.get(before.account_id)
+    if before.account_id != ended.account_id:  # it was another's, and goes to nobody else by itself
+        return Changes()
     if account is None or account.mailbox is None or not has_mail(account) or before.channel_id != PHONE:
         return Changes()
     people = await whom_to_tell(desk.store, before, told.secretary_id)

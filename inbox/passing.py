@@ -226,11 +226,9 @@ async def not_told(store: Store, delivery: Delivery, told: TakenNotice, now: dat
         # Two who cannot be reached, at the same moment: one of them is the last.
         expectations=others,
     )
-    return (
-        changes
-        if goes_on or others or has_it
-        else changes + await waits_again(store, conversation, Because(key="because.not_told"), now)
-    )
+    if goes_on or others or has_it or conversation.merged_into is not None:
+        return changes
+    return changes + await waits_again(store, conversation, Because(key="because.not_told"), now)
 
 
 async def waits_again(store: Store, before: Conversation, because: Because, now: datetime) -> Changes:

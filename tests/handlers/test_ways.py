@@ -181,6 +181,25 @@ async def test_who_is_dismissed_while_it_is_on_its_way_reads_nothing_and_the_des
     assert sum("Message pour" in each for each in helene.screen) == 1
 
 
+async def test_what_was_moved_meanwhile_goes_to_neither_account_by_itself(stage: Stage) -> None:
+    told_by_mail(stage)
+    told_by_mail(stage, BERNARD, "bernard@bernard.example")
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
+    await wants(helene, Way.TELEGRAM)
+    lea = await stage.join("Léa")
+    await passed_on(lea)
+    conversation, account = await stage.conversation(), stage.desk.accounts[ROUX]
+    message = (await stage.store.list(MESSAGES_OF_CONVERSATION, conversation.id))[0]
+    now = stage.desk.clock()
+    again = await told_in_telegram(stage.store, account, conversation, message, lea.secretary, now, now)
+    moved = [msgspec.structs.replace(each, account_id=BERNARD) for each in (conversation, message)]
+    await stage.store.commit(again + Changes(replacements=moved))
+    await marc.sees("appel #1 n’a pas pu être remis à Hélène")
+    assert stage.letters.sent == []
+    assert sum("Message pour" in each for each in helene.screen) == 1
+
+
 async def test_a_reply_to_it_comes_to_the_desk_with_what_it_is_about(stage: Stage) -> None:
     helene = await joined(stage, await supervisor(stage))
     lea = await stage.join("Léa")
