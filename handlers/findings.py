@@ -12,6 +12,7 @@ from handlers.legible import one_line, person
 from handlers.views import Screen, Voice, screen_of
 from inbox.model import Conversation, Status
 from inbox.search import MOST_FOUND, Found
+from inbox.words import MOST_CHECKED, sought
 
 ON_A_PAGE = 8
 
@@ -34,6 +35,9 @@ def findings(facts: FindingFacts, voice: Voice) -> Screen:
     pages = max((count + ON_A_PAGE - 1) // ON_A_PAGE, 1)
     page = min(facts.page, pages - 1)
     here = facts.found[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+    if not here and sought(facts.query).phrases:
+        nothing = say("search.nothing_quoted", query=facts.query, count=str(MOST_CHECKED))
+        return screen_of(Text(f"🔎 {nothing}"))
     if not here:
         return screen_of(Text(f"🔎 {say('search.nothing', query=facts.query)}"))
     content: list[Text | str] = [Bold(f"🔎 {say('search.title', query=facts.query, count=str(count))}")]

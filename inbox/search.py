@@ -44,6 +44,7 @@ class Found:
 async def search(store: Store, secretary: Secretary, query: str) -> list[Found]:
     """The newest conversations in which all the words stand, in one message, or in the names of one contact.
 
+    Words in quotation marks stand there next to one another, in that order.
     Closed ones and those of blocked contacts are among them; what she may not
     serve never is. The one of that number comes first, where the query is one.
     """
@@ -92,7 +93,8 @@ class _Look:
 
     async def through(self, kind: type[D], limit: int) -> Sequence[D]:
         # Whole words first: of a common word those are enough, and all that begins with it is many times as much.
-        whole = Sought((*self._asked.words, *([self._asked.begun] if self._asked.begun else ())))
+        begun = (self._asked.begun,) if self._asked.begun else ()
+        whole = self._asked._replace(words=(*self._asked.words, *begun), begun=None)
         found = await self._ask(kind, whole, limit)
         if len(found) < limit and self._asked.begun:
             found = await self._ask(kind, self._asked, limit)

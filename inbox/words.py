@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -27,9 +27,13 @@ MOST_SOUGHT = 8
 """Words of a query that count."""
 SHORTEST_BEGINNING = 3
 """Letters from which the last word of a query also finds words that begin with it."""
+MOST_CHECKED = 500
+"""Documents with all the words, the newest, in which a store looks whether they stand as they were quoted."""
 
 _WORD = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
+_QUOTED = re.compile(r'["«»“”„‟]([^"«»“”„‟]*)(["«»“”„‟]|\Z)')
+"""Telephones write their own quotation marks; one that is not closed goes to the end."""
 _TELEPHONE = re.compile(r"\d(?:[ .\-/()\u00a0\u202f]{0,2}\d){8,14}(?!\d)")
 _SUBSCRIBER = 9
 """The last digits of a telephone number, by which it is compared: those before them say how it is dialled."""
@@ -40,6 +44,9 @@ class Sought(NamedTuple):
 
     words: tuple[str, ...]
     begun: str | None = None
+    phrases: tuple[str, ...] = ()
+    """What was quoted: words that stand next to one another in one text, a space before each and behind the last, which
+    is only begun where no space follows it. They are among the words too."""
 
     def __bool__(self) -> bool:
         return bool(self.words or self.begun)
@@ -48,32 +55,52 @@ class Sought(NamedTuple):
         """Whether a word of a text is one that is asked for."""
         return word in self.words or (self.begun is not None and word.startswith(self.begun))
 
+    def is_quoted_in(self, document: Document) -> bool:
+        """Whether a document that has the words has them as they were quoted."""
+        if not self.phrases:
+            return True
+        texts = [f" {' '.join(_in_order(text))} " for text in _texts(document)]
+        return all(any(phrase in text for text in texts) for phrase in self.phrases)
+
 
 def sought(query: str) -> Sought:
     """The query's words, in the form in which they are indexed; nothing where it has none."""
-    numbers = [_subscriber(found) for found in _TELEPHONE.finditer(query)]
-    rest = _TELEPHONE.sub(" ", query)
+    loose = _QUOTED.sub(" ", query)
+    numbers = [_subscriber(found) for found in _TELEPHONE.finditer(loose)]
+    rest = _TELEPHONE.sub(" ", loose)
     words = _plain_words(rest)
     last = words[-1] if words and not numbers and rest[-1:].strip() else ""
+    phrases = []
+    for found in _QUOTED.finditer(query):
+        if not (quoted := _in_order(found[1])):
+            continue
+        ended = bool(found[2]) or not found[1][-1:].strip()
+        phrases.append(f" {' '.join(quoted)}{' ' if ended else ''}")
+        if not ended:
+            last = quoted.pop()[:LONGEST_WORD]
+        words += [word[:LONGEST_WORD] for word in quoted if _counts(word)]
     begun = last if len(last) >= SHORTEST_BEGINNING else None
     exact = [word for word in words if word != begun]
-    return Sought(tuple(dict.fromkeys([*numbers, *exact]))[:MOST_SOUGHT], begun)
+    return Sought(tuple(dict.fromkeys([*numbers, *exact]))[:MOST_SOUGHT], begun, tuple(phrases))
 
 
 def words_of(document: Document) -> str:
     """By which words a document is found, spaces between; its account's mark is the first."""
+    return _indexed(document.account_id, _texts(document))  # type: ignore[attr-defined]  # or it has no texts
+
+
+def _texts(document: Document) -> tuple[str, ...]:
     match document:
         case Message():
-            names = " ".join(attachment.name for attachment in document.attachments)
-            parts = (document.subject, document.author_name, document.author_address, names, document.text)
-            others = (*document.recipients, *(f"{f.name} {f.address}" for f in document.particulars.forwards))
-            return _indexed(document.account_id, (*parts, *others))
+            names = (attachment.name for attachment in document.attachments)
+            parts = (document.subject, document.author_name, document.author_address, *names, document.text)
+            return (*parts, *document.recipients, *(f"{f.name} {f.address}" for f in document.particulars.forwards))
         case Conversation():
-            return _indexed(document.account_id, (document.subject, *document.tags, *document.participants))
+            return (document.subject, *document.tags, *document.participants)
         case Contact():
-            return _indexed(document.account_id, (document.name, document.note))
+            return (document.name, document.note)
         case Address():
-            return _indexed(document.account_id, (document.value,))
+            return (document.value,)
     raise TypeError(f"{type(document).__name__} is not searched")
 
 
@@ -84,9 +111,11 @@ def mark(account_id: AccountId) -> str:
 
 
 def passage(text: str, query: Sought, around: int = 45) -> str:
-    """Where in a text one of the words stands, with what surrounds it; "" where none does."""
+    """Where in a text what was quoted stands, or else one of the words, with what surrounds it; "" where none does."""
     text = unicodedata.normalize("NFC", text)
-    at = next((at for at, word in _words(text) if query.meets(word)), None)
+    at = _quoted(text, query.phrases)
+    if at is None:
+        at = next((at for at, word in _words(text) if query.meets(word)), None)
     if at is None:
         numbers = (found.start() for found in _TELEPHONE.finditer(text) if _subscriber(found) in query.words)
         at = next(numbers, None)
@@ -114,7 +143,26 @@ def _plain_words(text: str) -> list[str]:
     # stands there once: that is a quarter of a mail.
     different = dict.fromkeys(_WORD.findall(unicodedata.normalize("NFC", text)))
     different = dict.fromkeys(_WORD.findall(_folded(" ".join(different))))
-    return [word[:LONGEST_WORD] for word in different if len(word) > 1 or word.isdigit()]
+    return [word[:LONGEST_WORD] for word in different if _counts(word)]
+
+
+def _counts(word: str) -> bool:
+    return len(word) > 1 or word.isdigit()
+
+
+def _in_order(text: str) -> list[str]:
+    """All words of a text as they follow one another, lone letters too."""
+    return _WORD.findall(_folded(" ".join(_WORD.findall(unicodedata.normalize("NFC", text)))))
+
+
+def _quoted(text: str, phrases: Sequence[str]) -> int | None:
+    """Where in a text the first of the phrases begins that it has."""
+    if not phrases:
+        return None
+    words = [(found.start(), word) for found in _WORD.finditer(text) for word in _in_order(found[0])]
+    line = f" {' '.join(word for _, word in words)} "
+    at = next((at for phrase in phrases if (at := line.find(phrase)) >= 0), None)
+    return None if at is None else words[line.count(" ", 0, at)][0]
 
 
 def _words(text: str) -> Iterator[tuple[int, str]]:

@@ -194,6 +194,9 @@ class Store(Protocol):
     ) -> Sequence[D]:
         """Documents of a kind in `inbox.words.SEARCHED` that have all the words, those written last first.
 
+        Where something is quoted, the newest `inbox.words.MOST_CHECKED` that have the words are looked into, and no
+        others: how words follow one another stands in no index.
+
         What was committed before the store knew of words is found once the
         store has gone through it, which it does by itself after it was opened.
 

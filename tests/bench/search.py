@@ -237,6 +237,8 @@ def _queries(chance: random.Random, words: list[str], count: int) -> list[str]:
         lambda: f"#{chance.randint(1, count)}",
         lambda: f"06 {(n := chance.randint(1, count)) % 100:02} {n // 100 % 100:02} {n // 10_000:02} 17",
         lambda: " ".join(chance.sample(words[50:1000], 3)),
+        lambda: f'"{" ".join(chance.sample(_COMMON[:20], 2))}"',
+        lambda: f'"{" ".join(chance.sample(_COMMON[:40], 3))}" {chance.choice(_COMMON)}',
     )
     return [kinds[number % len(kinds)]() for number in range(QUERIES)]
 

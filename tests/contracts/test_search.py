@@ -38,6 +38,43 @@ async def test_the_last_word_may_be_begun_and_the_others_may_not(store: Store) -
     assert await texts(store, "gar ") == []
 
 
+async def test_quoted_words_stand_next_to_one_another_in_that_order(store: Store) -> None:
+    exact = "Pas de Rendez-vous jeudi"
+    for text in (exact, "vous n’avez pas rendez-vous de suite", "de rendez-vous, pas un"):
+        await store.commit(Changes(inserts=[said(text, subject="vous jeudi")]))
+    for query in (
+        '"pas de rendez-vous"',
+        "« PÀS DÉ RENDEZ VOUS »",
+        "“rendez vous jeudi”",
+        'jeudi "pas de"',
+        '"pas de rend',
+    ):
+        assert await texts(store, query) == [exact], query
+    for query in (
+        '"pas rendez vous jeudi"',
+        '"de pas"',
+        '"as de rendez-vous"',
+        '"vous vous"',
+        '"pas de rendez-vou" jeudi',
+    ):
+        assert await texts(store, query) == [], query
+    assert await texts(store, '"vous jeudi"', limit=2) == [
+        "de rendez-vous, pas un",
+        "vous n’avez pas rendez-vous de suite",
+    ]
+
+
+async def test_quoted_words_are_looked_for_in_the_newest_texts_that_have_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("sqlite", "mongo"):
+        monkeypatch.setattr(f"inbox.store.{package}.MOST_CHECKED", 2)
+    for text in ("un deux", "deux un", "deux et un"):
+        await store.commit(Changes(inserts=[said(text)]))
+    assert await texts(store, '"deux un"') == ["deux un"]
+    assert await texts(store, '"un deux"') == []
+
+
 async def test_a_search_stays_within_the_accounts_named(store: Store) -> None:
     await store.commit(Changes(inserts=[said("devis un"), said("devis deux", BERNARD)]))
     assert await texts(store, "devis", ROUX) == ["devis un"]

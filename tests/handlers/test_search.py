@@ -48,6 +48,24 @@ async def test_without_words_she_is_asked_and_her_reply_is_searched(stage: Stage
     await lea.sees("Que cherchez-vous ?")
 
 
+async def test_words_in_quotation_marks_are_found_as_they_stand(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Il n’y a pas de rendez-vous jeudi.", subject="Agenda")
+    await stage.quiet()
+    lea.writes('/chercher "pas de rendez-vous"')
+    await lea.sees("trouvées : 1", "pas de rendez-vous jeudi", kind=Show)
+    lea.writes("/chercher « rendez vous pas »")
+    await lea.sees("Rien trouvé pour « rendez vous pas », mot pour mot", "Sans guillemets")
+
+
+async def test_quoted_words_that_are_longer_than_a_button_are_found_by_their_beginning(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Il n’y a pas de rendez-vous jeudi avant la semaine prochaine.")
+    await stage.quiet()
+    lea.writes('/chercher "Il n’y a pas de rendez-vous jeudi avant la semaine prochaine"')
+    await lea.sees("trouvées : 1", kind=Show)
+
+
 async def test_nothing_is_found_beyond_the_accounts_she_serves(stage: Stage) -> None:
     zoe = await stage.join("Zoé", serves=[BERNARD], on_duty=False)
     await stage.mail("secret médical", sender="Client <c@x.example>")

@@ -45,7 +45,31 @@ def test_words_are_compared_without_capitals_accents_and_signs(text: str, words:
     ],
 )
 def test_a_query_is_read_as_its_words(query: str, words: tuple[str, ...], begun: str | None) -> None:
-    assert sought(query) == (words, begun)
+    assert sought(query) == (words, begun, ())
+
+
+@pytest.mark.parametrize(
+    ("query", "words", "begun", "phrases"),
+    [
+        ('"Pas de rendez-vous"', ("pas", "de", "rendez", "vous"), None, (" pas de rendez vous ",)),
+        ("« pas de » dos", ("pas", "de"), "dos", (" pas de ",)),
+        ("“l’heure”", ("heure",), None, (" l heure ",)),
+        ('dossier "clos hier" "à qui"', ("dossier", "clos", "hier", "qui"), None, (" clos hier ", " a qui ")),
+        ('"pas de rend', ("pas", "de"), "rend", (" pas de rend",)),
+        ('"pas de', ("pas",), None, (" pas de",)),
+        ('"06 12 34"', ("06", "12", "34"), None, (" 06 12 34 ",)),
+        ('""', (), None, ()),
+    ],
+)
+def test_quoted_words_are_read_as_they_follow_one_another(
+    query: str, words: tuple[str, ...], begun: str | None, phrases: tuple[str, ...]
+) -> None:
+    assert sought(query) == (words, begun, phrases)
+
+
+def test_the_passage_is_where_quoted_words_stand_together() -> None:
+    text = "De vous à moi, " + "bla " * 30 + "pas de Rendez-Vous jeudi"
+    assert passage(text, sought('"rendez vous"')).endswith("pas de Rendez-Vous jeudi")
 
 
 def test_the_passage_is_where_a_word_stands() -> None:

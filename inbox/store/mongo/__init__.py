@@ -33,7 +33,7 @@ from inbox.store.mongo.link import IN_FLIGHT, DriverName, Link, heeding_cancella
 from inbox.store.mongo.shapes import Selection, Unit, collection
 from inbox.store.mongo.watching import listen
 from inbox.store.watching import Watches
-from inbox.words import SEARCHED, Sought
+from inbox.words import MOST_CHECKED, SEARCHED, Sought
 
 T = TypeVar("T")
 
@@ -259,6 +259,8 @@ class MongoStore(Store):
             raise ValueError(f"{KINDS[kind]} is not searched")
         newest = [("_id", DESCENDING)]
         where = shapes.matching(asked, within, outside)
+        if asked.phrases:
+            return await self._do(partial(_quoted, collection(kind), where, newest, asked, limit))
         return [*await self._do(partial(_all, collection(kind), where, newest, None, limit))]
 
     async def list_blobs(self, *, after: str = "", limit: int = 500) -> Sequence[BlobId]:
@@ -328,3 +330,21 @@ async def _all(
     if limit:
         found = found.limit(limit)
     return [kept.read(stored) for stored in await found.to_list(None)]
+
+
+async def _quoted(
+    kept: shapes.Collection[D],
+    where: Mapping[str, Any],
+    sort: Sequence[tuple[str, int]],
+    asked: Sought,
+    limit: int,
+    link: Link,
+) -> Sequence[D]:
+    quoted: list[D] = []
+    async with link.database[kept.name].find(where, shapes.READ).sort(sort).limit(MOST_CHECKED) as found:
+        async for stored in found:
+            if len(quoted) >= limit:
+                break
+            if asked.is_quoted_in(document := kept.read(stored)):
+                quoted.append(document)
+    return quoted

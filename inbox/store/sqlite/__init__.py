@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -24,7 +25,7 @@ from inbox.store.sqlite import file, sql
 from inbox.store.sqlite.layout import bring_in_line
 from inbox.store.sqlite.threads import Readers, Unit, Work, Writer, settle
 from inbox.store.watching import Watches
-from inbox.words import SEARCHED, Sought
+from inbox.words import MOST_CHECKED, SEARCHED, Sought
 
 T = TypeVar("T")
 
@@ -194,9 +195,10 @@ class SqliteStore(Store):
         words = sql.table(kind).words
         if words is None:
             raise ValueError(f"{KINDS[kind]} is not searched")
-        return await self._read(
-            partial(_all, sql.table(kind), words.find, (sql.matching(asked, within, outside), limit))
-        )
+        match = sql.matching(asked, within, outside)
+        if asked.phrases:
+            return await self._read(partial(_quoted, sql.table(kind), words.find, match, asked, limit))
+        return await self._read(partial(_all, sql.table(kind), words.find, (match, limit)))
 
     async def list_blobs(self, *, after: str = "", limit: int = 500) -> Sequence[BlobId]:
         return await self._read(partial(_names, sql.LIST_BLOBS, (after, limit)))
@@ -369,6 +371,15 @@ def _all(table: sql.Table[D], query: str, parameters: Sequence[Column], connecti
     rows = connection.execute(query, parameters).fetchall()
     decode = table.decode
     return [decode(row[0]) for row in rows]
+
+
+def _quoted(
+    table: sql.Table[D], query: str, match: str, asked: Sought, limit: int, connection: sqlite3.Connection
+) -> list[D]:
+    # All rows at once, as above: those of the newest documents are few enough.
+    rows = connection.execute(query, (match, MOST_CHECKED)).fetchall()
+    quoted = (document for row in rows if asked.is_quoted_in(document := table.decode(row[0])))
+    return [*islice(quoted, limit)]
 
 
 def _equal(index: Index[Any], equal: tuple[Value, ...]) -> list[Column]:
