@@ -22,6 +22,7 @@ from inbox.assignment import balance, held_by, may_serve
 from inbox.calls import begun, filled_out, get_hers, read_call
 from inbox.contacts import know
 from inbox.conversations import event, opened, received
+from inbox.deadlines import due
 from inbox.drafts import open_key, require_open
 from inbox.envelope import Envelope, Sender
 from inbox.errors import InvalidTransition, NotFound
@@ -260,7 +261,7 @@ async def _become(
     new, message = received(new, known.contact, envelope, unit.receipt, envelope.external_id, unit.now)
     # The receipt is her press: it is nobody's words.
     message = msgspec.structs.replace(message, channel_id=channel_id, receipt_id=None, blob_id=None)
-    new = msgspec.structs.replace(new, priority=Priority.URGENT if slip.urgent else Priority.NORMAL)
+    new = due(msgspec.structs.replace(new, priority=Priority.URGENT if slip.urgent else Priority.NORMAL), account)
     lines = [
         event("opened", new, unit.now, actor=known.contact),
         event("called", new, unit.now, actor=known.contact, detail={"message": message.id}),

@@ -47,15 +47,16 @@ def listing(facts: ListFacts, voice: Voice) -> Screen:
     title = {
         QueueView.WAITING: say("list.waiting"),
         QueueView.MINE: say("list.mine"),
+        QueueView.LATE: f"⏰ {say('list.late')}",
         QueueView.ACCOUNT: say("list.account", account=account),
     }[facts.view]
     content: list[Text | str] = [Bold(title)]
     if not facts.conversations:
-        content += ["\n", say("list.empty")]
+        content += ["\n", say("list.nothing_late" if facts.view is QueueView.LATE else "list.empty")]
     for each in facts.conversations:
         of = "" if facts.view is QueueView.ACCOUNT else names.get(each.account_id, each.account_id)
         content.append(entry_line(each, of, facts.contact_names.get(each.contact_id, ""), voice))
-        if facts.view is QueueView.ACCOUNT:
+        if facts.view in (QueueView.ACCOUNT, QueueView.LATE):
             held_by = facts.holder_names.get(each.assignee_id or "", "")
             content.append(f" · {one_line(held_by, 40) if held_by else say('list.nobody')}")
     shows = [callbacks.button(f"#{each.number}", callbacks.Show(conversation=each.id)) for each in facts.conversations]

@@ -25,7 +25,7 @@ from handlers.findings import FindingFacts, findings
 from handlers.instructed import Place, instruction_screen, instructions_screen, principals_screen, which_account
 from handlers.instructions import spoken_for
 from handlers.listing import ON_A_PAGE, ListFacts, listing
-from handlers.queue import count_queued, list_queued
+from handlers.queue import count_late, count_queued, list_late, list_queued
 from handlers.ready import template_screen, templates_screen
 from handlers.rota import on_call_screen, rota_screen
 from handlers.slips import slip_screen
@@ -244,6 +244,7 @@ class Panels:
             mine=mine,
             account_names={a.id: a.name for a in self._desk.accounts.values()},
             contact_names={c.id: c.name for c in contacts.values()},
+            late_count=await count_late(self._desk, secretary),
             asked_count=len(await list_asked(store, secretary)) if is_supervisor(secretary) else 0,
             morning=await self._morning(secretary) if payload.view is QueueView.MORNING else None,
         )
@@ -276,6 +277,8 @@ class Panels:
             case QueueView.MINE:
                 for status in (Status.OPEN, Status.SNOOZED):
                     found += await store.list(CONVERSATIONS_HELD, secretary.id, status, descending=True, limit=wanted)
+            case QueueView.LATE:
+                found = await list_late(desk, secretary, limit=wanted)
             case QueueView.ACCOUNT if payload.account_id in {a.id for a in served}:
                 for status in (Status.OPEN, Status.SNOOZED):
                     found += await store.list(

@@ -31,6 +31,7 @@ from inbox.model import (
 from inbox.outbox import card_for, preview_for, shown_to
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
+    CONVERSATIONS_DUE,
     CONVERSATIONS_QUEUED,
     CONVERSATIONS_QUEUED_ANYWHERE,
     PRESENT,
@@ -103,6 +104,25 @@ async def count_queued(desk: Desk, secretary: Secretary) -> int:
     """How many wait in the accounts she may serve."""
     counts = [
         await desk.store.count(CONVERSATIONS_QUEUED, account_id)
+        for account_id in desk.accounts
+        if may_serve(secretary, account_id)
+    ]
+    return sum(counts)
+
+
+async def list_late(desk: Desk, secretary: Secretary, limit: int = HEADS) -> list[Conversation]:
+    """What should have been answered by now in the accounts she may serve, the longest overdue first."""
+    late: list[Conversation] = []
+    for account_id in desk.accounts:
+        if may_serve(secretary, account_id):
+            late += await desk.store.list(CONVERSATIONS_DUE, account_id, until=desk.clock(), limit=limit)
+    return sorted(late, key=lambda c: (c.answer_by_at or c.opened_at, c.id))[:limit]
+
+
+async def count_late(desk: Desk, secretary: Secretary) -> int:
+    """How many those are."""
+    counts = [
+        await desk.store.count(CONVERSATIONS_DUE, account_id, until=desk.clock())
         for account_id in desk.accounts
         if may_serve(secretary, account_id)
     ]

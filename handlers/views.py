@@ -30,6 +30,7 @@ from handlers.standing import ON_A_CARD, card_lines
 from inbox import styles
 from inbox.assignment import is_supervisor
 from inbox.business import replies_until
+from inbox.deadlines import is_late
 from inbox.domains import aligned, domain_of
 from inbox.lookalikes import looks_like
 from inbox.model import (
@@ -321,9 +322,20 @@ def _standing(facts: CardFacts, voice: Voice) -> str:
         line += f" — {reason}"
     if conversation.waiting_since_at is not None:
         line += f"\n⏳ {voice.say('card.waiting_since', when=voice.when(conversation.waiting_since_at))}"
+        if deadline := _deadline(conversation, voice):
+            line += f" · {deadline}"
     elif not undecided(facts.replies):
         line += f"\n✓ {voice.say('card.answered' if conversation.inbound_count else 'card.machines_only')}"
     return line
+
+
+def _deadline(conversation: Conversation, voice: Voice) -> str:
+    """By when it is to be answered, or since when that is past; "" where nothing is promised."""
+    by = conversation.answer_by_at
+    if by is None:
+        return ""
+    late = is_late(conversation, voice.now)
+    return f"⏰ {voice.say('card.late', when=voice.when(by))}" if late else voice.say("card.due", when=voice.when(by))
 
 
 def _talk(facts: CardFacts, voice: Voice, budget: int) -> list[Text | str]:
@@ -879,6 +891,8 @@ class QueueFacts:
     mine: Sequence[Conversation]
     account_names: Mapping[AccountId, str]
     contact_names: Mapping[str, str]
+    late_count: int = 0
+    """How many in her accounts should have been answered by now."""
     asked_count: int = 0
     """Replies that wait for the viewer's approval."""
     morning: Morning | None = None
@@ -917,10 +931,14 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
         callbacks.button(say("button.list_mine"), callbacks.Listing(view=QueueView.MINE, page=0, account="")),
         callbacks.button(say("button.list_accounts"), callbacks.Listing(view=QueueView.ACCOUNTS, page=0, account="")),
     ]
+    late = say("button.list_late", count=str(facts.late_count))
+    overdue = [callbacks.button(late, callbacks.Listing(view=QueueView.LATE, page=0, account=""))]
     refresh = callbacks.button(say("button.refresh"), callbacks.Queue())
     asked = say("button.asked", count=str(facts.asked_count))
     to_read = [callbacks.button(asked, callbacks.Approvals())] if facts.asked_count else []
-    return screen_of(Text(*content), [first, to_read, *keyboard, lists, [refresh, duty]])
+    return screen_of(
+        Text(*content), [first, to_read, *keyboard, overdue if facts.late_count else [], lists, [refresh, duty]]
+    )
 
 
 def _morning(facts: QueueFacts, voice: Voice) -> list[Text | str]:
@@ -946,6 +964,8 @@ def entry_line(conversation: Conversation, account: str, contact: str, voice: Vo
     """A conversation in one line of a list."""
     waiting = conversation.waiting_since_at
     mark = f"⏳ {voice.when(waiting)}" if waiting is not None else "✓"
+    if deadline := _deadline(conversation, voice):
+        mark = f"{mark} · {deadline}"
     if conversation.snoozed_until_at is not None:
         mark = f"😴 {voice.when(conversation.snoozed_until_at)}"
     names = " · ".join(filter(None, (one_line(account, 40), person(contact, 40) or "?")))

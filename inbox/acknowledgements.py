@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from inbox.accounts import is_own_address, is_written_to
+from inbox.deadlines import answer_by
 from inbox.envelope import Envelope
-from inbox.hours import after_open, closing, next_opening
+from inbox.hours import closing, next_opening
 from inbox.model import (
     Account,
     AddressKind,
@@ -58,11 +59,10 @@ class Outlook(NamedTuple):
 
 def outlook(account: Account, now: datetime) -> Outlook:
     """What whoever writes to this account now may expect."""
-    within = timedelta(minutes=account.answer_minutes or 0)
+    answer_at = answer_by(account, now)
     if account.hours is None:
-        return Outlook(False, answer_at=now + within if within else None)
+        return Outlook(False, answer_at=answer_at)
     closes_at = closing(account.hours, account.time_zone, now)
-    answer_at = after_open(account.hours, account.time_zone, now, within) if within else None
     if closes_at is not None:
         return Outlook(False, closes_at=closes_at, answer_at=answer_at)
     return Outlook(True, next_opening(account.hours, account.time_zone, now), answer_at=answer_at)

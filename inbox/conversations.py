@@ -310,6 +310,7 @@ def closed(conversation: Conversation, secretary: Secretary, seen_inbound: int, 
         snoozed_until_at=None,
         queued_at=None,
         waiting_since_at=None,
+        answer_by_at=None,
         open_chat=None,
         because=Because(key="because.closed", args={"name": secretary.name}),
     )

@@ -213,6 +213,7 @@ async def erase(store: Store, key: DeskKey, conversation: Conversation, now: dat
         because=None,
         queued_at=None,
         waiting_since_at=None,
+        answer_by_at=None,
         participants=(),
         chat_id=None,
         open_chat=None,

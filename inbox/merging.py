@@ -14,10 +14,12 @@ import msgspec
 
 from inbox.assignment import is_supervisor, may_serve, require_serves
 from inbox.conversations import event, subject_from_text
+from inbox.deadlines import due
 from inbox.drafts import changed, find_open, open_key
 from inbox.errors import InvalidTransition
 from inbox.matching import open_chat_key
 from inbox.model import (
+    Account,
     Because,
     Conversation,
     ConversationId,
@@ -143,6 +145,7 @@ async def merged(store: Store, one: Conversation, other: Conversation, secretary
             assigned_at=(stays.assigned_at or gone.assigned_at or now) if holder else None,
             queued_at=None if holder else (stays.queued_at or gone.queued_at or waiting or now),
             waiting_since_at=waiting,
+            answer_by_at=min((c.answer_by_at for c in alive if c.answer_by_at is not None), default=None),
             open_chat=await _open_chat(store, stays, gone),
         )
     emptied = msgspec.structs.replace(
@@ -152,6 +155,7 @@ async def merged(store: Store, one: Conversation, other: Conversation, secretary
         queued_at=None,
         snoozed_until_at=None,
         waiting_since_at=None,
+        answer_by_at=None,
         open_chat=None,
         merged_into=stays.id,
         merged_number=stays.number,
@@ -273,6 +277,7 @@ async def split(
         related_to=conversation.id,
         related_number=conversation.number,
     )
+    new = due(new, await store.get(Account, new.account_id))
     moved = msgspec.structs.replace(message, conversation_id=new.id, position=1)
     lines = [
         event("split", conversation, now, actor=secretary, detail={"number": str(number), "message": message.id}),

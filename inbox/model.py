@@ -435,6 +435,8 @@ class Conversation(Document, frozen=True, kw_only=True):
     """Since when it waits to be taken: set exactly while it is open and nobody holds it."""
     waiting_since_at: datetime | None = None
     """The oldest inbound message not yet answered."""
+    answer_by_at: datetime | None = None
+    """By when the account promises that answer (`inbox.deadlines`): set only while somebody waits."""
     opened_at: datetime
     last_message_at: datetime
     closed_at: datetime | None = None
@@ -994,6 +996,8 @@ class QueueView(StrEnum):
     """The beginning of what waits and of what is hers."""
     WAITING = "waiting"
     MINE = "mine"
+    LATE = "late"
+    """What should have been answered by now, whoever holds it."""
     ACCOUNT = "account"
     """All that is open in one account."""
     MORNING = "morning"

@@ -415,7 +415,7 @@ async def _answered(store: Store, delivery: Delivery, message: Message, now: dat
     alarm = await store.find(Alarm, before.id)
     is_rung = alarm is not None and alarm.due_at is not None  # then it is done once somebody has seen it
     if (message.seen_inbound or 0) >= before.inbound_count:
-        after = msgspec.structs.replace(before, waiting_since_at=None)
+        after = msgspec.structs.replace(before, waiting_since_at=None, answer_by_at=None)
         if before.inbound_count == 1 and not is_rung and await _was_passed_on(store, before):
             after = msgspec.structs.replace(
                 after, status=Status.CLOSED, closed_at=now, queued_at=None, because=Because(key="because.passed_on")

@@ -100,8 +100,8 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         pointer="contact_id related_to related_number merged_into merged_number",
         desk="assignee_id declined_by through",
         parts="because",
-        nothing="id version number account_id channel_id status assigned_at queued_at waiting_since_at opened_at "
-        "last_message_at closed_at message_count inbound_count priority snoozed_until_at",
+        nothing="id version number account_id channel_id status assigned_at queued_at waiting_since_at answer_by_at "
+        "opened_at last_message_at closed_at message_count inbound_count priority snoozed_until_at",
     ),
     model.Alarm: _fields(
         pointer="id",

@@ -24,6 +24,7 @@ from inbox.conversations import (
     received,
     undelivered,
 )
+from inbox.deadlines import due
 from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
 from inbox.erasure import erased_key
@@ -240,6 +241,7 @@ class Triage:
 
     async def _left_in_queue(self, account: Account, conversation: Conversation, now: datetime) -> Changes:
         """A new conversation that waits to be dealt, or taken by whoever is shown it."""
+        conversation = due(conversation, account)
         changes = Changes(inserts=[placement_event(conversation, now)])
         if account.assignment is AssignmentMode.MANUAL:
             placement = await self.deal(conversation, now)
@@ -387,8 +389,9 @@ class Triage:
     async def place(self, conversation: Conversation, now: datetime) -> Placement:
         """Keep its holder if she is there and may serve it; else deal it by the rule; else it waits with the reason.
 
-        A closed one stays closed: its last holder is only shown it.
+        A closed one stays closed: its last holder is only shown it. By when its answer is due is decided here too.
         """
+        conversation = due(conversation, self._accounts[conversation.account_id])
         if conversation.assignee_id is not None:
             presence = await self._store.get(Presence, conversation.assignee_id)
             holder = await self._store.get(Secretary, conversation.assignee_id)

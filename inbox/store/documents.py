@@ -132,6 +132,7 @@ CONVERSATIONS_SNOOZED = Index(Conversation, "snoozed", ("snoozed_until_at",))
 CONVERSATIONS_QUEUED_ANYWHERE = Index(Conversation, "queued_anywhere", ("queued_at",))
 """Across accounts: only to learn whether there is anything to deal, never to show anything."""
 CONVERSATIONS_HELD = Index(Conversation, "held", ("assignee_id", "status", "last_message_at"))
+CONVERSATIONS_DUE = Index(Conversation, "due", ("account_id", "answer_by_at"))
 CONVERSATION_IN_CHAT = Index(Conversation, "in_chat", ("open_chat",), unique=True)
 CONVERSATIONS_OF_ACCOUNT = Index(Conversation, "of_account", ("account_id", "status", "last_message_at"))
 CONVERSATIONS_CLOSED = Index(Conversation, "closed", ("account_id", "closed_at"))

@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from aiogram import Bot
 from aiogram.filters.callback_data import CallbackData
@@ -335,6 +336,7 @@ class Process:
             clock=self.clock,
             undo=UNDO,
         )
+        desk = dataclasses.replace(desk, accounts=self.machine.accounts)
         for life in itertools.count():
             self.name = f"worker {self.number}.{life}"
             crew = None
@@ -424,10 +426,11 @@ class Desktop(RuleBasedStateMachine):
         ]
         here = [a_presence(p, on_duty=p.name != "Inès") for p in people]
         self.store = await SqliteStore(Path(self.folder.name) / "desk.db").__aenter__()
-        await put(self.store, *accounts().values(), KEY, *people, *here)
+        self.accounts = accounts()
+        self.accounts[ROUX] = msgspec.structs.replace(self.accounts[ROUX], answer_minutes=60)
+        await put(self.store, *self.accounts.values(), KEY, *people, *here)
         self.people = [await self.store.get(Secretary, p.id) for p in people]
         self.server = Server()
-        self.accounts = accounts()
         self.processes = [Process(self, number, timedelta()) for number in range(1 + self.many)]
         await self._updates(self._text(CLIENTS[0], "/start roux"))
 
@@ -1081,6 +1084,8 @@ class Desktop(RuleBasedStateMachine):
             presence = await self.store.get(Presence, secretary.id)
             assert presence.open_count == holds[secretary.id], f"{secretary.name} holds {holds[secretary.id]}"
         for c in conversations:
+            promised = c.waiting_since_at is not None and self.accounts[c.account_id].answer_minutes is not None
+            assert (c.answer_by_at is not None) == promised
             if c.status is Status.CLOSED:
                 assert (c.queued_at, c.waiting_since_at, c.open_chat) == (None, None, None)
             elif c.assignee_id is None:
