@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from aiogram.utils.formatting import Bold, Text
 
 from handlers import callbacks
 from handlers.legible import one_line
-from handlers.views import Screen, Voice, entry_line, screen_of
-from inbox.model import Account, AccountId, Button, Conversation, QueueView, Secretary
+from handlers.views import UNREAD, Screen, Voice, entry_line, screen_of
+from inbox.model import Account, AccountId, Button, Conversation, ConversationId, QueueView, Secretary
 
 ON_A_PAGE = 8
 
@@ -34,6 +34,10 @@ class ListFacts:
     """How many wait in each, where accounts are listed."""
     contact_names: Mapping[str, str]
     holder_names: Mapping[str, str]
+    unread: Set[ConversationId]
+    """Those of this page that the viewer was not shown yet, or not whole."""
+    unread_of_hers: int
+    """Of what is hers, how many those are, where that is listed."""
 
 
 def listing(facts: ListFacts, voice: Voice) -> Screen:
@@ -51,11 +55,14 @@ def listing(facts: ListFacts, voice: Voice) -> Screen:
         QueueView.ACCOUNT: say("list.account", account=account),
     }[facts.view]
     content: list[Text | str] = [Bold(title)]
+    if facts.unread_of_hers:
+        content.append(f" · {UNREAD} {say('list.unread', count=str(facts.unread_of_hers))}")
     if not facts.conversations:
         content += ["\n", say("list.nothing_late" if facts.view is QueueView.LATE else "list.empty")]
     for each in facts.conversations:
         of = "" if facts.view is QueueView.ACCOUNT else names.get(each.account_id, each.account_id)
-        content.append(entry_line(each, of, facts.contact_names.get(each.contact_id, ""), voice))
+        contact = facts.contact_names.get(each.contact_id, "")
+        content.append(entry_line(each, of, contact, voice, unread=each.id in facts.unread))
         if facts.view in (QueueView.ACCOUNT, QueueView.LATE):
             held_by = facts.holder_names.get(each.assignee_id or "", "")
             content.append(f" · {one_line(held_by, 40) if held_by else say('list.nobody')}")

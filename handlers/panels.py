@@ -30,6 +30,7 @@ from handlers.ready import template_screen, templates_screen
 from handlers.rota import on_call_screen, rota_screen
 from handlers.slips import slip_screen
 from handlers.topics import Put
+from handlers.unread import unread, unread_of_hers
 from handlers.views import QueueFacts, Screen, Voice
 from handlers.ways import ways_screen
 from inbox.answered import list_answers
@@ -244,6 +245,7 @@ class Panels:
             mine=mine,
             account_names={a.id: a.name for a in self._desk.accounts.values()},
             contact_names={c.id: c.name for c in contacts.values()},
+            unread=await unread(self._desk, secretary, (*waiting, *mine)),
             late_count=await count_late(self._desk, secretary),
             asked_count=len(await list_asked(store, secretary)) if is_supervisor(secretary) else 0,
             morning=await self._morning(secretary) if payload.view is QueueView.MORNING else None,
@@ -300,6 +302,8 @@ class Panels:
             waiting=waiting,
             contact_names={c.id: c.name for c in contacts.values()},
             holder_names={s.id: s.name for s in holders.values()},
+            unread=await unread(desk, secretary, shown),
+            unread_of_hers=await unread_of_hers(desk, secretary) if payload.view is QueueView.MINE else 0,
         )
 
     async def _search(self, delivery: Delivery, payload: SearchNotice) -> tuple[str, Changes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -44,6 +44,7 @@ from inbox.model import (
     Button,
     Contact,
     Conversation,
+    ConversationId,
     Delivery,
     DeliveryState,
     Direction,
@@ -891,6 +892,8 @@ class QueueFacts:
     mine: Sequence[Conversation]
     account_names: Mapping[AccountId, str]
     contact_names: Mapping[str, str]
+    unread: Set[ConversationId] = frozenset()
+    """Those of both that the viewer was not shown yet, or not whole."""
     late_count: int = 0
     """How many in her accounts should have been answered by now."""
     asked_count: int = 0
@@ -913,6 +916,8 @@ def queue(facts: QueueFacts, voice: Voice) -> Screen:
     if facts.waiting_count > len(waiting):
         content += ["\n", say("queue.more", count=str(facts.waiting_count - len(waiting)))]
     content += ["\n\n", Bold(say("queue.mine", count=str(len(facts.mine))))]
+    if new := sum(1 for c in facts.mine if c.id in facts.unread):
+        content.append(f" · {UNREAD} {say('list.unread', count=str(new))}")
     mine = _fitting([_queue_entry(c, facts, voice, why=False) for c in facts.mine], room * 4 // 10)
     content += [part for entry in mine for part in entry]
     if len(facts.mine) > len(mine):
@@ -958,10 +963,11 @@ def _morning(facts: QueueFacts, voice: Voice) -> list[Text | str]:
 
 
 MOST_OF_A_DAY = 6
+UNREAD = "🆕"
 
 
-def entry_line(conversation: Conversation, account: str, contact: str, voice: Voice) -> str:
-    """A conversation in one line of a list."""
+def entry_line(conversation: Conversation, account: str, contact: str, voice: Voice, *, unread: bool) -> str:
+    """A conversation in one line of a list; marked where something in it was not read yet."""
     waiting = conversation.waiting_since_at
     mark = f"⏳ {voice.when(waiting)}" if waiting is not None else "✓"
     if deadline := _deadline(conversation, voice):
@@ -970,12 +976,14 @@ def entry_line(conversation: Conversation, account: str, contact: str, voice: Vo
         mark = f"😴 {voice.when(conversation.snoozed_until_at)}"
     names = " · ".join(filter(None, (one_line(account, 40), person(contact, 40) or "?")))
     urgency = PRIORITY_MARKS[conversation.priority]
-    return f"\n{urgency}#{conversation.number} · {names} · {person(conversation.subject, 50)} · {mark}"
+    new = f"{UNREAD} " if unread else ""
+    return f"\n{new}{urgency}#{conversation.number} · {names} · {person(conversation.subject, 50)} · {mark}"
 
 
 def _queue_entry(conversation: Conversation, facts: QueueFacts, voice: Voice, *, why: bool) -> list[Text | str]:
     account = facts.account_names.get(conversation.account_id, conversation.account_id)
-    line = entry_line(conversation, account, facts.contact_names.get(conversation.contact_id, ""), voice)
+    contact = facts.contact_names.get(conversation.contact_id, "")
+    line = entry_line(conversation, account, contact, voice, unread=conversation.id in facts.unread)
     if conversation.because is None or not why:
         return [line]
     return [line, "\n   ", Italic(voice.say(conversation.because.key, **conversation.because.args))]
