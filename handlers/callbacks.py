@@ -444,6 +444,18 @@ class JoinContact(CallbackData, prefix="join"):
     number: int
 
 
+class TakeOut(CallbackData, prefix="out"):
+    """The address at this place of its contact's is somebody else's: asked for, and done once `sure`.
+
+    `check` tells a list that has changed since.
+    """
+
+    conversation: str
+    position: int
+    check: str
+    sure: bool
+
+
 class Speak(CallbackData, prefix="lang"):
     """The language its contact is spoken to in: which of those the desk speaks."""
 

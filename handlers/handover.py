@@ -90,6 +90,7 @@ from inbox.model import (
 from inbox.moving import destinations
 from inbox.passing import routes_to
 from inbox.reachable import is_blocked, other_ways
+from inbox.separating import MOST_ADDRESSES
 from inbox.set_aside import list_set_aside
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
@@ -583,7 +584,7 @@ class Handover:
             conversation=conversation,
             account=await self._account(conversation),
             contact=contact,
-            addresses=await store.list(ADDRESSES_OF_CONTACT, contact.id, limit=20),
+            addresses=await store.list(ADDRESSES_OF_CONTACT, contact.id, limit=MOST_ADDRESSES),
             newest=await store.list(CONVERSATIONS_OF_CONTACT, contact.id, descending=True, limit=8),
             count=await store.count(CONVERSATIONS_OF_CONTACT, contact.id),
             may_bar=is_supervisor(secretary) or conversation.assignee_id == secretary.id,

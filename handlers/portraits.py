@@ -9,9 +9,14 @@ from aiogram.utils.formatting import Bold, Italic, Text
 
 from handlers import callbacks
 from handlers.legible import legible, one_line, person, shortened
+from handlers.separating import address_check, address_name
 from handlers.views import Screen, Voice, screen_of
 from inbox.contacts import LANGUAGES
 from inbox.model import Account, Address, AddressKind, Contact, Conversation, Purpose, Status
+from inbox.separating import reachable
+
+MOST_TAKEN_OUT = 8
+"""Addresses with a button of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,17 @@ def portrait(facts: PortraitFacts, voice: Voice) -> Screen:
         ]
     )
     rows[-1].append(callbacks.button(say("button.join"), callbacks.Ask(conversation=target, purpose=Purpose.JOIN)))
+    addresses = reachable(facts.addresses)
+    if len(addresses) > 1:
+        is_same = address_check(contact, addresses)
+        out = [
+            callbacks.button(
+                say("button.take_out", address=address_name(address)),
+                callbacks.TakeOut(conversation=target, position=position, check=is_same, sure=False),
+            )
+            for position, address in enumerate(addresses[:MOST_TAKEN_OUT])
+        ]
+        rows += [out[at : at + 2] for at in range(0, len(out), 2)]
     if facts.may_bar:
         bars = contact.barred_at is None
         says = say("button.bar" if bars else "button.unbar")

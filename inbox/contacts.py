@@ -206,7 +206,10 @@ async def joined(store: Store, stays: Contact, gone: Contact) -> Changes:
     return Changes(
         replacements=[
             known,
-            *(msgspec.structs.replace(a, contact_id=stays.id) for a in addresses),
+            *(
+                msgspec.structs.replace(a, contact_id=stays.id, former_id=a.former_id or ContactId(gone.id))
+                for a in addresses
+            ),
             *(msgspec.structs.replace(c, contact_id=stays.id) for c in conversations),
             *(msgspec.structs.replace(m, author_id=stays.id) for m in messages if m.author_id == gone.id),
         ],

@@ -201,6 +201,8 @@ class Address(Document, frozen=True, kw_only=True):
 
     account_id: AccountId
     contact_id: ContactId
+    former_id: ContactId | None = None
+    """The contact it was first of, where that one was found to be another: what was noted under them goes with it."""
     kind: AddressKind
     value: str
     """A mail address in lower case, a Telegram user id, or a telephone number in international form (E.164)."""

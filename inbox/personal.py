@@ -62,7 +62,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.Address: _fields(
         client="value chat_id blocked_at last_used_at",
-        pointer="contact_id",
+        pointer="contact_id former_id",
         nothing="id version account_id kind channel_id",
     ),
     # ------------------------------------------------------------ who answers

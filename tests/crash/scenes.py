@@ -478,6 +478,14 @@ async def anne_joins_two_people(day: Day) -> None:
     await day.sees(day.anne, "👤 Zoé", "zoe@client.test", "2 demandes")
 
 
+async def anne_takes_an_address_out(day: Day) -> None:
+    await anne_joins_two_people(day)
+    both = await day.sees(day.anne, "👤 Zoé", "2 demandes", button="out:")
+    day.press(day.anne, both, "out:")
+    day.press(day.anne, await day.sees(day.anne, "n’est pas à", button="out:"), "out:")
+    await day.sees(day.anne, "👤 Zoé", "zoe@client.test", "1 demande", button="lang:")
+
+
 async def anne_says_how_to_write_to_her(day: Day) -> None:
     await a_mail_comes(day)
     card = await day.sees(day.anne, "Puis-je passer jeudi ?", button="rel:")

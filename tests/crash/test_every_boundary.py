@@ -230,6 +230,8 @@ SCENES: dict[str, list[Scene]] = {
         Scene(scenes.the_desk_is_told_of_its_backup, earlier=scenes.the_store_comes_from_a_backup)
     ],
     "handlers.search:_show": [Scene(scenes.anne_searches)],
+    "handlers.separating:_asked": [Scene(scenes.anne_takes_an_address_out)],
+    "handlers.separating:take_out": [Scene(scenes.anne_takes_an_address_out)],
     "handlers.set_aside:_settle": [Scene(scenes.lise_approves_annes_reply, replies=((SENT, 1), (SENT, 1)))],
     "handlers.set_aside:show_asked": [Scene(scenes.lise_looks_at_what_is_to_be_approved)],
     "handlers.start:show_help": [Scene(scenes.anne_asks_for_the_help)],

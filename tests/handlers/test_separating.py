@@ -1,0 +1,142 @@
+"""An address taken out of a contact again: whose it is from then on, what goes with it, and what stays."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from handlers.callbacks import JoinContact, Menu, Person, Release, Speak, TakeOut
+from handlers.separating import address_check
+from inbox.forgetting import trace
+from inbox.model import AddressKind, Contact, Role
+from inbox.store.documents import (
+    ADDRESS_BY_VALUE,
+    ADDRESSES_OF_CONTACT,
+    EVENTS_OF_CONVERSATION,
+    MESSAGES_OF_CONVERSATION,
+)
+from tests.builders import BERNARD, ROUX
+from tests.handlers.stage import Seat, Seen, Stage, labels
+
+NOT_HERS = "Introuvable, ou hors de vos comptes."
+CHANGED = "La liste a changé : rouvrez-la."
+
+
+async def one_person_by_mail_and_telegram(stage: Stage, lea: Seat) -> Seen:
+    """Paul, of #1 by mail and #2 by Telegram; what she sees of him."""
+    await stage.mail("Par mail")
+    card = await lea.sees("Par mail", kind=Release)
+    nora = stage.client(502, "Paulo")
+    nora.user.start("roux")
+    nora.writes("Par Telegram")
+    await lea.sees("Par Telegram", kind=Release)
+    await lea.forges(card, JoinContact(conversation=(await stage.conversation(1)).id, number=2))
+    return await lea.sees("👤 Paul Martin", "2 demandes", kind=TakeOut)
+
+
+async def test_an_address_becomes_a_contact_of_its_own_with_its_requests(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    both = await one_person_by_mail_and_telegram(stage, lea)
+    paul = await stage.store.get(Contact, (await stage.conversation(1)).contact_id)
+    await lea.presses(both, TakeOut, "Telegram")
+    assert (await stage.conversation(2)).contact_id == paul.id, "she was only asked"
+    sure = await lea.sees("Telegram 502 n’est pas à Paul Martin ?", kind=TakeOut)
+    assert await lea.presses(sure, TakeOut) == "C’est un contact à part : Paulo."
+    alone = await lea.sees("👤 Paul Martin", "✉️ paul.martin@example.net", "1 demande", kind=Speak)
+    assert "Telegram" not in alone["text"]
+    assert not [label for label in labels(alone) if "Détacher" in label], "a contact keeps its last address"
+    one, two = await stage.conversation(1), await stage.conversation(2)
+    assert one.contact_id == paul.id
+    paulo = await stage.store.get(Contact, two.contact_id)
+    assert (paulo.name, paulo.account_id) == ("Paulo", ROUX)
+    for each, other in ((one, paulo), (two, paul)):
+        lines = [e.kind for e in await stage.store.list(EVENTS_OF_CONVERSATION, each.id)]
+        assert lines.count("address_taken_out") == 1
+        [said] = await stage.store.list(MESSAGES_OF_CONVERSATION, each.id)
+        assert said.author_id == each.contact_id
+        assert len(await stage.store.list(ADDRESSES_OF_CONTACT, other.id)) == 1
+    # What was noted under the one who wrote there before they were joined is theirs again, and nobody else's.
+    left = await stage.store.get(Contact, paul.id)
+    assert (left.former_ids, left.former_names) == ((), ())
+    assert len((await trace(stage.store, paulo)).ids) == 2
+    # What they write from now on is each one's own.
+    stage.client(502, "Paulo").writes("Encore moi")
+    await lea.sees("Encore moi", "Par Telegram", "Paulo")
+    assert (await stage.conversation(2)).contact_id == paulo.id
+
+
+async def test_a_request_in_which_both_wrote_stays_and_shows_who_else_writes(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    first = await stage.mail("De Paul")
+    card = await lea.sees("De Paul", kind=Release)
+    await stage.mail("De Lise", sender="Lise <lise@example.net>")
+    await lea.sees("De Lise", kind=Release)
+    await lea.forges(card, JoinContact(conversation=(await stage.conversation(1)).id, number=2))
+    await lea.sees("2 demandes", kind=TakeOut)
+    await stage.mail("Lise, pour Paul", sender="Lise <lise@example.net>", answers=first)
+    await lea.sees("Lise, pour Paul", "De Paul", kind=Release)
+    both = await lea.sees("2 demandes", kind=TakeOut)
+    await lea.presses(both, TakeOut, "lise@example.net")
+    await lea.presses(await lea.sees("lise@example.net n’est pas à", kind=TakeOut), TakeOut)
+    await stage.quiet()
+    one, two = await stage.conversation(1), await stage.conversation(2)
+    assert one.contact_id != two.contact_id
+    authors = [m.author_id for m in await stage.store.list(MESSAGES_OF_CONVERSATION, one.id)]
+    assert authors == [one.contact_id, two.contact_id]
+
+
+async def test_two_people_at_once_and_a_late_press_take_it_out_once(stage: Stage) -> None:
+    lea, sophie = await stage.join("Léa"), await stage.join("Sophie", role=Role.SUPERVISOR, on_duty=False)
+    both = await one_person_by_mail_and_telegram(stage, lea)
+    await lea.presses(both, TakeOut, "Telegram")
+    sure = await lea.sees("n’est pas à Paul Martin ?", kind=TakeOut)
+    press = next(b["callback_data"] for row in sure["reply_markup"]["inline_keyboard"] for b in row)
+    toasts = await asyncio.gather(lea.forges(sure, press), sophie.forges(sure, press), lea.forges(sure, press))
+    assert sorted(toasts) == sorted(["C’est un contact à part : Paulo.", CHANGED, CHANGED])
+    assert await lea.presses(both, TakeOut, "Telegram") == CHANGED
+    await stage.quiet()
+    telegram = await stage.store.find_by(ADDRESS_BY_VALUE, ROUX, AddressKind.TELEGRAM, "502")
+    assert telegram is not None
+    assert telegram.contact_id == (await stage.conversation(2)).contact_id
+
+
+async def test_nobody_takes_anything_out_beyond_the_accounts_they_serve(stage: Stage) -> None:
+    lea, zoe = await stage.join("Léa"), await stage.join("Zoé", serves=[BERNARD], on_duty=False)
+    both = await one_person_by_mail_and_telegram(stage, lea)
+    press = next(
+        b["callback_data"]
+        for row in both["reply_markup"]["inline_keyboard"]
+        for b in row
+        if b["callback_data"].startswith("out:")
+    )
+    assert await zoe.forges(both, f"{press[:-1]}1") == NOT_HERS
+    assert (await stage.conversation(1)).contact_id == (await stage.conversation(2)).contact_id
+
+
+@pytest.mark.parametrize("position", [-1, 2, 99])
+async def test_a_forged_place_takes_nothing_out(stage: Stage, position: int) -> None:
+    lea = await stage.join("Léa")
+    both = await one_person_by_mail_and_telegram(stage, lea)
+    check = next(
+        b["callback_data"].split(":")[3]
+        for row in both["reply_markup"]["inline_keyboard"]
+        for b in row
+        if b["callback_data"].startswith("out:")
+    )
+    press = TakeOut(conversation=(await stage.conversation(1)).id, position=position, check=check, sure=True)
+    assert await lea.forges(both, press) == CHANGED
+
+
+async def test_an_only_address_offers_nothing_to_take_out(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Par mail")
+    await lea.presses(await lea.sees("Par mail", kind=Menu), Menu, "⋯")
+    await lea.presses(await lea.sees("Par mail", kind=Person), Person)
+    portrait = await lea.sees("👤 Paul Martin", "1 demande", kind=Speak)
+    assert not [label for label in labels(portrait) if "Détacher" in label]
+    conversation = await stage.conversation()
+    contact = await stage.store.get(Contact, conversation.contact_id)
+    is_same = address_check(contact, await stage.store.list(ADDRESSES_OF_CONTACT, contact.id))
+    press = TakeOut(conversation=conversation.id, position=0, check=is_same, sure=True)
+    assert await lea.forges(portrait, press) == "C’est sa seule adresse : un contact en garde toujours une."
