@@ -18,6 +18,7 @@ from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
 from handlers.gathering import ask_join, ask_merge
 from handlers.menus import usual_moment
+from handlers.proving import ask_proof
 from handlers.queue import others_told
 from handlers.set_aside import answer_moment, answer_return
 from handlers.views import Voice
@@ -207,6 +208,8 @@ async def answer(message: Message, unit: Unit, desk: Desk, secretary: Secretary,
             await ask_merge(words, before, unit, desk, secretary)
         case Purpose.JOIN:
             await ask_join(words, before, unit, desk, secretary)
+        case Purpose.PROOF:
+            await ask_proof(words, before, unit, desk, secretary)
         case Purpose.SCHEDULE if question.draft_id is not None:
             await answer_moment(words, question.draft_id, unit, desk, secretary)
         case Purpose.RETURN if question.draft_id is not None:

@@ -22,7 +22,7 @@ from inbox.model import Message as Said
 from inbox.outbox import preview_for
 from inbox.store.base import Changes
 
-_ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:@\"\x00-\x20\x7f-\x9f]{1,64}@[^\s<>()\[\]\\,;:@\"\x00-\x20\x7f-\x9f]{1,253}")
+ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:@\"\x00-\x20\x7f-\x9f]{1,64}@[^\s<>()\[\]\\,;:@\"\x00-\x20\x7f-\x9f]{1,253}")
 
 
 def build_router() -> Router:
@@ -141,7 +141,7 @@ async def name_copies(message: Message, unit: Unit, desk: Desk, secretary: Secre
     draft = existing or written(None, conversation, secretary, "", (), seen, None, unit.now)
     for word in words:
         wanted, address = not word.startswith("-"), word.lstrip("-").strip("<>")
-        if not _ADDRESS.fullmatch(address):
+        if not ADDRESS.fullmatch(address):
             raise InvalidTransition("error.no_address", address=address)
         draft = with_copy(draft, address.lower(), wanted=wanted)
     draft = changed(draft, unit.now)

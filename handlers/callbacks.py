@@ -444,6 +444,17 @@ class JoinContact(CallbackData, prefix="join"):
     number: int
 
 
+class Prove(CallbackData, prefix="prove"):
+    """Have its contact prove another address: sent to the mail address at this place of theirs; -1: ask where to.
+
+    `check` tells a list that has changed since.
+    """
+
+    conversation: str
+    position: int
+    check: str
+
+
 class TakeOut(CallbackData, prefix="out"):
     """The address at this place of its contact's is somebody else's: asked for, and done once `sure`.
 

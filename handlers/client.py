@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers import principals
+from handlers import principals, proving
 from handlers.acknowledging import told_what_to_expect
 from handlers.callbacks import Duty
 from handlers.desk import Unit
@@ -56,11 +56,18 @@ async def _write(unit: Unit, update: Update, envelope: Envelope) -> None:
     )
     if account_id is None or account_id not in desk.accounts:
         account_id = UNSORTED
+    guess = await proving.guess(unit, envelope, account_id)
+    if guess is not None and guess.is_right:
+        # It was for the desk itself: nobody waits for an answer to it.
+        await unit.commit(await proving.taken(guess, unit, envelope), account_id=account_id)
+        return
     taken = await desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
     if taken.ignored is not None:
         await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id)
         return
     changes = taken.changes
+    if guess is not None:
+        changes += await proving.taken(guess, unit, envelope)
     if taken.acknowledge is not None and taken.conversation is not None:
         changes += await told_what_to_expect(desk, taken.conversation, envelope.sender.language, unit.now)
     await unit.commit(changes, account_id=taken.account_id, conversation_id=taken.conversation_id)
@@ -107,6 +114,8 @@ async def _join(unit: Unit, update: Update, envelope: Envelope, token: str) -> N
     desk = unit.desk
     language = spoken(envelope.sender.language, desk.language)
     if await principals.join(unit, update, envelope, token, language):
+        return
+    if await proving.opened(unit, update, envelope, token):
         return
     invitation = await desk.store.find_by(INVITATION_BY_TOKEN, token_hash(token))
     if invitation is None or unit.receipt.channel_id not in desk.desk_bots:

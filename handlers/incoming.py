@@ -16,7 +16,7 @@ from aiogram.dispatcher.event.bases import UNHANDLED
 
 from channels.base import Accept, Arrival
 from channels.errors import ChannelError
-from handlers import business, client, forums, principals
+from handlers import business, client, forums, principals, proving
 from handlers.acknowledging import acknowledged
 from handlers.crew import STORE_WAIT
 from handlers.desk import LARGE, Desk, Unit, news, patiently
@@ -390,6 +390,8 @@ class Incoming:
             await unit.ignore(taken.ignored, taken.account_id, taken.conversation_id, erased=taken.erased)
             return
         changes = taken.changes
+        if (guess := await proving.guess(unit, envelope, account_id)) is not None:
+            changes += await proving.taken(guess, unit, envelope)
         if taken.acknowledge is not None and taken.conversation is not None:
             changes += await acknowledged(desk, taken.conversation, taken.acknowledge, unit.now)
         await unit.commit(changes, account_id=taken.account_id, conversation_id=taken.conversation_id)

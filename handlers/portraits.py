@@ -80,6 +80,7 @@ def portrait(facts: PortraitFacts, voice: Voice) -> Screen:
         ]
     )
     rows[-1].append(callbacks.button(say("button.join"), callbacks.Ask(conversation=target, purpose=Purpose.JOIN)))
+    rows.append([callbacks.button(say("button.prove"), callbacks.Prove(conversation=target, position=-1, check=""))])
     addresses = reachable(facts.addresses)
     if len(addresses) > 1:
         is_same = address_check(contact, addresses)

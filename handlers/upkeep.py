@@ -115,6 +115,7 @@ class Upkeep:
             while await self._decided(partial(self._old_deliveries, channel)):
                 pass
         await self._decided(lambda: retention.outdated_invitations(store, clock()))
+        await self._decided(lambda: retention.outdated_proofs(store, clock()))
         await self._decided(lambda: retention.outdated_slips(store, clock()))
         await self._decided(lambda: retention.outdated_on_call(store, clock()))
         await self._erase_instructions()

@@ -66,6 +66,11 @@ def address_in(conversation: Conversation, addresses: Sequence[Address]) -> Addr
     return next((a for a in of_kind if a.value in conversation.participants), of_kind[0] if of_kind else None)
 
 
+def address_name(address: Address) -> str:
+    """An address in a line of history; a Telegram user's number says nothing to anybody."""
+    return "Telegram" if address.kind is AddressKind.TELEGRAM else address.value
+
+
 class Known(NamedTuple):
     """A contact as it will be once `changes` are committed."""
 

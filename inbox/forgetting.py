@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from inbox import proofs
 from inbox.blots import Blots
 from inbox.contacts import kind_of
 from inbox.conversations import bare_subject, subject_from_text
@@ -169,6 +170,7 @@ async def unknown_again(store: Store, traces: Traces) -> Changes:
     contact = await store.find(Contact, traces.contact.id)
     addresses = await store.list(ADDRESSES_OF_CONTACT, traces.contact.id, limit=MOST_ADDRESSES)
     changes = Changes(deletions=[*([contact] if contact else []), *addresses, *await _calls(store, traces)])
+    changes += await proofs.about(store, traces.contact.account_id, traces.ids, traces.mail)
     return changes if traces.contact.account_id == UNSORTED else changes + await _left_unsorted(store, traces)
 
 

@@ -342,6 +342,28 @@ class PrincipalInvitation(Document, frozen=True, kw_only=True):
     """The id of whoever joined by it."""
 
 
+class Proof(Document, frozen=True, kw_only=True):
+    """What is to prove that a mail address and a contact are one person's: a code and a link, sent there once.
+
+    Only the hash of the link's token is kept; the code is made anew where it is compared (`inbox.proofs`).
+    """
+
+    account_id: AccountId
+    contact_id: ContactId
+    open_for: ContactId | None
+    """The contact while it can be used; unique, so that only the newest is good."""
+    mail: str
+    """Where the code and the link were sent."""
+    token_hash: str
+    delivery_id: DeliveryId
+    asked_by: SecretaryId
+    tries: int = 0
+    """Wrong codes so far."""
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
 class InstructionKind(StrEnum):
     """What an instruction is about."""
 
@@ -795,6 +817,7 @@ class Purpose(StrEnum):
     """Of no conversation."""
     MERGE = "merge"
     JOIN = "join"
+    PROOF = "proof"
 
 
 class Asked(Part, frozen=True, kw_only=True):

@@ -86,6 +86,12 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.PrincipalInvitation: _fields(
         desk="invited_by used_by", nothing="id version account_id token_hash created_at expires_at used_at"
     ),
+    model.Proof: _fields(
+        client="mail",
+        pointer="contact_id open_for delivery_id",
+        desk="asked_by",
+        nothing="id version account_id token_hash tries created_at expires_at used_at",
+    ),
     model.Instruction: _fields(
         desk="text given_by giver_name",
         nothing="id version account_id kind begins_at ends_at created_at confirmed_at lifted_at standing turns_at",

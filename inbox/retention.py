@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from inbox import proofs
 from inbox.erasure import Erasure, belongings, erase, without_raw, writers
 from inbox.errors import StillInUse
 from inbox.model import (
@@ -24,6 +25,7 @@ from inbox.model import (
     OnCall,
     PrincipalInvitation,
     Progress,
+    Proof,
     Receipt,
     ReceiptState,
     Shown,
@@ -121,6 +123,11 @@ async def outdated_invitations(store: Store, now: datetime) -> Changes:
         *await store.scan(PrincipalInvitation),
     ]
     return Changes(deletions=[i for i in found if now - (i.used_at or i.expires_at) > KEEP_INVITATIONS])
+
+
+async def outdated_proofs(store: Store, now: datetime) -> Changes:
+    """The codes and links by which nobody proves anything any more."""
+    return Changes(deletions=[p for p in await store.scan(Proof) if now - p.expires_at > proofs.KEPT])
 
 
 async def outdated_slips(store: Store, now: datetime) -> Changes:

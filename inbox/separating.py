@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from inbox.contacts import MOST_JOINED, address_in
+from inbox.contacts import MOST_JOINED, address_in, address_name
 from inbox.conversations import event
 from inbox.errors import InvalidTransition
 from inbox.model import (
     Address,
-    AddressKind,
     Contact,
     ContactId,
     Conversation,
@@ -92,7 +91,7 @@ async def separated(store: Store, contact: Contact, address_id: str, secretary: 
     )
     staying = [c for c in conversations if c not in going]
     detail = {
-        "address": "Telegram" if address.kind is AddressKind.TELEGRAM else address.value,
+        "address": address_name(address),
         "contact": left.name,
         "other": new.name,
     }

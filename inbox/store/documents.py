@@ -35,6 +35,7 @@ from inbox.model import (
     Principal,
     PrincipalInvitation,
     Progress,
+    Proof,
     Pulse,
     Receipt,
     Recount,
@@ -78,6 +79,7 @@ KINDS: Final[dict[type[Document], str]] = {
     Principal: "principal",
     PrincipalInvitation: "principal_invitation",
     Progress: "progress",
+    Proof: "proof",
     Pulse: "pulse",
     Receipt: "receipt",
     Recount: "recount",
@@ -118,6 +120,8 @@ PRINCIPALS = Index(Principal, "all", ("active",))
 BUSINESS_CONNECTIONS = Index(BusinessConnection, "by_connection", ("channel_id", "connection_id"))
 PRINCIPALS_DIGESTING = Index(Principal, "digesting", ("digest_at",))
 PRINCIPAL_INVITATION_BY_TOKEN = Index(PrincipalInvitation, "by_token", ("token_hash",), unique=True)
+PROOF_BY_TOKEN = Index(Proof, "by_token", ("token_hash",), unique=True)
+PROOF_OF_CONTACT = Index(Proof, "of_contact", ("open_for",), unique=True)
 INSTRUCTIONS_STANDING = Index(Instruction, "standing", ("standing", "created_at"))
 INSTRUCTIONS_TURNING = Index(Instruction, "turning", ("turns_at",))
 """Across accounts: only to bring cards up to date, never to show anything."""

@@ -35,7 +35,7 @@ FAMILIES = {
     "role.": ("secretary", "supervisor", "owner"),
     "priority.": ("urgent", "normal", "later"),
     "moment.": ("hour", "evening", "morning", "monday", "week"),
-    "ask.": ("note", "tags", "snooze", "contact_name", "contact_note", "schedule", "return", "merge", "join"),
+    "ask.": ("note", "tags", "snooze", "contact_name", "contact_note", "schedule", "return", "merge", "join", "proof"),
     "event.": (
         *("acknowledged", "acknowledgement_undelivered", "arrived", "assigned", "blocked", "unblocked", "closed"),
         *("confirmed", "delayed", "delivery_dead", "delivery_unknown", "edited", "filed", "given_up", "handed_over"),
@@ -45,7 +45,7 @@ FAMILIES = {
         *("scheduled", "approval_asked", "approved", "returned", "corrected", "called_off", "called", "told"),
         *("answered_by_owner", "rewritten", "withdrawn"),
         *("told_principal", "not_told_principal", "alarm_raised", "alarm_seen", "alarm_nobody", "alarm_unreached"),
-        "address_taken_out",
+        *("merged", "merged_into", "split", "moved", "contacts_joined", "address_taken_out", "contacts_proved"),
     ),
     "way.": ("telegram", "mail", "both", "urgent"),
     "ways.": ("telegram", "mail", "both", "urgent"),

@@ -27,6 +27,7 @@ from handlers.callbacks import (
     Merge,
     MoveTo,
     Next,
+    Prove,
     Queue,
     Show,
     Speak,
@@ -35,21 +36,25 @@ from handlers.callbacks import (
     WantTopics,
     check,
 )
+from inbox.invitations import deep_link_payload
 from inbox.model import (
     AccountId,
     Alarm,
     ChannelId,
     DeliveryKind,
     DeliveryState,
+    DeskKey,
     Forgotten,
     Forum,
     Instruction,
     Message,
+    Proof,
     Receipt,
     ReceiptState,
     Topic,
     TopicChoice,
 )
+from inbox.proofs import code_of, proof_token
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
@@ -484,6 +489,57 @@ async def anne_takes_an_address_out(day: Day) -> None:
     day.press(day.anne, both, "out:")
     day.press(day.anne, await day.sees(day.anne, "n’est pas à", button="out:"), "out:")
     await day.sees(day.anne, "👤 Zoé", "zoe@client.test", "1 demande", button="lang:")
+
+
+async def anne_asks_for_a_proof(day: Day) -> None:
+    """Of the doctor's client in Telegram: she is asked for the address."""
+    day.lucas.user.start("vasseur")
+    await day.sees(day.lucas, "Vasseur")
+    day.lucas_writes("J’ai aussi une adresse mail")
+    card = await day.sees(day.anne, "J’ai aussi une adresse mail", button="rel:")
+    day.press_data(day.anne, card, Prove(conversation=_which(card)[0], position=-1, check="").pack())
+    await day.sees(day.anne, "Par quelle adresse mail")
+
+
+async def anne_has_a_proof_mailed(day: Day) -> Proof:
+    await anne_asks_for_a_proof(day)
+    day.anne.reply(await day.sees(day.anne, "Par quelle adresse mail"), "lucas@client.test")
+    await day.sees(day.anne, "Preuve demandée à lucas@client.test")
+
+    async def look(store: Store) -> Proof | None:
+        return next(iter(await store.scan(Proof)), None)
+
+    proof: Proof = await day.until(look)
+    return proof
+
+
+async def _key(day: Day) -> DeskKey:
+    async def look(store: Store) -> DeskKey | None:
+        return next(iter(await store.scan(DeskKey)), None)
+
+    key: DeskKey = await day.until(look)
+    return key
+
+
+async def lucas_writes_the_code(day: Day) -> None:
+    proof = await anne_has_a_proof_mailed(day)
+    day.lucas.user.send_text(code_of(proof.id, await _key(day)))
+    await day.sees(day.lucas, "Merci, c’est confirmé")
+    await day.sees(day.anne, "Par preuve, une seule personne")
+
+
+async def lucas_opens_the_link(day: Day) -> None:
+    proof = await anne_has_a_proof_mailed(day)
+    day.lucas.user.start(deep_link_payload(proof_token(proof.id, await _key(day))))
+    await day.sees(day.lucas, "Merci, c’est confirmé")
+    await day.sees(day.anne, "Par preuve, une seule personne")
+
+
+async def lucas_opens_the_link_again(day: Day) -> None:
+    proof = await anne_has_a_proof_mailed(day)
+    for said in ("Merci, c’est confirmé", "Ce lien ne vaut plus"):
+        day.lucas.user.start(deep_link_payload(proof_token(proof.id, await _key(day))))
+        await day.sees(day.lucas, said)
 
 
 async def anne_says_how_to_write_to_her(day: Day) -> None:

@@ -1,0 +1,185 @@
+"""Two addresses that prove to be one person's: a code or a link mailed to one of them comes back by the other.
+
+Nobody's word is taken for it. Whoever claims an address that is not theirs
+never sees what was sent there; whoever has that address and opens the link
+out of curiosity proves nothing about who claimed it, and nothing changes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import msgspec
+
+from inbox.contacts import address_name, joined
+from inbox.conversations import event
+from inbox.errors import InvalidTransition
+from inbox.invitations import token_hash
+from inbox.model import (
+    AccountId,
+    Address,
+    AddressKind,
+    Contact,
+    Delivery,
+    DeliveryId,
+    DeskKey,
+    Letter,
+    Proof,
+    SecretaryId,
+    new_id,
+)
+from inbox.store.base import Changes, Store
+from inbox.store.documents import ADDRESS_BY_VALUE, CONVERSATIONS_OF_CONTACT, PROOF_OF_CONTACT
+
+LIFETIME = timedelta(hours=24)
+MOST_TRIES = 5
+"""Wrong codes after which another must be sent: of a million codes, five."""
+AGAIN_AFTER = timedelta(minutes=10)
+"""Before that, nothing is sent to the same address a second time."""
+KEPT = timedelta(days=2)
+"""How long a proof is kept once it is over."""
+_CODE = re.compile(r"\s*(\d{3})[ \u00a0\u202f-]?(\d{3})\s*[.!]?\s*\Z", re.ASCII)
+_CODE_IN_A_MAIL = re.compile(r"(?<![\d.,-])(\d{3})[ \u00a0\u202f-]?(\d{3})(?![\d.,-]*\d)", re.ASCII)
+READ = 400
+"""Characters of a mail's own words in which a code is looked for."""
+
+
+def code_in(words: str) -> str | None:
+    """The code a chat message consists of."""
+    found = _CODE.match(words)
+    return "".join(found.groups()) if found else None
+
+
+def code_in_mail(words: str) -> str | None:
+    """The code that stands at the beginning of a mail."""
+    found = _CODE_IN_A_MAIL.search(words[:READ])
+    return "".join(found.groups()) if found else None
+
+
+def code_of(proof_id: str, key: DeskKey) -> str:
+    """The six digits of a proof: made anew where they are compared, so that they stand in no document."""
+    made = hmac.digest(key.secret, f"proof code:{proof_id}".encode(), hashlib.sha256)
+    return f"{int.from_bytes(made[:8]) % 1_000_000:06}"
+
+
+def proof_token(proof_id: str, key: DeskKey) -> str:
+    """The token of its link."""
+    made = hmac.digest(key.secret, f"proof:{proof_id}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+def begun(contact: Contact, mail: str, asked_by: SecretaryId, key: DeskKey, now: datetime) -> Proof:
+    """What is to prove that a mail address and a contact are one person's."""
+    proof_id = new_id()
+    return Proof(
+        id=proof_id,
+        account_id=contact.account_id,
+        contact_id=contact.id,
+        open_for=contact.id,
+        mail=mail,
+        token_hash=token_hash(proof_token(proof_id, key)),
+        delivery_id=DeliveryId(new_id()),
+        asked_by=asked_by,
+        created_at=now,
+        expires_at=now + LIFETIME,
+    )
+
+
+async def find_open(store: Store, contact: Contact, now: datetime) -> Proof | None:
+    """What a contact can still prove."""
+    proof = await store.find_by(PROOF_OF_CONTACT, contact.id)
+    return proof if proof is not None and now < proof.expires_at else None
+
+
+async def in_place_of(store: Store, contact: Contact, mail: str, now: datetime) -> Changes:
+    """What goes as another proof is begun: only the newest code and link of a contact are good.
+
+    Raises:
+        InvalidTransition: one was sent to the same address a moment ago.
+    """
+    before = await store.find_by(PROOF_OF_CONTACT, contact.id)
+    if before is None:
+        return Changes()
+    if before.mail == mail and now - before.created_at < AGAIN_AFTER:
+        raise InvalidTransition("error.proof_sent", address=mail)
+    return Changes(replacements=[msgspec.structs.replace(before, open_for=None)])
+
+
+def is_right(proof: Proof, code: str, key: DeskKey) -> bool:
+    """Whether that is the proof's code."""
+    return hmac.compare_digest(code_of(proof.id, key), code)
+
+
+def guessed(proof: Proof) -> Proof:
+    """The proof after a wrong code; after the last one that is allowed it proves nothing any more."""
+    tries = proof.tries + 1
+    return msgspec.structs.replace(proof, tries=tries, open_for=proof.open_for if tries < MOST_TRIES else None)
+
+
+def used(proof: Proof, now: datetime) -> Proof:
+    """The proof once it proved something: it proves nothing else."""
+    return msgspec.structs.replace(proof, open_for=None, used_at=now)
+
+
+def require_good(proof: Proof, now: datetime) -> None:
+    """Hold that its link is still good.
+
+    Raises:
+        InvalidTransition: it was used or replaced, or has expired.
+    """
+    if proof.open_for is None or now >= proof.expires_at:
+        raise InvalidTransition("error.proof_over")
+
+
+async def belongs(store: Store, contact: Contact, kind: AddressKind, value: str) -> bool:
+    """Whether an address is the contact's already."""
+    address = await store.find_by(ADDRESS_BY_VALUE, contact.account_id, kind, value)
+    return address is not None and address.contact_id == contact.id
+
+
+async def proved(store: Store, proof: Proof, contact: Contact, other: Address, now: datetime) -> Changes:
+    """Whoever is at the other address is this contact; the proof is used. By the same rule as joining by hand.
+
+    Args:
+        other: as it is to be, where nobody wrote from it yet.
+
+    Raises:
+        InvalidTransition: both have too much history to be joined in one commit.
+    """
+    changes = Changes(replacements=[used(proof, now)])
+    there = await store.find_by(ADDRESS_BY_VALUE, contact.account_id, other.kind, other.value)
+    whose = [contact]
+    if there is None:
+        changes += Changes(inserts=[other], expectations=[contact])
+    else:
+        gone = await store.get(Contact, there.contact_id)
+        whose.append(gone)
+        try:
+            changes += await joined(store, contact, gone)
+        except InvalidTransition:
+            changes += await joined(store, gone, contact)  # the shorter history moves
+    detail = {"contact": contact.name, "address": address_name(other)}
+    for each in whose:
+        newest = await store.list(CONVERSATIONS_OF_CONTACT, each.id, descending=True, limit=1)
+        changes += Changes(inserts=[event("contacts_proved", c, now, actor=contact, detail=detail) for c in newest])
+    return changes
+
+
+async def about(store: Store, account_id: AccountId, ids: Collection[str], mail: Collection[str]) -> Changes:
+    """What goes with somebody who is forgotten: proofs of theirs, or mailed to them, and the letters."""
+    changes = Changes()
+    after = ""
+    while page := await store.scan(Proof, after=after):
+        found = [p for p in page if p.account_id == account_id and (p.contact_id in ids or p.mail in mail)]
+        letters = await store.find_many(Delivery, [p.delivery_id for p in found])
+        changes += Changes(
+            deletions=[*found, *letters.values()],
+            blob_deletions=[d.payload.blob_id for d in letters.values() if isinstance(d.payload, Letter)],
+        )
+        after = page[-1].id
+    return changes

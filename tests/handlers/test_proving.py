@@ -1,0 +1,297 @@
+"""Contacts joined by proof: a link and a code mailed to one address come back by the other, and by nothing else."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from handlers.callbacks import Ask, Person, Prove, Release, Speak
+from handlers.forgetting import begin, forget
+from inbox.model import AddressKind, Contact, Conversation, Delivery, Proof, Role
+from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_OF_CONTACT, EVENTS_OF_CONVERSATION, KINDS
+from tests.builders import BERNARD, MAIL, ROUX
+from tests.handlers.stage import CABINET, Clock, Seat, Seen, Stage
+
+NOT_HERS = "Introuvable, ou hors de vos comptes."
+PAUL = "paul.martin@example.net"
+
+
+async def portrait_of(seat: Seat, words: str, number: int = 1) -> Seen:
+    """The contact card of a request."""
+    card = await seat.sees(words, kind=Release)
+    await seat.forges(card, Person(conversation=(await seat.stage.conversation(number)).id))
+    return await seat.sees("👤", kind=Prove)
+
+
+async def nora_in_telegram(stage: Stage, lea: Seat) -> Seat:
+    """Nora writes in Telegram, #1, and says that Paul's address is hers; Léa has the letter sent there."""
+    nora = stage.client()
+    nora.user.start("roux")
+    nora.writes("Mon autre adresse est celle de Paul")
+    await lea.presses(await portrait_of(lea, "Mon autre adresse"), Prove)
+    lea.writes(PAUL, to=await lea.sees("Par quelle adresse mail Nora écrit-il aussi ?"))
+    await lea.sees(f"Preuve demandée à {PAUL} pour Nora. Elle vaut 24 heures.")
+    await stage.quiet()
+    return nora
+
+
+def letter(stage: Stage) -> tuple[EmailMessage, str, str]:
+    """The newest letter that left, the payload of its link and its code; "" for what it has not."""
+    mail = message_from_bytes(stage.letters.sent[-1][1], policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    body = mail.get_body(("plain",))
+    assert body is not None
+    said = str(body.get_content())
+    link, code = re.search(r"\?start=(\S+)", said), re.search(r": (\d{6})\s", said)
+    return mail, link[1] if link else "", code[1] if code else ""
+
+
+async def one_person(stage: Stage, *kinds: AddressKind) -> Contact:
+    """The contact of #1, whose addresses are of these kinds."""
+    contact = await stage.store.get(Contact, (await stage.conversation()).contact_id)
+    addresses = await stage.store.list(ADDRESSES_OF_CONTACT, contact.id)
+    assert sorted(a.kind for a in addresses) == sorted(kinds)
+    return contact
+
+
+async def test_whoever_opens_the_link_from_their_telegram_is_the_one_at_the_address(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Par mail")
+    await lea.sees("Par mail", kind=Release)
+    nora = stage.client()
+    nora.user.start("roux")
+    nora.writes("Par Telegram")
+    await lea.presses(await portrait_of(lea, "Par Telegram", 2), Prove)
+    lea.writes(PAUL, to=await lea.sees("Par quelle adresse mail"))
+    await lea.sees("Preuve demandée")
+    await stage.quiet()
+    mail, payload, code = letter(stage)
+    assert (mail["To"], mail["Subject"]) == (PAUL, "Auto: Confirmez votre adresse")
+    assert mail["Auto-Submitted"] == "auto-replied"
+    assert "cabinet@roux.example" in mail["From"]
+    assert "Par Telegram" not in mail.as_string(), "it may reach a stranger"
+    assert payload
+    assert code
+    nora.user.start(payload)
+    await nora.sees("Merci, c’est confirmé. Dr Hélène Roux sait que c’est vous.")
+    await lea.sees(f"Par preuve, une seule personne : Nora, {PAUL}.")
+    contact = await one_person(stage, AddressKind.MAIL, AddressKind.TELEGRAM)
+    for number in (1, 2):
+        conversation = await stage.conversation(number)
+        assert conversation.contact_id == contact.id
+        kinds = [e.kind for e in await stage.store.list(EVENTS_OF_CONVERSATION, conversation.id)]
+        assert kinds.count("contacts_proved") == 1
+    nora.user.start(payload)
+    await nora.sees("Ce lien ne vaut plus")
+
+
+async def test_the_code_written_in_the_chat_proves_the_address_and_waits_for_no_answer(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    _, _, code = letter(stage)
+    nora.writes(f"{code[:3]} {code[3:]}")
+    await nora.sees("Merci, c’est confirmé.")
+    await lea.sees("Par preuve, une seule personne : Nora")
+    await one_person(stage, AddressKind.MAIL, AddressKind.TELEGRAM)
+    assert await stage.said() == ["Mon autre adresse est celle de Paul"]
+    await stage.mail("Je passe au mail")
+    await lea.sees("Je passe au mail", "Nora")
+    assert (await stage.conversation(2)).contact_id == (await stage.conversation(1)).contact_id
+    assert await stage.ledger_is_balanced()
+
+
+async def test_five_wrong_codes_and_the_right_one_is_too_late(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    _, payload, code = letter(stage)
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    for left in ("4 essais", "3 essais", "2 essais", "1 essai."):
+        nora.writes(wrong)
+        await nora.sees(f"Ce n’est pas le code. Il vous reste {left}")
+    nora.writes(wrong)
+    await nora.sees("il ne vaut plus : demandez-en un autre")
+    await lea.sees(f"Cinq codes faux de Nora : la preuve demandée à {PAUL} ne vaut plus.")
+    nora.writes(code)
+    nora.user.start(payload)
+    await nora.sees("Ce lien ne vaut plus")
+    await stage.quiet()
+    await one_person(stage, AddressKind.TELEGRAM)
+    # What was no code of ours may have been meant for whoever answers: all of it is kept.
+    assert (await stage.said())[1:] == [*[wrong] * 5, code]
+
+
+async def test_after_a_day_neither_code_nor_link_proves_anything(stage: Stage, clock: Clock) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    _, payload, code = letter(stage)
+    clock.ahead = timedelta(hours=24)
+    nora.writes(code)
+    nora.user.start(payload)
+    await nora.sees("Ce lien ne vaut plus")
+    await stage.quiet()
+    await one_person(stage, AddressKind.TELEGRAM)
+    assert code in await stage.said()
+
+
+async def test_a_new_letter_voids_the_one_before_and_none_follows_at_once(stage: Stage, clock: Clock) -> None:
+    lea, sophie = await stage.join("Léa"), await stage.join("Sophie", role=Role.SUPERVISOR, on_duty=False)
+    nora = await nora_in_telegram(stage, lea)
+    _, first, _ = letter(stage)
+    question = await lea.sees("Par quelle adresse mail")
+    lea.writes(PAUL.upper(), to=question)
+    await lea.sees(f"Une preuve vient d’être demandée à {PAUL} : attendez dix minutes.")
+    clock.ahead = timedelta(minutes=11)
+    lea.writes(PAUL, to=question)
+    await stage.quiet()
+    assert len(stage.letters.sent) == 2
+    clock.ahead = timedelta(minutes=22)
+    card = await lea.sees("👤", kind=Prove)
+    await sophie.forges(card, Ask(conversation=(await stage.conversation()).id, purpose="proof"))
+    asked = await sophie.sees("Par quelle adresse mail")
+    lea.writes(PAUL, to=question)
+    sophie.writes(PAUL, to=asked)
+    await stage.quiet()
+    assert len(stage.letters.sent) == 3, "of two who ask together one sends"
+    nora.user.start(first)
+    await nora.sees("Ce lien ne vaut plus")
+    await one_person(stage, AddressKind.TELEGRAM)
+
+
+async def test_who_has_the_address_and_is_somebody_else_proves_nothing(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await nora_in_telegram(stage, lea)
+    _, payload, code = letter(stage)
+    stranger = stage.client(777, "Le vrai Paul")
+    stranger.user.start(payload)
+    await stranger.sees("Rien ne change : ouvrez ce lien depuis le Telegram avec lequel vous nous écrivez.")
+    stranger.user.start("roux")
+    stranger.writes(code)
+    await stage.quiet()
+    await one_person(stage, AddressKind.TELEGRAM)
+    assert await stage.said(2) == [code]
+    lea.user.start(payload)
+    await lea.sees("Vous répondez ici")
+
+
+async def test_a_client_by_mail_proves_a_telegram_we_did_not_know(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Par mail")
+    await lea.presses(await portrait_of(lea, "Par mail"), Prove)
+    where = await lea.sees("Où envoyer le lien de preuve de Paul Martin ?", kind=Prove)
+    assert await lea.presses(where, Prove, PAUL) == "Preuve demandée."
+    assert await lea.presses(where, Prove, PAUL) == f"Une preuve vient d’être demandée à {PAUL} : attendez dix minutes."
+    await stage.quiet()
+    _, payload, code = letter(stage)
+    assert code == "", "from there it would come back the way it went"
+    paulo = stage.client(502, "Paulo")
+    paulo.user.start(payload, token=None)
+    await paulo.sees("Merci, c’est confirmé.")
+    await one_person(stage, AddressKind.MAIL, AddressKind.TELEGRAM)
+    paulo.writes("Je suis là aussi")
+    await lea.sees("Je suis là aussi", "Paul Martin", kind=Release)
+
+
+def verified(text: str, result: str = "pass") -> bytes:
+    mail = EmailMessage()
+    mail["Authentication-Results"] = f"mx.cabinet.example; dmarc={result} header.from=example.net"
+    mail["From"], mail["To"], mail["Subject"] = "Lise <lise@example.net>", "cabinet@roux.example", "Code"
+    mail["Message-ID"] = f"<{result}.{text[:6]}@example.net>"
+    mail.set_content(text)
+    return mail.as_bytes()
+
+
+async def test_another_mail_address_is_proved_by_a_code_in_a_mail_that_is_certain(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Par mail", sender="Lise <lise@example.net>")
+    await lea.presses(await portrait_of(lea, "Par mail"), Prove)
+    await lea.presses(await lea.sees("Où envoyer le lien", kind=Prove), Ask)
+    lea.writes(f"<{PAUL}>", to=await lea.sees("Par quelle adresse mail"))
+    await lea.sees("Preuve demandée")
+    await stage.quiet()
+    _, payload, code = letter(stage)
+    assert payload == ""
+    await stage.mail(f"Le code : {code}", sender="Lise <lise@example.net>")
+    await stage.mail_raw(verified(code, "fail"))
+    await stage.quiet()
+    await one_person(stage, AddressKind.MAIL)
+    await stage.mail_raw(verified(f"Bonjour, le code est {code}.\n\nLise, tél. 06 12 34 56 78"))
+    await lea.sees("Par preuve, une seule personne : Lise")
+    await one_person(stage, AddressKind.MAIL, AddressKind.MAIL)
+    await lea.sees("le code est", kind=Release)
+
+
+@pytest.mark.parametrize("words", ["pas une adresse", "a@b@c", "cabinet@roux.example", ""])
+async def test_what_is_no_address_of_a_client_gets_no_letter(stage: Stage, words: str) -> None:
+    lea = await stage.join("Léa")
+    nora = stage.client()
+    nora.user.start("roux")
+    nora.writes("Bonjour")
+    await lea.presses(await portrait_of(lea, "Bonjour"), Prove)
+    question = await lea.sees("Par quelle adresse mail")
+    if words:
+        lea.writes(words, to=question)
+        await lea.sees("adresse de la maison" if "roux" in words else "n’est pas une adresse")
+    await stage.quiet()
+    assert stage.letters.sent == []
+
+
+async def test_a_proof_stays_within_its_account(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "desk.db", own_account={MAIL: ROUX, CABINET: BERNARD}) as stage:
+        lea, zoe = await stage.join("Léa"), await stage.join("Zoé", serves=[BERNARD], on_duty=False)
+        nora = await nora_in_telegram(stage, lea)
+        _, payload, code = letter(stage)
+        cabinet = "43000001:AAE-second-token-that-opens-nothing"
+        nora.user.start(payload, token=cabinet)
+        nora.writes(code, token=cabinet)
+        await stage.quiet()
+        await one_person(stage, AddressKind.TELEGRAM)
+        assert await stage.store.find_by(ADDRESS_BY_VALUE, BERNARD, AddressKind.MAIL, PAUL) is None
+        conversation = await stage.conversation()
+        shown = await lea.sees("👤", kind=Prove)
+        assert await zoe.forges(shown, Prove(conversation=conversation.id, position=-1, check="")) == NOT_HERS
+        assert await zoe.forges(shown, Ask(conversation=conversation.id, purpose="proof")) == NOT_HERS
+        forged = Prove(conversation=conversation.id, position=0, check="00000000")
+        assert await lea.forges(shown, forged) == "La liste a changé : rouvrez-la."
+        assert len(stage.letters.sent) == 1
+
+
+@pytest.mark.parametrize("payload", ["i-", "i-x", "i-" + "A" * 43, "i-../../etc"])
+async def test_a_forged_link_has_no_effect(stage: Stage, payload: str) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    [before] = await stage.store.scan(Proof)
+    nora.user.start(payload)
+    await stage.quiet()
+    assert await stage.store.scan(Proof) == [before]
+    await one_person(stage, AddressKind.TELEGRAM)
+
+
+async def test_neither_token_nor_code_stands_in_a_document_and_both_go_with_whoever_is_forgotten(
+    stage: Stage, clock: Clock
+) -> None:
+    lea = await stage.join("Léa")
+    await nora_in_telegram(stage, lea)
+    _, payload, code = letter(stage)
+    for kind in KINDS:
+        for document in await stage.store.scan(kind):
+            said = msgspec.json.encode(document).decode()
+            assert payload.removeprefix("i-") not in said
+            assert f'"{code}"' not in said
+    [proof] = await stage.store.scan(Proof)
+    sent = await stage.store.get(Delivery, proof.delivery_id)
+    contact = await stage.store.get(Contact, proof.contact_id)
+    conversation = await stage.conversation()
+    await lea.sees("👤", kind=Speak)
+    await stage.quiet()
+    await begin(stage.store, contact, clock())
+    await forget(stage.store, contact.id, clock)
+    assert await stage.store.scan(Proof) == []
+    assert await stage.store.find(Delivery, sent.id) is None
+    assert await stage.store.find(Conversation, conversation.id) is None
+    assert sent.payload.blob_id not in await stage.store.list_blobs()  # type: ignore[union-attr]
