@@ -19,7 +19,7 @@ from handlers.legible import one_line
 from handlers.views import Voice
 from inbox import outbox
 from inbox.accounts import is_own_address
-from inbox.assignment import get_served, may_serve
+from inbox.assignment import get_served
 from inbox.contacts import address_name, spoken
 from inbox.envelope import Envelope, Update
 from inbox.errors import Conflict, InboxError, InvalidTransition
@@ -49,7 +49,9 @@ from inbox.model import (
 )
 from inbox.particulars import Verdict, fresh_part
 from inbox.proofs import (
+    LANE,
     MOST_TRIES,
+    asker_told,
     begun,
     belongs,
     code_in,
@@ -214,7 +216,7 @@ def _delivery(proof: Proof, mailbox: ChannelId, letter: Letter) -> Delivery:
         account_id=proof.account_id,
         kind=DeliveryKind.ACKNOWLEDGEMENT,
         channel_id=mailbox,
-        lane=f"proof:{proof.id}",
+        lane=f"{LANE}{proof.id}",
         state=DeliveryState.DUE,
         due_at=proof.created_at,
         payload=letter,
@@ -336,8 +338,8 @@ async def guess(unit: Unit, envelope: Envelope, account_id: AccountId) -> Guess 
         return None
     contact = await desk.store.get(Contact, address.contact_id)
     proof = await find_open(desk.store, contact, unit.now)
-    # What comes back from where it was sent proves one address, and the same.
-    if proof is None or (sender.kind is AddressKind.MAIL and sender.value == proof.mail):
+    # To an address that is theirs already only a link was sent; what comes back from there proves nothing new.
+    if proof is None or await belongs(desk.store, contact, AddressKind.MAIL, proof.mail):
         return None
     return Guess(proof, contact, account, is_right(proof, code, desk.key))
 
@@ -358,26 +360,19 @@ async def taken(guess: Guess, unit: Unit, envelope: Envelope) -> Changes:
     said = Because(key="client.code_wrong", args={"count": str(left)}) if left else Because(key="client.code_spent")
     if not left:
         spent = Because(key="proof.spent", args={"contact": contact.name, "address": proof.mail})
-        changes += await _asker_told(proof, spent, unit)
+        changes += await asker_told(unit.desk.store, proof, spent, unit.now)
     return changes + (_told(unit, envelope, said, language) if in_chat else Changes())
 
 
 async def _done(proof: Proof, contact: Contact, other: Address, unit: Unit) -> Changes:
     """They are one person, and whoever asked is told; also where they have too much history to be joined at once."""
     args = {"contact": contact.name, "address": address_name(other)}
+    store, now, done = unit.desk.store, unit.now, Because(key="proof.done", args=args)
     try:
-        changes = await proved(unit.desk.store, proof, contact, other, unit.now)
+        changes = await proved(store, proof, contact, other, now)
     except InvalidTransition:
-        void = Changes(replacements=[used(proof, unit.now)])
-        return void + await _asker_told(proof, Because(key="proof.too_long", args=args), unit)
-    return changes + await _asker_told(proof, Because(key="proof.done", args=args), unit)
-
-
-async def _asker_told(proof: Proof, because: Because, unit: Unit) -> Changes:
-    asker = await unit.desk.store.find(Secretary, proof.asked_by)
-    if asker is None or not asker.active or not may_serve(asker, proof.account_id):
-        return Changes()
-    return Changes(inserts=[outbox.sentence_for(asker, because, unit.now)])
+        changes, done = Changes(replacements=[used(proof, now)]), Because(key="proof.too_long", args=args)
+    return changes + await asker_told(store, proof, done, now)
 
 
 def _told(unit: Unit, envelope: Envelope, because: Because, language: str) -> Changes:

@@ -210,7 +210,7 @@ def settled(conversation: Conversation, because: Because, now: datetime) -> Conv
     if conversation.status is Status.CLOSED:
         return conversation
     if conversation.assignee_id is not None:
-        return msgspec.structs.replace(conversation, waiting_since_at=None)
+        return msgspec.structs.replace(conversation, waiting_since_at=None, answer_by_at=None)
     return msgspec.structs.replace(
         conversation,
         status=Status.CLOSED,
@@ -218,6 +218,7 @@ def settled(conversation: Conversation, because: Because, now: datetime) -> Conv
         snoozed_until_at=None,
         queued_at=None,
         waiting_since_at=None,
+        answer_by_at=None,
         open_chat=None,
         because=because,
     )

@@ -16,27 +16,36 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from inbox.assignment import may_serve
 from inbox.contacts import address_name, joined
 from inbox.conversations import event
 from inbox.errors import InvalidTransition
 from inbox.invitations import token_hash
+from inbox.matching import read_message_id
 from inbox.model import (
     AccountId,
     Address,
     AddressKind,
+    Because,
     Contact,
     Delivery,
     DeliveryId,
     DeskKey,
     Letter,
     Proof,
+    Secretary,
     SecretaryId,
     new_id,
 )
+from inbox.outbox import sentence_for
+from inbox.particulars import Bounce
+from inbox.reports import FAILED
 from inbox.store.base import Changes, Store
 from inbox.store.documents import ADDRESS_BY_VALUE, CONVERSATIONS_OF_CONTACT, PROOF_OF_CONTACT
 
 LIFETIME = timedelta(hours=24)
+LANE = "proof:"
+"""Before a proof's id: the lane of its letter."""
 MOST_TRIES = 5
 """Wrong codes after which another must be sent: of a million codes, five."""
 AGAIN_AFTER = timedelta(minutes=10)
@@ -153,6 +162,8 @@ async def proved(store: Store, proof: Proof, contact: Contact, other: Address, n
     """
     changes = Changes(replacements=[used(proof, now)])
     there = await store.find_by(ADDRESS_BY_VALUE, contact.account_id, other.kind, other.value)
+    if there is not None and there.contact_id == contact.id:
+        return changes  # somebody joined them by hand meanwhile
     whose = [contact]
     if there is None:
         changes += Changes(inserts=[other], expectations=[contact])
@@ -168,6 +179,43 @@ async def proved(store: Store, proof: Proof, contact: Contact, other: Address, n
         newest = await store.list(CONVERSATIONS_OF_CONTACT, each.id, descending=True, limit=1)
         changes += Changes(inserts=[event("contacts_proved", c, now, actor=contact, detail=detail) for c in newest])
     return changes
+
+
+async def proof_undelivered(
+    store: Store, key: DeskKey, account_id: AccountId, bounce: Bounce, now: datetime
+) -> Changes | None:
+    """What a mail server's report about a proof's letter changes: whoever asked for it is told, once.
+
+    None where it is about no such letter: only our own signature, in the same account, says that it is.
+    """
+    named = read_message_id(key, bounce.original_id)
+    proof = await store.find(Proof, named) if named is not None else None
+    if proof is None or proof.account_id != account_id:
+        return None
+    failed = any(failure.kind in FAILED for failure in bounce.failures)
+    return await _void(store, proof, now) if failed else Changes()
+
+
+async def letter_died(store: Store, delivery: Delivery, now: datetime) -> Changes:
+    """The same, where our own mail server would not even take it; nothing where it is no such letter."""
+    proof_id = delivery.lane.removeprefix(LANE) if delivery.lane.startswith(LANE) else ""
+    proof = await store.find(Proof, proof_id) if proof_id else None
+    return await _void(store, proof, now) if proof is not None else Changes()
+
+
+async def _void(store: Store, proof: Proof, now: datetime) -> Changes:
+    if proof.open_for is None:
+        return Changes()
+    changes = Changes(replacements=[msgspec.structs.replace(proof, open_for=None)])
+    return changes + await asker_told(store, proof, Because(key="proof.undelivered", args={"address": proof.mail}), now)
+
+
+async def asker_told(store: Store, proof: Proof, because: Because, now: datetime) -> Changes:
+    """What became of a proof, for whoever asked for it; nothing where they may not know any more."""
+    asker = await store.find(Secretary, proof.asked_by)
+    if asker is None or not asker.active or not may_serve(asker, proof.account_id):
+        return Changes()
+    return Changes(inserts=[sentence_for(asker, because, now)])
 
 
 async def about(store: Store, account_id: AccountId, ids: Collection[str], mail: Collection[str]) -> Changes:

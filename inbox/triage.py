@@ -63,6 +63,7 @@ from inbox.model import (
 )
 from inbox.outbox import card_for, preview_for
 from inbox.particulars import Bounce, FailureKind
+from inbox.proofs import proof_undelivered
 from inbox.reports import FAILED, find_reported, is_for_first, marked
 from inbox.set_aside import hold_set_aside
 from inbox.store.base import Blob, Changes, Store
@@ -282,7 +283,8 @@ class Triage:
         store = self._store
         found = await find_reported(store, self._key, account_id, bounce)
         if found is None:
-            return None
+            of_a_proof = await proof_undelivered(store, self._key, account_id, bounce, now)
+            return Taken(of_a_proof, account_id) if of_a_proof is not None else None
         before = await store.get(Conversation, found.message.conversation_id)
         after = marked(found.deliveries, bounce.failures)
         if not after:

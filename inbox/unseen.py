@@ -33,6 +33,7 @@ from inbox.model import (
 )
 from inbox.outbox import sentence_for
 from inbox.presence import handed_back
+from inbox.proofs import letter_died
 from inbox.store.base import Changes, Store
 from inbox.store.documents import SECRETARIES, SECRETARY_BY_TELEGRAM
 from inbox.triage import placement_event
@@ -49,7 +50,7 @@ async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> C
     card that Telegram refuses for what it is leaves its request in nobody's sight: it goes back to
     the queue, not to her again, and the supervisors are told. Whatever else she asked for, she is told.
     """
-    changes = await outbox.died(store, delivery, error, now)
+    changes = await outbox.died(store, delivery, error, now) + await letter_died(store, delivery, now)
     if isinstance(delivery.payload, Post) and delivery.payload.through is not None:
         return changes
     if error in UNREACHABLE and isinstance(delivery.payload, Post):

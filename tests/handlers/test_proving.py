@@ -11,12 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from handlers.callbacks import Ask, Person, Prove, Release, Speak
+from channels.errors import PermanentFailure
+from handlers.callbacks import Ask, JoinContact, Person, Prove, Release, Speak
 from handlers.forgetting import begin, forget
 from inbox.model import AddressKind, Contact, Conversation, Delivery, Proof, Role
 from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_OF_CONTACT, EVENTS_OF_CONVERSATION, KINDS
 from tests.builders import BERNARD, MAIL, ROUX
 from tests.handlers.stage import CABINET, Clock, Seat, Seen, Stage
+from tests.handlers.test_machines import a_report
 
 NOT_HERS = "Introuvable, ou hors de vos comptes."
 PAUL = "paul.martin@example.net"
@@ -104,6 +106,19 @@ async def test_the_code_written_in_the_chat_proves_the_address_and_waits_for_no_
     await lea.sees("Je passe au mail", "Nora")
     assert (await stage.conversation(2)).contact_id == (await stage.conversation(1)).contact_id
     assert await stage.ledger_is_balanced()
+
+
+async def test_what_was_joined_by_hand_meanwhile_is_proved_all_the_same(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    _, payload, _ = letter(stage)
+    await stage.mail("Par mail")
+    card = await lea.sees("Par mail", kind=Release)
+    await lea.forges(card, JoinContact(conversation=(await stage.conversation(1)).id, number=2))
+    nora.user.start(payload)
+    await nora.sees("Merci, c’est confirmé.")
+    await lea.sees("Par preuve, une seule personne : Nora")
+    await one_person(stage, AddressKind.MAIL, AddressKind.TELEGRAM)
 
 
 async def test_five_wrong_codes_and_the_right_one_is_too_late(stage: Stage) -> None:
@@ -224,6 +239,29 @@ async def test_another_mail_address_is_proved_by_a_code_in_a_mail_that_is_certai
     await lea.sees("Par preuve, une seule personne : Lise")
     await one_person(stage, AddressKind.MAIL, AddressKind.MAIL)
     await lea.sees("le code est", kind=Release)
+
+
+async def test_a_letter_that_does_not_arrive_is_told_to_whoever_asked_once(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    _, _, code = letter(stage)
+    for _ in range(2):
+        await stage.mail_raw(a_report(stage.letters.sent[-1][0].message_id))
+    await lea.sees(f"La preuve demandée à {PAUL} n’est pas arrivée : cette adresse ne reçoit rien.")
+    await stage.quiet()
+    assert sum("n’est pas arrivée" in text for text in lea.screen) == 1
+    nora.writes(code)
+    await stage.quiet()
+    await one_person(stage, AddressKind.TELEGRAM)
+    assert code in await stage.said(), "it proves nothing any more"
+
+
+async def test_a_letter_our_own_server_refuses_is_told_too(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    stage.letters.failures.append(PermanentFailure(MAIL, "550", reason="failure.recipient_refused"))
+    await nora_in_telegram(stage, lea)
+    await lea.sees(f"La preuve demandée à {PAUL} n’est pas arrivée")
+    assert stage.letters.sent == []
 
 
 @pytest.mark.parametrize("words", ["pas une adresse", "a@b@c", "cabinet@roux.example", ""])
