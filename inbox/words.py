@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 
 from inbox.model import AccountId, Address, Contact, Conversation, Document, Message
@@ -29,6 +30,8 @@ SHORTEST_BEGINNING = 3
 """Letters from which the last word of a query also finds words that begin with it."""
 MOST_CHECKED = 500
 """Documents with all the words, the newest, in which a store looks whether they stand as they were quoted."""
+MOST_READ = 2**20
+"""Octets of those, as they are stored: of long mails fewer are looked into."""
 
 _WORD = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
@@ -59,8 +62,8 @@ class Sought(NamedTuple):
         """Whether a document that has the words has them as they were quoted."""
         if not self.phrases:
             return True
-        texts = [f" {' '.join(_in_order(text))} " for text in _texts(document)]
-        return all(any(phrase in text for text in texts) for phrase in self.phrases)
+        texts = [_spread(text) for text in _texts(document)]
+        return all(any(_one_after_another(phrase).search(text) for text in texts) for phrase in self.phrases)
 
 
 def sought(query: str) -> Sought:
@@ -72,7 +75,7 @@ def sought(query: str) -> Sought:
     last = words[-1] if words and not numbers and rest[-1:].strip() else ""
     phrases = []
     for found in _QUOTED.finditer(query):
-        if not (quoted := _in_order(found[1])):
+        if not (quoted := _WORD.findall(_spread(found[1]))):
             continue
         ended = bool(found[2]) or not found[1][-1:].strip()
         phrases.append(f" {' '.join(quoted)}{' ' if ended else ''}")
@@ -113,7 +116,7 @@ def mark(account_id: AccountId) -> str:
 def passage(text: str, query: Sought, around: int = 45) -> str:
     """Where in a text what was quoted stands, or else one of the words, with what surrounds it; "" where none does."""
     text = unicodedata.normalize("NFC", text)
-    at = _quoted(text, query.phrases)
+    at = _quoted(text, query.phrases) if query.phrases else None
     if at is None:
         at = next((at for at, word in _words(text) if query.meets(word)), None)
     if at is None:
@@ -150,19 +153,26 @@ def _counts(word: str) -> bool:
     return len(word) > 1 or word.isdigit()
 
 
-def _in_order(text: str) -> list[str]:
-    """All words of a text as they follow one another, lone letters too."""
-    return _WORD.findall(_folded(" ".join(_WORD.findall(unicodedata.normalize("NFC", text)))))
+def _spread(text: str) -> str:
+    """A text without capitals and accents, in which whatever parts words is no letter of a word for `re` either."""
+    return _folded(unicodedata.normalize("NFC", text)).replace("_", " ")
 
 
-def _quoted(text: str, phrases: Sequence[str]) -> int | None:
+@lru_cache(maxsize=256)
+def _one_after_another(phrase: str) -> re.Pattern[str]:
+    """Finds in what is spread the words of a phrase."""
+    ends = r"\b" if phrase.endswith(" ") else ""
+    return re.compile(r"\b" + r"\W+".join(phrase.split()) + ends)
+
+
+def _quoted(text: str, phrases: Iterable[str]) -> int | None:
     """Where in a text the first of the phrases begins that it has."""
-    if not phrases:
+    spread = _spread(text)
+    found = next((found for phrase in phrases if (found := _one_after_another(phrase).search(spread))), None)
+    if found is None:
         return None
-    words = [(found.start(), word) for found in _WORD.finditer(text) for word in _in_order(found[0])]
-    line = f" {' '.join(word for _, word in words)} "
-    at = next((at for phrase in phrases if (at := line.find(phrase)) >= 0), None)
-    return None if at is None else words[line.count(" ", 0, at)][0]
+    before = len(_WORD.findall(spread, 0, found.start()))
+    return next((word.start() for word in islice(_WORD.finditer(text), before, None)), None)
 
 
 def _words(text: str) -> Iterator[tuple[int, str]]:

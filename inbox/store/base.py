@@ -194,8 +194,8 @@ class Store(Protocol):
     ) -> Sequence[D]:
         """Documents of a kind in `inbox.words.SEARCHED` that have all the words, those written last first.
 
-        Where something is quoted, the newest `inbox.words.MOST_CHECKED` that have the words are looked into, and no
-        others: how words follow one another stands in no index.
+        Where something is quoted, the newest that have the words are looked into, `inbox.words.MOST_CHECKED` of them
+        and `MOST_READ` octets at most: how words follow one another stands in no index.
 
         What was committed before the store knew of words is found once the
         store has gone through it, which it does by itself after it was opened.

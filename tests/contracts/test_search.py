@@ -73,6 +73,9 @@ async def test_quoted_words_are_looked_for_in_the_newest_texts_that_have_them(
         await store.commit(Changes(inserts=[said(text)]))
     assert await texts(store, '"deux un"') == ["deux un"]
     assert await texts(store, '"un deux"') == []
+    for package in ("sqlite", "mongo"):
+        monkeypatch.setattr(f"inbox.store.{package}.MOST_READ", 100)
+    assert await texts(store, '"deux un"') == []
 
 
 async def test_a_search_stays_within_the_accounts_named(store: Store) -> None:

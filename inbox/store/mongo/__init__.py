@@ -33,7 +33,7 @@ from inbox.store.mongo.link import IN_FLIGHT, DriverName, Link, heeding_cancella
 from inbox.store.mongo.shapes import Selection, Unit, collection
 from inbox.store.mongo.watching import listen
 from inbox.store.watching import Watches
-from inbox.words import MOST_CHECKED, SEARCHED, Sought
+from inbox.words import MOST_CHECKED, MOST_READ, SEARCHED, Sought
 
 T = TypeVar("T")
 
@@ -341,9 +341,11 @@ async def _quoted(
     link: Link,
 ) -> Sequence[D]:
     quoted: list[D] = []
+    read = 0
     async with link.database[kept.name].find(where, shapes.READ).sort(sort).limit(MOST_CHECKED) as found:
         async for stored in found:
-            if len(quoted) >= limit:
+            read += len(stored["body"])
+            if len(quoted) >= limit or read > MOST_READ:
                 break
             if asked.is_quoted_in(document := kept.read(stored)):
                 quoted.append(document)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -25,7 +24,7 @@ from inbox.store.sqlite import file, sql
 from inbox.store.sqlite.layout import bring_in_line
 from inbox.store.sqlite.threads import Readers, Unit, Work, Writer, settle
 from inbox.store.watching import Watches
-from inbox.words import MOST_CHECKED, SEARCHED, Sought
+from inbox.words import MOST_CHECKED, MOST_READ, SEARCHED, Sought
 
 T = TypeVar("T")
 
@@ -378,8 +377,15 @@ def _quoted(
 ) -> list[D]:
     # All rows at once, as above: those of the newest documents are few enough.
     rows = connection.execute(query, (match, MOST_CHECKED)).fetchall()
-    quoted = (document for row in rows if asked.is_quoted_in(document := table.decode(row[0])))
-    return [*islice(quoted, limit)]
+    quoted: list[D] = []
+    read = 0
+    for (body,) in rows:
+        read += len(body)
+        if len(quoted) >= limit or read > MOST_READ:
+            break
+        if asked.is_quoted_in(document := table.decode(body)):
+            quoted.append(document)
+    return quoted
 
 
 def _equal(index: Index[Any], equal: tuple[Value, ...]) -> list[Column]:
