@@ -11,12 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from channels.errors import PermanentFailure
+from channels.errors import PermanentFailure, TemporaryFailure
+from channels.telegram.bot import TelegramBot
 from handlers.callbacks import Ask, JoinContact, Person, Prove, Release, Speak
 from handlers.forgetting import begin, forget
 from inbox.model import AddressKind, Contact, Conversation, Delivery, Proof, Role
 from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_OF_CONTACT, EVENTS_OF_CONVERSATION, KINDS
 from tests.builders import BERNARD, MAIL, ROUX
+from tests.handlers.declaring import declare
 from tests.handlers.stage import CABINET, Clock, Seat, Seen, Stage
 from tests.handlers.test_machines import a_report
 
@@ -333,3 +335,66 @@ async def test_neither_token_nor_code_stands_in_a_document_and_both_go_with_whoe
     assert await stage.store.find(Delivery, sent.id) is None
     assert await stage.store.find(Conversation, conversation.id) is None
     assert sent.payload.blob_id not in await stage.store.list_blobs()  # type: ignore[union-attr]
+
+
+async def test_of_two_long_histories_the_shorter_moves_and_where_none_can_both_stay(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    for words in ("Par mail", "Encore par mail"):
+        await stage.mail(words)
+        await lea.sees(words, kind=Release)
+    _, payload, _ = letter(stage)
+    monkeypatch.setattr("inbox.contacts.MOST_JOINED", 1)
+    nora.user.start(payload)
+    await nora.sees("Merci, c’est confirmé.")
+    contact = await one_person(stage, AddressKind.MAIL, AddressKind.TELEGRAM)
+    assert (await stage.conversation(3)).contact_id == contact.id
+    assert contact.name == "Paul Martin", "whose history stayed"
+
+
+async def test_who_is_proved_and_has_too_long_a_history_is_told_of(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    await stage.mail("Par mail")
+    await lea.sees("Par mail", kind=Release)
+    _, payload, _ = letter(stage)
+    monkeypatch.setattr("inbox.contacts.MOST_JOINED", 0)
+    nora.user.start(payload)
+    await nora.sees("Merci, c’est confirmé.")
+    await lea.sees(f"Par preuve, une seule personne : Nora, {PAUL}. Leurs historiques sont trop longs")
+    await one_person(stage, AddressKind.TELEGRAM)
+
+
+async def test_where_the_bot_cannot_be_named_the_letter_has_the_code_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unnamed(bot: TelegramBot, payload: str) -> str:
+        raise TemporaryFailure(bot.id, "not now")
+
+    monkeypatch.setattr(TelegramBot, "link", unnamed)
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    _, payload, code = letter(stage)
+    assert payload == ""
+    nora.writes(code)
+    await nora.sees("Merci, c’est confirmé.")
+    await stage.mail("Par mail", sender="Lise <lise@example.net>")
+    await lea.presses(await portrait_of(lea, "Par mail", 2), Prove)
+    where = await lea.sees("Où envoyer le lien de preuve de Lise ?", kind=Prove)
+    assert "Aucun bot Telegram" in await lea.presses(where, Prove, "lise@example.net")
+
+
+async def test_an_account_without_a_mailbox_sends_no_letter(stage: Stage) -> None:
+    declare(stage, mailbox=None)
+    lea = await stage.join("Léa")
+    nora = stage.client()
+    nora.user.start("roux")
+    nora.writes("Bonjour")
+    await lea.presses(await portrait_of(lea, "Bonjour"), Prove)
+    lea.writes(PAUL, to=await lea.sees("Par quelle adresse mail"))
+    await lea.sees("Ce compte n’a pas de boîte mail d’où envoyer une preuve.")
+    assert await stage.store.scan(Proof) == []

@@ -140,3 +140,33 @@ async def test_an_only_address_offers_nothing_to_take_out(stage: Stage) -> None:
     is_same = address_check(contact, await stage.store.list(ADDRESSES_OF_CONTACT, contact.id))
     press = TakeOut(conversation=conversation.id, position=0, check=is_same, sure=True)
     assert await lea.forges(portrait, press) == "C’est sa seule adresse : un contact en garde toujours une."
+
+
+async def test_of_a_long_history_nothing_is_taken_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    lea = await stage.join("Léa")
+    both = await one_person_by_mail_and_telegram(stage, lea)
+    monkeypatch.setattr("inbox.separating.MOST_READ", 3)
+    await lea.presses(both, TakeOut, "Telegram")
+    assert "Trop long" in await lea.presses(await lea.sees("n’est pas à Paul Martin ?", kind=TakeOut), TakeOut)
+    assert (await stage.conversation(1)).contact_id == (await stage.conversation(2)).contact_id
+
+
+async def test_what_was_first_written_by_another_and_handed_on_goes_with_its_address(stage: Stage) -> None:
+    """Nobody wrote from that address themselves: whose it is, its participants say."""
+    lea = await stage.join("Léa")
+    await stage.mail("Par mail")
+    card = await lea.sees("Par mail", kind=Release)
+    await stage.mail(
+        "Pour vous.\n\n---------- Forwarded message ---------\nFrom: Lise <lise@example.net>\n"
+        "Date: Mon, 2 Mar 2026 at 09:00\nSubject: Devis\nTo: <cabinet@roux.example>\n\nMon devis ?",
+        subject="Fwd: Devis",
+        sender="Dr Roux <helene@elsewhere.example>",
+    )
+    await lea.sees("Mon devis ?", kind=Release)
+    await lea.forges(card, JoinContact(conversation=(await stage.conversation(1)).id, number=2))
+    both = await lea.sees("👤 Paul Martin", "2 demandes", kind=TakeOut)
+    await lea.presses(both, TakeOut, "lise@example.net")
+    await lea.presses(await lea.sees("lise@example.net n’est pas à", kind=TakeOut), TakeOut)
+    one, two = await stage.conversation(1), await stage.conversation(2)
+    assert one.contact_id != two.contact_id
+    assert (await stage.store.get(Contact, two.contact_id)).name == "lise@example.net"
