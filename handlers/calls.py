@@ -207,7 +207,7 @@ async def pass_on(
         way = await routes_to(desk.store, account, urgent=slip.urgent)
     conversation, message, changes = await _become(slip, account, told, unit, desk, by_mail=way.mail)
     if way.exist and not way.mail:
-        conversation = msgspec.structs.replace(conversation, waiting_since_at=None)
+        conversation = msgspec.structs.replace(conversation, waiting_since_at=None, answer_by_at=None)
     conversation, placed = await _placed(slip, conversation, unit, desk, secretary, is_hers=way.exist or slip.ours)
     changes += placed + Changes(deletions=[slip]) + _shown(unit, secretary, notice)
     if way.mail:
@@ -328,7 +328,9 @@ async def _told_at_once(
     store = unit.desk.store
     if await list_told(store, before.id, *ON_THEIR_WAY, DeliveryState.SENT):
         raise InvalidTransition("error.already_told")
-    after = msgspec.structs.replace(before, waiting_since_at=None, because=Because(key="because.passing_on"))
+    after = msgspec.structs.replace(
+        before, waiting_since_at=None, answer_by_at=None, because=Because(key="because.passing_on")
+    )
     told = await told_in_telegram(store, account, after, first, secretary, unit.now, unit.now)
     return told + Changes(replacements=[after]) + await balance(store, before, after, unit.now)
 

@@ -11,6 +11,7 @@ import msgspec
 from inbox.assignment import balance, is_supervisor, may_serve, queued
 from inbox.calls import is_call
 from inbox.conversations import event
+from inbox.deadlines import due
 from inbox.errors import InvalidTransition
 from inbox.model import (
     PHONE,
@@ -166,6 +167,7 @@ async def arrived(store: Store, delivery: Delivery, told: TakenNotice, now: date
         closed_at=now,
         queued_at=None,
         waiting_since_at=None,
+        answer_by_at=None,
         snoozed_until_at=None,
         because=Because(key="because.passed_on"),
     )
@@ -241,6 +243,7 @@ async def waits_again(store: Store, before: Conversation, because: Because, now:
         waiting_since_at=before.waiting_since_at or now,
         because=because,
     )
+    after = due(after, await store.get(Account, after.account_id))
     holder = await store.get(Secretary, before.assignee_id) if before.assignee_id is not None else None
     presence = await store.find(Presence, holder.id) if holder is not None else None
     if holder is None or presence is None or not presence.on_duty or not may_serve(holder, before.account_id):
