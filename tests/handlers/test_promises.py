@@ -2,7 +2,7 @@
 
 A state machine drives the real handlers over a real store: mails and updates
 arrive (once and again, by one channel and by two), people come, leave, take,
-put back, write, send, undo and decide; servers fail in all their ways, the
+put back, put off, write, send now and later, undo, bring together and decide; servers fail in all their ways, the
 store cannot be reached, clocks jump, and workers die or sleep at any commit,
 alone on their store or one of two. After every step all promises are looked at.
 """
@@ -52,10 +52,10 @@ from channels.telegram.parse import read_update
 from handlers import callbacks, crew, deliveries, desk, incoming
 from handlers.crew import Crew, Duty
 from handlers.deliveries import Deliveries
-from handlers.desk import Desk
+from handlers.desk import Desk, news, patiently
 from handlers.incoming import Incoming, accepting
 from handlers.start import build_dispatcher
-from handlers.timers import keep_dealing
+from handlers.timers import keep_dealing, send_due, wake_due
 from inbox.assignment import choose, list_present, may_serve, weighs
 from inbox.envelope import Connected, Reading
 from inbox.errors import LeaseLost, StoreUnavailable
@@ -72,6 +72,7 @@ from inbox.model import (
     DeliveryKind,
     DeliveryState,
     Direction,
+    Draft,
     DraftState,
     Event,
     Lease,
@@ -87,14 +88,16 @@ from inbox.model import (
     Worker,
 )
 from inbox.outbox import notice
-from inbox.store.base import Changes
+from inbox.store.base import Changes, Index
 from inbox.store.documents import (
     CONVERSATION_BY_NUMBER,
+    CONVERSATIONS_SNOOZED,
     DELIVERIES_DUE,
     DELIVERIES_LEASED,
     DELIVERIES_OF_CONVERSATION,
     DRAFT_OF_MESSAGE,
     DRAFT_OPEN,
+    DRAFTS_SCHEDULED,
     MESSAGES_OF_CONVERSATION,
     PRESENT,
     RECEIPTS_BY_STATE,
@@ -131,6 +134,7 @@ HAPPENINGS = (
     *["edits_what_is_closed", "dies_with_a_letter_gone", "sleeps_while_a_letter_leaves", "replays"] * 2,
     *["takes_the_next", "places", "cannot_reach_the_store"] * 2,
     *["mail_again", "mail_by_two_channels", "update_again", "comes_through_a_link", "clocks_jump"],
+    *["puts_off", "sends_later", "brings_together"] * 2,
     *["leaves_while_a_client_writes", "leaves_and_returns", "all_press_take", "writes_to_nobody"],
     *["dies_while_a_letter_leaves", "a_client_writes_while_a_letter_leaves"],
     *["a_machine_writes", "a_reply_bounces", "a_reply_bounces"],
@@ -141,6 +145,7 @@ LINES = (
     *["received", "opened", "assigned", "queued", "taken", "released", "closed", "edited", "placed", "came", "left"],
     *["send_pressed", "sent", "undone", "held", "replayed", "delivery_unknown", "delivery_dead"],
     *["sent_again", "confirmed", "given_up", "undelivered", "delayed"],
+    *["snoozed", "woken", "scheduled", "merged", "merged_into"],
 )
 """Lines of history that must be written in a run: each step above must have had its effect, and been refused it."""
 
@@ -150,6 +155,7 @@ MUST_HAPPEN = frozenset(
         *LINES,
         *Fate,
         *["a commit is refused", "a commit of a worker that slept is refused", "a worker is buried and begins anew"],
+        *["it leaves at its moment", "its moment comes after it was set back"],
         *["a letter may have left", "it left before it could be taken back", "it is taken back before it leaves"],
     ]
 )
@@ -171,8 +177,15 @@ LEADS_TO = {
     "given_up": "decides",
     "undelivered": "a_reply_bounces",
     "delayed": "a_reply_bounces",
+    "snoozed": "puts_off",
+    "woken": "puts_off",
+    "scheduled": "sends_later",
+    "it leaves at its moment": "sends_later",
+    "its moment comes after it was set back": "sends_later",
+    "merged": "brings_together",
+    "merged_into": "brings_together",
 }
-"""By which step a line of history comes to be."""
+"""By which step a line of history, or what else must happen, comes to be."""
 SOUGHT: list[str] = []
 """Steps that something still missing comes from: a run is drawn at random, and what is rare may be left out of it."""
 
@@ -350,6 +363,10 @@ class Process:
         if desk.crew is not None:
             await desk.crew.join()
         duties: dict[str, Duty] = {"deal": partial(keep_dealing, desk)}
+        duties |= {
+            "wake": partial(self._at_their_moments, desk, CONVERSATIONS_SNOOZED, wake_due),
+            "send": partial(self._at_their_moments, desk, DRAFTS_SCHEDULED, send_due),
+        }
         duties |= {f"receive {id}": partial(self._receive, desk, id) for id in desk.channels}
         dispatcher, deliveries = build_dispatcher(), Deliveries(desk)
         bots = {DESK: Bot("1:nobody-calls-telegram-with-this")}
@@ -363,6 +380,23 @@ class Process:
                 loop.cancel()
             await asyncio.wait([delivering], timeout=1)
             delivering.cancel()
+
+    async def _at_their_moments(
+        self,
+        desk: Desk,
+        index: Index[Any],
+        do_due: Callable[[Desk, Lease | None], Coroutine[Any, Any, float | None]],
+        lease: Lease | None,
+    ) -> None:
+        """As `handlers.timers` does; but the clock it sleeps by moves only when the test says so."""
+        watch = desk.store.watch(index.kind, field=index.fields[0])
+        try:
+            while True:
+                turned = self.machine.turned
+                left = await patiently(lambda: do_due(desk, lease))
+                await news(watch, turned, left)
+        finally:
+            watch.close()
 
     async def _receive(self, desk: Desk, channel_id: ChannelId, lease: Lease | None) -> None:
         """Until the duty is lost, arrivals of the channel come to this worker."""
@@ -406,6 +440,8 @@ class Desktop(RuleBasedStateMachine):
         self.under_way = self.commits = 0
         """Commits of the workers, but for what they say of themselves."""
         self.receivers: dict[ChannelId, tuple[Process, Accept]] = {}
+        self.turned = asyncio.Event()
+        """Set, and replaced by the next, whenever a clock was."""
         self.processes: list[Process] = []
 
     def run(self, step: Coroutine[Any, Any, T]) -> T:
@@ -462,7 +498,7 @@ class Desktop(RuleBasedStateMachine):
             while True:
                 await self._stir()
                 receiver = self.receivers.get(channel_id)
-                if receiver is None:
+                if receiver is None or receiver[0] not in self.processes:  # … or is being buried at this moment
                     await asyncio.sleep(0.002)
                     continue
                 process, accept = receiver
@@ -635,7 +671,7 @@ class Desktop(RuleBasedStateMachine):
     async def edits_what_is_closed(self, pick: int, flag: bool) -> bool:
         """A client edits what was said, once the matter is closed; it is closed for that first, where it is not."""
         chats = [c for c in await self._conversations() if c.chat_id is not None]
-        closed = [c for c in chats if c.status is Status.CLOSED]
+        closed = [c for c in chats if c.status is Status.CLOSED and c.merged_into is None]
         held = [c for c in chats if c.status is Status.OPEN and c.assignee_id is not None]
         if not closed and not held:
             return False
@@ -740,6 +776,77 @@ class Desktop(RuleBasedStateMachine):
         await self._quiet()
         return await self.sends(pick, True)
 
+    async def puts_off(self, pick: int, flag: bool) -> bool:
+        """What somebody holds; and its moment comes, or the next step comes before."""
+        held = [c for c in await self._conversations() if c.assignee_id is not None and c.status is Status.OPEN]
+        if not held:
+            return False
+        conversation = held[pick % len(held)]
+        holder = await self.store.get(Secretary, conversation.assignee_id or "")
+        until = ("hour", "evening", "morning")[pick // 3 % 3]
+        await self._updates(self._press(holder, callbacks.Later(conversation=conversation.id, until=until)))
+        await self._quiet()
+        off = (await self.store.get(Conversation, conversation.id)).status is Status.SNOOZED
+        if pick % 5 == 0:
+            await self._updates(self._press(holder, callbacks.Duty(on=False)))
+        if flag:
+            await self._hours_pass(24)
+        return off
+
+    async def sends_later(self, pick: int, flag: bool) -> bool:
+        """A draft waits for its moment, which comes: at once, or after its client wrote."""
+        if not await self.store.list(DRAFT_OPEN, limit=1):
+            await self.replies_to_her_card(pick, flag)
+            await self._quiet()
+        drafts = await self.store.list(DRAFT_OPEN, limit=MOST)
+        if not drafts:
+            return False
+        draft = drafts[pick % len(drafts)]
+        author = await self.store.get(Secretary, draft.author_id)
+        data = callbacks.SendLater(draft=draft.id, until="hour", check=callbacks.check_draft(draft))
+        await self._updates(*([self._press(author, data)] * (1 + pick % 2)))
+        await self._quiet()
+        waits = (await self.store.get(Draft, draft.id)).send_at is not None
+        if flag:
+            interrupted = waits and pick % 3 == 0
+            if interrupted:
+                await self._answers_about(draft.conversation_id)
+            await self._hours_pass(4)
+            await self._quiet()
+            left = (await self.store.get(Draft, draft.id)).state is DraftState.SENT
+            HAPPENED["its moment comes after it was set back"] += interrupted and not left
+            HAPPENED["it leaves at its moment"] += waits and left
+        return waits
+
+    async def _answers_about(self, conversation_id: str) -> None:
+        """Its client writes in that very conversation."""
+        conversation = await self.store.get(Conversation, conversation_id)
+        if conversation.chat_id is not None:
+            await self._updates(self._said(conversation.chat_id))
+        else:
+            self._written(0, [m for m in await self._messages() if m.conversation_id == conversation_id][-1:])
+            await self._mail(-1)
+        await self._quiet()
+
+    async def brings_together(self, pick: int, flag: bool) -> bool:
+        """Two of one channel are made one, by whoever holds one of them; or by two people at once, in either order."""
+        found = [c for c in await self._conversations() if c.merged_into is None]
+        pairs = [
+            (one, other)
+            for one, other in itertools.permutations(found, 2)
+            if (one.account_id, one.channel_id, one.chat_id) == (other.account_id, other.channel_id, other.chat_id)
+        ]
+        if not pairs:
+            await self.mail(pick, False)
+            return False
+        one, other = pairs[pick % len(pairs)]
+        who = await self._holder(one) or await self._holder(other) or self._one(pick)
+        presses = [self._press(who, callbacks.Merge(conversation=one.id, number=other.number))]
+        if flag:
+            presses.append(self._press(self._one(pick), callbacks.Merge(conversation=other.id, number=one.number)))
+        await self._updates(*presses)
+        return True
+
     async def takes_back(self, pick: int, flag: bool) -> bool:
         drafts = await self.store.list(DRAFT_OPEN if flag else DRAFT_OF_MESSAGE, limit=MOST)
         if drafts:
@@ -839,6 +946,10 @@ class Desktop(RuleBasedStateMachine):
         await self._wake()
         return True
 
+    async def _hours_pass(self, count: int) -> None:
+        self.now += timedelta(hours=count)
+        await self._wake()
+
     async def clocks_jump(self, pick: int, flag: bool) -> bool:
         """One worker's clock, or the only one's: an hour forward or back, or right again."""
         process = self.processes[pick % len(self.processes)]
@@ -848,6 +959,8 @@ class Desktop(RuleBasedStateMachine):
 
     async def _wake(self) -> None:
         """What became due by the test's clock is looked at: the real one did not move."""
+        self.turned.set()
+        self.turned = asyncio.Event()
         nobody = TextNotice(chat_id=1, language="fr", because=Because(key="ask.which"))
         await self.store.commit(Changes(inserts=[notice(nobody, DESK, 1, self._slowest())]))
 
@@ -1015,6 +1128,10 @@ class Desktop(RuleBasedStateMachine):
                 return f"{waiting} waits"
         if due := await self.store.list(DELIVERIES_DUE, until=self._slowest(), limit=1):
             return f"{due} is due"
+        if back := await self.store.list(CONVERSATIONS_SNOOZED, until=self._slowest(), limit=1):
+            return f"{back} is to come back"
+        if leaving := await self.store.list(DRAFTS_SCHEDULED, until=self._slowest(), limit=1):
+            return f"{leaving} is to leave"
         if leased := await self.store.list(DELIVERIES_LEASED, limit=1):
             return f"{leased} is leased"
         return ""
@@ -1086,15 +1203,18 @@ class Desktop(RuleBasedStateMachine):
         for c in conversations:
             promised = c.waiting_since_at is not None and self.accounts[c.account_id].answer_minutes is not None
             assert (c.answer_by_at is not None) == promised
+            assert (c.snoozed_until_at is not None) is (c.status is Status.SNOOZED)
             if c.status is Status.CLOSED:
                 assert (c.queued_at, c.waiting_since_at, c.open_chat) == (None, None, None)
             elif c.assignee_id is None:
+                assert c.status is Status.OPEN
                 assert c.queued_at is not None
                 assert c.because is not None
             else:
                 assert c.queued_at is None
                 assert may_serve(everyone[c.assignee_id], c.account_id)
-                assert c.assignee_id in on_duty or c.waiting_since_at is None
+                # What is put off stays hers until its moment, and waits for nobody.
+                assert c.assignee_id in on_duty or c.waiting_since_at is None or c.status is Status.SNOOZED
 
     @staticmethod
     def _conversations_are_whole(conversations: list[Conversation], messages: list[Message]) -> None:
@@ -1103,6 +1223,10 @@ class Desktop(RuleBasedStateMachine):
             assert by_id[m.conversation_id].account_id == m.account_id
         for c in conversations:
             of_it = [m for m in messages if m.conversation_id == c.id]
+            if c.merged_into is not None:
+                assert (of_it, c.status) == ([], Status.CLOSED), "its words are in another"
+                assert by_id[c.merged_into].account_id == c.account_id
+                continue
             inbound = [m for m in of_it if m.direction is Direction.INBOUND and m.particulars.automatic is None]
             assert c.inbound_count == len(inbound) + sum(len(m.revisions) for m in inbound)
             assert len({m.position for m in of_it}) == len(of_it)
@@ -1126,6 +1250,10 @@ class Desktop(RuleBasedStateMachine):
         ids = {m.id for m in messages}
         for draft in await self.store.list(DRAFT_OPEN, limit=MOST):
             assert (draft.state, draft.message_id) == (DraftState.OPEN, None)
+            conversation = await self.store.get(Conversation, draft.conversation_id)
+            assert conversation.merged_into is None
+            if draft.send_at is not None:
+                assert draft.seen_inbound >= conversation.inbound_count, "it would leave unseen"
         for draft in await self.store.list(DRAFT_OF_MESSAGE, limit=MOST):
             assert draft.state is DraftState.SENT
             assert draft.message_id in ids
