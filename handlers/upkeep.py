@@ -83,6 +83,8 @@ class Upkeep:
     def __init__(self, desk: Desk, lease: Lease | None = None) -> None:
         self._desk = desk
         self._lease = lease
+        self._words_stay = True
+        """Whether words that were erased may still be in the store's files: a worker before may have left some."""
 
     async def finish_forgetting(self) -> bool:
         """Go on where somebody's erasing was broken off, and empty the files of them; whether more is to be done."""
@@ -121,6 +123,13 @@ class Upkeep:
         await self._erase_instructions()
         await self._erase_screens()
         await self._erase_presses()
+        if self._words_stay:
+            try:
+                await store.scrub()
+            except StoreUnavailable as error:  # somebody reads them
+                log.info("files_not_scrubbed_yet", reason=str(error))
+            else:
+                self._words_stay = False
 
     async def _old_deliveries(self, channel: ChannelId) -> Changes:
         return await retention.outdated_deliveries(self._desk.store, channel, self._desk.clock())
@@ -141,6 +150,7 @@ class Upkeep:
                 erased += done
             last = page[-1]
         if erased:
+            self._words_stay = True
             log.info("conversations_erased", account=account.id, count=erased)
 
     async def _erase_instructions(self) -> None:

@@ -49,6 +49,7 @@ from inbox.outbox import card_for
 from inbox.receipts import arrived, handled, ignored, parked
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.sqlite import SqliteStore
+from inbox.words import Sought
 from tests.builders import (
     BERNARD,
     DESK,
@@ -374,3 +375,32 @@ async def test_somebody_whose_erasing_was_broken_off_is_erased_by_the_worker_and
             await asyncio.gather(tidying, return_exceptions=True)
         assert await matter.left(store) == {"Receipt"}
         assert b"zqzq" not in path.read_bytes() + Path(f"{path}-wal").read_bytes()
+
+
+async def test_no_octet_of_what_was_kept_long_enough_stays_in_the_files(tmp_path: Path) -> None:
+    """Not in the index of words either, where what is deleted stays until its parts are merged."""
+    path, secret = tmp_path / "desk.db", b"zqzqzq"
+
+    def left() -> list[str]:
+        return [f.name for f in (path, Path(f"{path}-wal")) if f.exists() and secret in f.read_bytes()]
+
+    async with SqliteStore(path, exclusive=True) as store:
+        await store.commit(Changes(inserts=[KEY, *accounts().values()]))
+        old = Matter()
+        old.documents = [
+            msgspec.structs.replace(d, text=f"Rendez-vous {secret.decode()}") if d is old.message else d
+            for d in old.documents
+        ]
+        await old.put(store)
+        young = Matter(closed_at=LATER)
+        for each in (*(Matter(BERNARD) for _ in range(20)), young):  # each commit is a part of the index
+            await each.put(store)
+        assert left() != []
+        tidy = Upkeep(desk(store))
+        await tidy.erase_outdated()
+        assert await old.left(store) <= {"Receipt"}
+        assert left() == []
+        assert await young.left(store) == WHOLE
+        found = await store.search(Message, Sought(("jeudi",)), None, limit=50)
+        assert {m.id for m in found} == {m.id for m in await store.scan(Message)} != set()
+        assert await store.verify() == []

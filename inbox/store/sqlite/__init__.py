@@ -32,6 +32,10 @@ LEARNT = 50
 """Older documents made findable in one commit: it is short, for others wait behind it."""
 LEARNING_PAUSE = 0.01
 LEARNING_WAITS = 5.0
+MERGED = 200
+"""Pages of an index of words merged at once: some thirty milliseconds in which nothing else is committed."""
+MERGE_PAUSE = 0.01
+"""Seconds between two such portions."""
 _LAST = "\U0010ffff"
 """Behind every id."""
 
@@ -244,10 +248,24 @@ class SqliteStore(Store):
             await asyncio.sleep(LEARNING_PAUSE)
 
     async def scrub(self) -> None:
-        """Empty the log into the file, where what was deleted is overwritten (`secure_delete`); only the worker can."""
+        """Merge deleted words out of the indexes; empty the log into the file, where what was deleted is overwritten.
+
+        (`secure_delete`.) Only the worker can. An index is merged in portions; commits go between them.
+        """
+        loop = asyncio.get_running_loop()
+        for table in sql.TABLES.values():
+            pages, merged = -MERGED, table.words is not None
+            while merged and table.words is not None:
+                unit = Unit((), Changes(), loop.create_future(), merges=(table.words.merge, pages))
+                await self._looked_after().commit(unit)
+                pages, merged = MERGED, unit.merged
+                await asyncio.sleep(MERGE_PAUSE)
+        await self._looked_after().commit(Unit((), Changes(), loop.create_future(), scrubs=True))
+
+    def _looked_after(self) -> Writer:
         if self._writer is None or not self._exclusive:
             raise StoreUnavailable(f"{self.path} is looked after by its worker")
-        await self._writer.commit(Unit((), Changes(), asyncio.get_running_loop().create_future(), scrubs=True))
+        return self._writer
 
     def _settled(self, units: Sequence[Unit], outcomes: Sequence[Exception | None]) -> None:
         for unit, error in zip(units, outcomes, strict=True):

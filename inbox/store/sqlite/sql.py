@@ -74,9 +74,9 @@ class Words:
             f"SELECT body FROM (SELECT rowid AS found FROM {index} WHERE {index} MATCH ? ORDER BY rowid DESC LIMIT ?) "
             f"JOIN {rows} ON row = found JOIN {name} USING (id) ORDER BY found DESC"
         )
-        # What is deleted stays in the index's older parts until they are merged.
-        # sqlite.org/fts5.html#the_optimize_command
-        self.scrub = f"INSERT INTO {index} ({index}) VALUES ('optimize')"
+        # What is deleted stays in the index's older parts until they are merged: as many pages as are named; with
+        # a minus, all parts there are now into one. sqlite.org/fts5.html#the_merge_command
+        self.merge = f"INSERT INTO {index} ({index}, rank) VALUES ('merge', ?)"
 
 
 def matching(asked: Sought, within: Iterable[AccountId] | None, outside: AccountId | None) -> str:

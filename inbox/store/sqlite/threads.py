@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from inbox.errors import Conflict, Duplicate, StoreUnavailable
 from inbox.store.base import Changes
 from inbox.store.sqlite.file import connect_to_read, failure, unavailable
-from inbox.store.sqlite.sql import TABLES, Step
+from inbox.store.sqlite.sql import Step
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -125,16 +125,26 @@ class Readers:
 class Unit:
     """One commit on its way through the writer."""
 
-    __slots__ = ("changes", "future", "scrubs", "steps")
+    __slots__ = ("changes", "future", "merged", "merges", "scrubs", "steps")
 
     def __init__(
-        self, steps: tuple[Step, ...], changes: Changes, future: asyncio.Future[None], *, scrubs: bool = False
+        self,
+        steps: tuple[Step, ...],
+        changes: Changes,
+        future: asyncio.Future[None],
+        *,
+        scrubs: bool = False,
+        merges: tuple[str, int] | None = None,
     ) -> None:
         self.steps = steps
         self.changes = changes
         self.future = future
         self.scrubs = scrubs
         """Once it stands, the log is emptied into the file."""
+        self.merges = merges
+        """The words of an index to merge, and how many pages."""
+        self.merged = False
+        """Whether some were: then there may be more."""
 
 
 class Writer:
@@ -180,8 +190,8 @@ class Writer:
                 began = time.perf_counter()
                 outcomes = self._commit(units)
                 self._note(outcomes)
-                if any(unit.scrubs for unit in units):
-                    outcomes = self._scrub(units, outcomes)
+                if any(unit.scrubs or unit.merges for unit in units):
+                    outcomes = [self._scrub(unit, outcome) for unit, outcome in zip(units, outcomes, strict=True)]
                 _tell(self._loop, self._settled, units, outcomes)
                 self._report(len(units), time.perf_counter() - began)
                 del units, outcomes
@@ -242,17 +252,21 @@ class Writer:
             return [self._failure(error) for _ in units]
         return outcomes
 
-    def _scrub(self, units: Sequence[Unit], outcomes: Sequence[Exception | None]) -> Sequence[Exception | None]:
-        """Empty the log into the file; nobody may be reading what is only in the log, a backup neither."""
+    def _scrub(self, unit: Unit, outcome: Exception | None) -> Exception | None:
+        """Merge some of an index, or empty the log into the file: then nobody may be reading it, a backup neither."""
         try:
-            for table in TABLES.values():
-                if table.words is not None:
-                    self._connection.execute(table.words.scrub)
-            [busy] = {row[0] for row in self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()}
-            failure = StoreUnavailable(f"{self._path} is being read") if busy else None
+            if unit.merges is not None:
+                before = self._connection.total_changes
+                self._connection.execute(unit.merges[0], unit.merges[1:])
+                # One change is the command itself. sqlite.org/fts5.html#the_merge_command
+                unit.merged = self._connection.total_changes - before > 1
+            if unit.scrubs:
+                [busy] = {row[0] for row in self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()}
+                if busy:
+                    return StoreUnavailable(f"{self._path} is being read")
         except sqlite3.Error as error:
-            failure = self._failure(error)
-        return [failure if unit.scrubs else outcome for unit, outcome in zip(units, outcomes, strict=True)]
+            return self._failure(error)
+        return outcome
 
     def _apply(self, unit: Unit) -> Exception | None:
         """Do all of a unit, or nothing and say why; raise only when that cannot be kept."""

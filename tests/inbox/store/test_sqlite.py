@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import os
+import secrets
 import shutil
 import signal
 import sqlite3
@@ -36,6 +37,7 @@ from inbox.model import (
     new_id,
 )
 from inbox.store import migrations
+from inbox.store import sqlite as sqlite_store
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
@@ -48,6 +50,7 @@ from inbox.store.documents import (
 from inbox.store.migrations import Migration
 from inbox.store.sqlite import SqliteStore, file
 from inbox.store.sqlite.sql import TABLES, counting, index_name, selection
+from inbox.words import Sought
 from tests.contracts.documents import make
 
 ROOT = Path(__file__).parents[3]
@@ -796,6 +799,30 @@ async def test_missing_columns_and_indexes_are_added_and_filled_and_undeclared_i
 # ---------------------------------------------------------------- what is deleted
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+async def test_words_are_merged_out_of_an_index_in_portions_and_commits_go_between(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_store, "MERGED", 1)
+    monkeypatch.setattr(sqlite_store, "MERGE_PAUSE", 0)
+    async with SqliteStore(path, exclusive=True) as store:
+        contacts = [make(Contact, name=f"{secrets.token_hex(40)} zqzq") for _ in range(300)]
+        for start in range(0, 300, 10):
+            await store.commit(Changes(inserts=contacts[start : start + 10]))
+        await store.commit(Changes(deletions=[await store.get(Contact, c.id) for c in contacts[:150]]))
+        scrubbing = asyncio.create_task(store.scrub())
+        between = 0
+        while not scrubbing.done():
+            await store.commit(Changes(inserts=[make(Contact, name="après")]))
+            between += not scrubbing.done()
+        await scrubbing
+        assert between > 3, "whoever commits meanwhile waited for the whole of it"
+        found = await store.search(Contact, Sought(("zqzq",)), None, limit=500)
+        assert {c.id for c in found} == {c.id for c in contacts[150:]}
+        octets = path.read_bytes()
+        assert not any(c.name[:20].encode() in octets for c in contacts[:150])
+        assert await store.verify() == []
 
 
 async def test_only_the_worker_empties_the_log_and_not_while_somebody_reads_it(path: Path) -> None:
