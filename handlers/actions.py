@@ -195,6 +195,8 @@ async def answers_a_question(message: Message, unit: Unit, desk: Desk) -> dict[s
 
 async def answer(message: Message, unit: Unit, desk: Desk, secretary: Secretary, question: Shown) -> None:
     """What she was asked for."""
+    if question.secretary_id != secretary.id:  # in a group others see it too
+        raise InvalidTransition("error.asked_another")
     words = message.text or ""
     before = await get_served(desk.store, question.conversation_id or "", secretary)
     match question.purpose:

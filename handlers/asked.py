@@ -61,7 +61,7 @@ def is_of_topic(payload: Asked, person: Giver, topic: Topic | None) -> bool:
 
 async def show_at(chat: Chat, message: ChatMessage, spot: Spot) -> Put:
     """Show something there; without its topic where that is gone, and in their own chat where the group is."""
-    there = replace(message, chat_id=spot.chat_id, topic=spot.topic)
+    there = replace(message, chat_id=spot.chat_id, topic=spot.topic, asks=message.asks and not spot.is_group)
     try:
         return Put(await answer_in(chat, there), spot.chat_id, spot.changes)
     except PermanentFailure:

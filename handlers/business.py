@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 import structlog
 from aiogram.types import CallbackQuery
+from aiogram.types import Update as TelegramUpdate
 
 from channels.errors import PermanentFailure
 from handlers.callbacks import ChooseBusiness, check
@@ -29,7 +30,7 @@ from inbox.business import (
 from inbox.contacts import spoken
 from inbox.conversations import event
 from inbox.drafts import find_open, hold_stale_replies
-from inbox.envelope import Connected, Correspondence, Envelope, Withdrawn
+from inbox.envelope import Connected, Correspondence, Envelope, Update, Withdrawn
 from inbox.errors import InvalidTransition, NotFound
 from inbox.matching import chat_message_id, in_own_telegram, match_chat, open_chat_key
 from inbox.model import (
@@ -55,7 +56,9 @@ from inbox.store.base import Changes
 from inbox.store.documents import (
     ADDRESS_BY_VALUE,
     CONVERSATION_IN_CHAT,
+    CONVERSATIONS_OF_CONTACT,
     MESSAGE_BY_EXTERNAL_ID,
+    MESSAGES_OF_CONVERSATION,
     PRINCIPAL_BY_TELEGRAM,
 )
 
@@ -63,6 +66,8 @@ log = structlog.get_logger(__name__)
 
 MOST_TO_CHOOSE = 20
 """Accounts somebody is asked to choose among."""
+MOST_LOOKED_THROUGH = 5
+"""Conversations of a contact, the newest, in which a part of a message is looked for."""
 _NOT_OURS = "from a Telegram account nobody here works for"
 _NOTHING_HERE = "nothing of the desk's in that chat"
 _KNOWN = "received before"
@@ -92,7 +97,8 @@ async def take_connection(unit: Unit, said: Connected) -> None:
     principal = await unit.desk.store.find_by(PRINCIPAL_BY_TELEGRAM, said.telegram_user_id)
     theirs = accounts_of(principal, unit.desk.accounts)
     account_id = account_for(connection, theirs, unit.desk.own_account.get(channel_id))
-    changes = _kept(connection)
+    # Of whom nobody works for only that they are is kept: they may join yet, and need not be asked for each time.
+    changes = _kept(connection if theirs else msgspec.structs.replace(connection, name="", language=None))
     if principal is not None and account_id is not None:
         kind = "business_connected" if connection.is_enabled else "business_disconnected"
         changes += Changes(inserts=[_noted(kind, account_id, principal, unit)])
@@ -145,6 +151,21 @@ def _choices(theirs: list[AccountId], desk: Desk) -> tuple[tuple[Button, ...], .
     )
 
 
+async def chosen(unit: Unit, update: Update) -> bool:
+    """Whether somebody pressed for which of their accounts it is, on a bot that is none of the desk's."""
+    query = TelegramUpdate.model_validate(update.update).callback_query
+    principal = await unit.desk.store.find_by(PRINCIPAL_BY_TELEGRAM, update.telegram_user_id)
+    is_choice = query is not None and (query.data or "").partition(":")[0] == ChooseBusiness.__prefix__
+    if query is None or principal is None or not principal.active or not is_choice:
+        return False
+    try:
+        await choose(unit, principal, query)
+    except (NotFound, InvalidTransition) as error:
+        unit.say(unit.desk.texts.say(principal.language, error.key, **error.args_shown), alert=True)
+        return False
+    return True
+
+
 async def choose(unit: Unit, principal: Principal, query: CallbackQuery) -> None:
     """The account for which whoever writes to them is answered.
 
@@ -191,24 +212,29 @@ class _Place:
         return self.connection.telegram_user_id
 
 
+class ConnectionUnknown(Exception):
+    """Neither the store nor Telegram knows whose it is: what came by it is parked, to be looked at."""
+
+
 async def _place(unit: Unit, connection: str) -> _Place | None:
     """None: nothing there is the desk's to read.
 
     Raises:
-        ChannelError: Telegram must be asked whose it is, and cannot be asked now.
+        TemporaryFailure: Telegram must be asked whose it is, and cannot be asked now.
+        ConnectionUnknown: Telegram does not know either.
     """
     store, channel_id = unit.desk.store, unit.receipt.channel_id
     found, learned = await find_connection(store, channel_id, connection), Changes()
-    if found is None or not found.is_enabled:
+    if found is None:
         # Updates wait a day at Telegram, and no longer: who connected it while no worker ran is asked for.
         try:
             said = await unit.desk.chats[channel_id].connection(connection)
         except PermanentFailure as failure:
-            log.info("business_connection_unknown", channel=channel_id, detail=failure.detail)
-            return None
-        before = await store.find(BusinessConnection, connection_id(channel_id, said.telegram_user_id))
-        found = connected(said, before, channel_id, unit.now)
-        learned = _kept(found)
+            raise ConnectionUnknown(failure.detail) from None
+        found = await store.find(BusinessConnection, connection_id(channel_id, said.telegram_user_id))
+        if found is None or said.is_enabled:
+            found = connected(said, found, channel_id, unit.now)
+            learned = _kept(found)
     principal = await store.find_by(PRINCIPAL_BY_TELEGRAM, found.telegram_user_id)
     theirs = accounts_of(principal, unit.desk.accounts)
     first = account_for(found, theirs, unit.desk.own_account.get(channel_id))
@@ -227,10 +253,19 @@ async def take_message(unit: Unit, said: Correspondence) -> None:
         await _ignore(unit, _NOT_OURS)
         return
     envelope = addressed(said.envelope, place.through)
+    held_by = await _holds(unit, place, envelope.external_id if envelope.edit else envelope.replies_to)
     if said.is_own:
-        await _take_own(unit, place, said, envelope)
+        await _take_own(unit, place, said, envelope, held_by)
         return
-    account_id = await _account_for(unit, place, envelope)
+    if envelope.edit and held_by is None and not _came_first_after(said, place):
+        await _ignore(unit, _NOTHING_HERE)
+        return
+    account_id = held_by if held_by is not None else await _open_in(unit, place, envelope) or place.accounts[0]
+    if held_by is None and await _is_anothers(unit, envelope):
+        if envelope.edit:
+            await _ignore(unit, _NOTHING_HERE)
+            return
+        envelope = msgspec.structs.replace(envelope, quotes="")
     # Nothing is said by itself in somebody's own name.
     taken = await unit.desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
     if taken.ignored is not None:
@@ -239,33 +274,62 @@ async def take_message(unit: Unit, said: Correspondence) -> None:
     await _settle(unit, taken.changes + place.learned, taken.account_id, taken.conversation_id)
 
 
-async def _account_for(unit: Unit, place: _Place, envelope: Envelope) -> AccountId:
-    """Where words go: to what they edit, then to where that chat is open already, then where their person said."""
-    store, channel_id = unit.desk.store, unit.receipt.channel_id
-    for account_id in place.accounts if envelope.edit else ():
-        named = chat_message_id(channel_id, envelope.external_id)
-        if await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, named) is not None:
-            return account_id
-    for account_id in place.accounts if envelope.sender.chat_id is not None else ():
-        key = open_chat_key(channel_id, envelope.sender.chat_id or 0, account_id, place.through)
-        if await store.find_by(CONVERSATION_IN_CHAT, key) is not None:
-            return account_id
-    return place.accounts[0]
+def _came_first_after(said: Correspondence, place: _Place) -> bool:
+    """Whether a message was written once the bot was connected: an older one is none of the desk's, edited or not."""
+    return said.sent_at is not None and said.sent_at >= place.connection.connected_at
 
 
-async def _take_own(unit: Unit, place: _Place, said: Correspondence, envelope: Envelope) -> None:
-    """What its person said there themselves: whoever they answered waits for the desk no longer."""
-    store, channel_id, now = unit.desk.store, unit.receipt.channel_id, unit.now
-    known_as = chat_message_id(channel_id, envelope.external_id)
+async def _holds(unit: Unit, place: _Place, named: str | None) -> AccountId | None:
+    """The account of theirs that has a message."""
+    if named is None:
+        return None
     for account_id in place.accounts:
-        known = await store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, known_as)
-        if known is not None:
-            await _rewrite(unit, place, known, envelope)
-            return
-    before = await _spoken_in(unit, place, said, envelope) if not envelope.edit else None
+        if await _known_as(unit, account_id, chat_message_id(unit.receipt.channel_id, named)) is not None:
+            return account_id
+    return None
+
+
+async def _known_as(unit: Unit, account_id: AccountId, name: str) -> Message | None:
+    return await unit.desk.store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, name)
+
+
+async def _is_anothers(unit: Unit, envelope: Envelope) -> bool:
+    """Whether it edits or answers what was said to an account that its person speaks for no longer: a wall."""
+    named = envelope.external_id if envelope.edit else envelope.replies_to
+    if named is None:
+        return False
+    name = chat_message_id(unit.receipt.channel_id, named)
+    for account_id in unit.desk.accounts:
+        if await _known_as(unit, account_id, name) is not None:
+            return True
+    return False
+
+
+async def _open_in(unit: Unit, place: _Place, envelope: Envelope) -> AccountId | None:
+    """The account of theirs in which that chat is open."""
+    if envelope.sender.chat_id is None:
+        return None
+    for account_id in place.accounts:
+        key = open_chat_key(unit.receipt.channel_id, envelope.sender.chat_id, account_id, place.through)
+        if await unit.desk.store.find_by(CONVERSATION_IN_CHAT, key) is not None:
+            return account_id
+    return None
+
+
+async def _take_own(
+    unit: Unit, place: _Place, said: Correspondence, envelope: Envelope, held_by: AccountId | None
+) -> None:
+    """What its person said there themselves: whoever they answered waits for the desk no longer."""
+    channel_id, now = unit.receipt.channel_id, unit.now
+    known = await _named(unit, place, said.other.value, envelope.external_id)
+    if known is not None:
+        await _rewrite(unit, place, known, envelope)
+        return
+    before = await _spoken_in(unit, place, said, envelope, held_by) if not envelope.edit else None
     if before is None:
         await _ignore(unit, _NOTHING_HERE)
         return
+    known_as = chat_message_id(channel_id, envelope.external_id)
     after, message = answered_by(
         place.principal, before, envelope, unit.receipt, known_as, now, by_itself=said.by_itself
     )
@@ -278,20 +342,25 @@ async def _take_own(unit: Unit, place: _Place, said: Correspondence, envelope: E
 
 
 async def _rewrite(unit: Unit, place: _Place, known: Message, envelope: Envelope) -> None:
+    """They edited what was answered, by them or in their name; of several parts only the history says so."""
     if not envelope.edit or known.direction is not Direction.OUTBOUND or known.text == envelope.text:
         await _ignore(unit, _KNOWN, known.account_id, known.conversation_id)
         return
-    conversation = await unit.desk.store.get(Conversation, known.conversation_id)
-    line = event("rewritten", conversation, unit.now, actor=place.principal, detail={"message": known.id})
-    changes = Changes(replacements=[rewritten(known, envelope, unit.now)], inserts=[line])
-    changes += await _shown(unit, conversation, conversation, changes, fresh=False)
+    before = await unit.desk.store.get(Conversation, known.conversation_id)
+    after, edited = rewritten(before, known, envelope, unit.now)
+    line = event("rewritten", after, unit.now, actor=place.principal, detail={"message": known.id})
+    changes = Changes(replacements=[edited] if not known.parts else [], inserts=[line])
+    changes += await _shown(unit, before, after, changes, fresh=False)
     await _settle(unit, changes, known.account_id, known.conversation_id)
 
 
-async def _spoken_in(unit: Unit, place: _Place, said: Correspondence, envelope: Envelope) -> Conversation | None:
-    """The conversation with the other side of a chat, as that side would find it."""
+async def _spoken_in(
+    unit: Unit, place: _Place, said: Correspondence, envelope: Envelope, held_by: AccountId | None
+) -> Conversation | None:
+    """The conversation with the other side of a chat: that of what they answer, the open one, or the last."""
     store, channel_id = unit.desk.store, unit.receipt.channel_id
-    for account_id in place.accounts:
+    first = held_by or await _open_in(unit, place, envelope)
+    for account_id in (first,) if first is not None else place.accounts:
         address = await store.find_by(ADDRESS_BY_VALUE, account_id, AddressKind.TELEGRAM, said.other.value)
         if address is None:
             continue
@@ -309,11 +378,13 @@ async def take_withdrawal(unit: Unit, said: Withdrawn) -> None:
     if place is None:
         await _ignore(unit, _NOT_OURS)
         return
-    gone: dict[ConversationId, list[Message]] = {}
+    gone: dict[ConversationId, dict[str, Message]] = {}
     for external_id in said.external_ids:
-        message = await _named(unit, place, external_id)
-        if message is not None and message.deleted_at is None:
-            gone.setdefault(message.conversation_id, []).append(message)
+        name = in_own_telegram(place.through, external_id)
+        message = await _named(unit, place, str(said.chat_id), name)
+        known_as = chat_message_id(unit.receipt.channel_id, name)
+        if message is not None and known_as not in message.withdrawn:
+            gone.setdefault(message.conversation_id, {})[known_as] = message
     if not gone:
         await _ignore(unit, _NOTHING_HERE)
         return
@@ -323,16 +394,37 @@ async def take_withdrawal(unit: Unit, said: Withdrawn) -> None:
         after, marked = await withdrawn(unit.desk.store, before, messages, unit.now)
         changes += marked
         changes += await _shown(unit, before, after, changes, fresh=False)
-    (first, *_) = gone.values()
-    await _settle(unit, changes, first[0].account_id, first[0].conversation_id)
+    first = next(iter(gone))
+    account_id = next(iter(gone[first].values())).account_id
+    await _settle(unit, changes, account_id, first)
 
 
-async def _named(unit: Unit, place: _Place, external_id: str) -> Message | None:
-    known_as = chat_message_id(unit.receipt.channel_id, in_own_telegram(place.through, external_id))
+async def _named(unit: Unit, place: _Place, other: str, name: str) -> Message | None:
+    """The message known so, or that has a part known so: an album, or a reply that left as several."""
+    known_as = chat_message_id(unit.receipt.channel_id, name)
     for account_id in place.accounts:
-        found = await unit.desk.store.find_by(MESSAGE_BY_EXTERNAL_ID, account_id, known_as)
+        found = await _known_as(unit, account_id, known_as)
         if found is not None:
             return found
+    for account_id in place.accounts:
+        found = await _with_part(unit, place, account_id, other, known_as)
+        if found is not None:
+            return found
+    return None
+
+
+async def _with_part(unit: Unit, place: _Place, account_id: AccountId, other: str, known_as: str) -> Message | None:
+    store = unit.desk.store
+    address = await store.find_by(ADDRESS_BY_VALUE, account_id, AddressKind.TELEGRAM, other)
+    if address is None:
+        return None
+    theirs = await store.list(CONVERSATIONS_OF_CONTACT, address.contact_id, descending=True, limit=MOST_LOOKED_THROUGH)
+    for conversation in theirs:
+        if conversation.through != place.through:
+            continue
+        for message in await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True):
+            if known_as in message.parts:
+                return message
     return None
 
 

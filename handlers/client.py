@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers import principals, proving
+from handlers import business, principals, proving
 from handlers.acknowledging import told_what_to_expect
 from handlers.callbacks import Duty
 from handlers.desk import Unit
@@ -34,6 +34,8 @@ async def take_update(unit: Unit, update: Update) -> None:
     """Handle what somebody did who is not a secretary."""
     envelope = update.envelope
     if envelope is None:
+        if update.callback_query_id is not None and await business.chosen(unit, update):
+            return
         await unit.ignore("a press by someone who is not at the desk")
         return
     token = token_in(envelope.start or "")

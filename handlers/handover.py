@@ -35,7 +35,7 @@ from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
 from inbox.approval import needs_approval
 from inbox.assignment import is_supervisor, list_present, may_serve, receivers
-from inbox.business import connection_id, is_own_answer
+from inbox.business import connection_id, is_own_answer, speaks_for
 from inbox.contacts import address_in
 from inbox.conversations import last_said_at
 from inbox.drafts import is_awaited, last_inbound
@@ -44,6 +44,7 @@ from inbox.instructions import Giver, list_standing, on_cards
 from inbox.merging import candidates
 from inbox.model import (
     PHONE,
+    UNSORTED,
     Account,
     Address,
     Alarm,
@@ -192,7 +193,8 @@ class Handover:
             return post
         key = connection_id(delivery.channel_id, post.through)
         connection = await self._desk.store.find(BusinessConnection, key)
-        if connection is None or not connection.is_enabled:
+        speaks = await speaks_for(self._desk.store, post.through, delivery.account_id or UNSORTED)
+        if connection is None or not connection.is_enabled or not speaks:
             raise PermanentFailure(delivery.channel_id, "not connected any more", reason="failure.business_off")
         return msgspec.structs.replace(post, connection=connection.connection_id)
 

@@ -15,7 +15,7 @@ from aiogram import Bot, Dispatcher
 from aiogram.dispatcher.event.bases import UNHANDLED
 
 from channels.base import Accept, Arrival
-from channels.errors import ChannelError
+from channels.errors import ChannelError, TemporaryFailure
 from handlers import business, client, forums, principals, proving
 from handlers.acknowledging import acknowledged
 from handlers.crew import STORE_WAIT
@@ -278,8 +278,9 @@ class Incoming:
                 first = waiting[0]
                 try:
                     await self._handle(first, await reads[first.id], claim)
-                except StoreUnavailable as failure:
-                    log.warning("store_unavailable", channel=self._channel_id, detail=str(failure))
+                except (StoreUnavailable, TemporaryFailure) as failure:
+                    # What it takes to handle it cannot be asked now, of the store or the channel: those behind it wait.
+                    log.warning("not_handled_yet", channel=self._channel_id, detail=str(failure))
                     reads.pop(first.id).cancel()
                     await asyncio.sleep(STORE_WAIT)
                     continue
@@ -315,6 +316,8 @@ class Incoming:
 
         Raises:
             LeaseLost: another worker has the lane now.
+            StoreUnavailable: it waits.
+            TemporaryFailure: it waits, for the channel must be asked first.
         """
         crew, turns = self._desk.crew, self._desk.turns
         for decision in range(MOST_DECISIONS):
@@ -336,7 +339,7 @@ class Incoming:
                     await crew.require(claim)
                     # Other workers' units do not wait for our turns.
                     await asyncio.sleep(random.uniform(0, CROWDED * (decision + 1)))
-            except StoreUnavailable:
+            except (StoreUnavailable, TemporaryFailure):
                 raise
             except Exception as error:
                 # Whatever a receipt makes go wrong must not stop the others: it is kept, shown and can be replayed.
@@ -362,8 +365,8 @@ class Incoming:
 
     async def _decide(self, unit: Unit, reading: Reading) -> None:
         match reading:
-            case Ignored(reason=reason):
-                await unit.ignore(reason)
+            case Ignored(reason=reason, erased=erased):
+                await unit.ignore(reason, erased=erased)
             case Unreadable(error=error):
                 await self._park(unit.receipt, error, unit.claim)
                 unit.committed = True

@@ -201,6 +201,7 @@ async def show_in(chat: Chat, message: ChatMessage, topic: Topic | None) -> Put:
     # A message of another chat is nothing to reply to.
     reply_to = message.reply_to if topic.chat_id == message.chat_id else None
     inside = replace(message, chat_id=topic.chat_id, topic=topic.thread_id, reply_to=reply_to)
+    inside = replace(inside, asks=message.asks and topic.chat_id == message.chat_id)  # others write there too
     try:
         sent = await chat.show(inside)
     except PermanentFailure as failure:

@@ -371,6 +371,8 @@ def _said(message: Message, facts: CardFacts, voice: Voice, most: int) -> list[T
         head += f" · {voice.say('card.edited')}"
     if message.deleted_at is not None:
         head += f" · 🗑 {voice.say('card.withdrawn', when=voice.when(message.deleted_at))}"
+    elif message.withdrawn:
+        head += f" · 🗑 {voice.say('card.withdrawn_in_part')}"
     deliveries = facts.replies.get(message.id, ())
     if outward and deliveries:  # what somebody we work for said themselves has none
         head += f" · {delivery_state(deliveries, voice)}"

@@ -33,11 +33,14 @@ from inbox.model import (
     Status,
     new_id,
 )
+from inbox.particulars import Automatic
 from inbox.store.base import Changes, Store
 from inbox.store.documents import BUSINESS_CONNECTIONS, MESSAGES_OF_CONVERSATION, PRINCIPAL_BY_TELEGRAM
 
 REPLIES_WITHIN = timedelta(days=1)
 """For how long after the other side wrote Telegram lets a bot answer them. Source: Bot API BusinessBotRights."""
+MOST_CONNECTIONS = 10_000
+MOST_FORMER = 10
 _LOOKED_BACK = 100
 
 
@@ -50,12 +53,14 @@ def connected(
     said: Connected, before: BusinessConnection | None, channel_id: ChannelId, now: datetime
 ) -> BusinessConnection:
     """The connection as Telegram tells it now; for which account it is, its person said before."""
+    former = (*before.former_ids, before.connection_id) if before is not None else ()
     return BusinessConnection(
         id=connection_id(channel_id, said.telegram_user_id),
         version=before.version if before is not None else 0,
         channel_id=channel_id,
         telegram_user_id=said.telegram_user_id,
         connection_id=said.connection,
+        former_ids=tuple(each for each in dict.fromkeys(former) if each != said.connection)[-MOST_FORMER:],
         chat_id=said.chat_id,
         name=said.name,
         language=said.language,
@@ -67,9 +72,12 @@ def connected(
 
 
 async def find_connection(store: Store, channel_id: ChannelId, connection: str) -> BusinessConnection | None:
-    """The connection Telegram names so; of several, the one that stands."""
-    found = await store.list(BUSINESS_CONNECTIONS, channel_id, connection, limit=2)
-    return next((c for c in found if c.is_enabled), found[0] if found else None)
+    """The connection Telegram names so, or did before it was made anew."""
+    found = await store.find_by(BUSINESS_CONNECTIONS, channel_id, connection)
+    if found is not None:
+        return found
+    everybody = await store.list(BUSINESS_CONNECTIONS, channel_id, limit=MOST_CONNECTIONS)
+    return next((each for each in everybody if connection in each.former_ids), None)
 
 
 def accounts_of(principal: Principal | None, accounts: Mapping[AccountId, Account]) -> list[AccountId]:
@@ -96,6 +104,12 @@ def account_for(
     return UNSORTED if theirs else None
 
 
+async def speaks_for(store: Store, telegram_user_id: int, account_id: AccountId) -> bool:
+    """Whether the desk still works for somebody, in an account; in the unsorted lane, at all."""
+    principal = await store.find_by(PRINCIPAL_BY_TELEGRAM, telegram_user_id)
+    return principal is not None and principal.active and account_id in (*principal.accounts, UNSORTED)
+
+
 async def require_speaks(store: Store, conversation: Conversation, account: Account) -> None:
     """Hold that whoever is seen to answer in a conversation speaks for an account.
 
@@ -104,8 +118,7 @@ async def require_speaks(store: Store, conversation: Conversation, account: Acco
     """
     if conversation.through is None:
         return
-    principal = await store.find_by(PRINCIPAL_BY_TELEGRAM, conversation.through)
-    if principal is None or not principal.active or account.id not in principal.accounts:
+    if not await speaks_for(store, conversation.through, account.id):
         raise InvalidTransition("error.move_business", account=account.name)
 
 
@@ -140,8 +153,7 @@ async def require_answerable(store: Store, conversation: Conversation, now: date
     if conversation.through is None:
         return
     connection = await store.find(BusinessConnection, connection_id(conversation.channel_id, conversation.through))
-    principal = await store.find_by(PRINCIPAL_BY_TELEGRAM, conversation.through)
-    speaks = principal is not None and principal.active and conversation.account_id in (*principal.accounts, UNSORTED)
+    speaks = await speaks_for(store, conversation.through, conversation.account_id)
     if connection is None or not connection.is_enabled or not speaks:
         raise InvalidTransition("error.business_off", name=connection.name if connection else "")
     if not connection.may_reply:
@@ -194,7 +206,8 @@ def answered_by(
     )
     after = msgspec.structs.replace(conversation, message_count=conversation.message_count + 1, last_message_at=now)
     if by_itself:
-        return after, message
+        said = msgspec.structs.replace(message.particulars, automatic=Automatic.REPLY)
+        return after, msgspec.structs.replace(message, particulars=said)
     after = msgspec.structs.replace(after, inbound_count=after.inbound_count + 1)
     because = Because(key="because.answered_by_owner", args={"name": principal.name})
     return settled(after, because, now), message
@@ -224,9 +237,15 @@ def settled(conversation: Conversation, because: Because, now: datetime) -> Conv
     )
 
 
-def rewritten(message: Message, envelope: Envelope, now: datetime) -> Message:
-    """What its person said, as they edited it; what it said before is kept."""
-    return msgspec.structs.replace(
+def rewritten(
+    conversation: Conversation, message: Message, envelope: Envelope, now: datetime
+) -> tuple[Conversation, Message]:
+    """The conversation once its person edited what was answered there: what it said before is kept.
+
+    Whoever writes a reply must see it before that leaves.
+    """
+    after = msgspec.structs.replace(conversation, inbound_count=conversation.inbound_count + 1)
+    return after, msgspec.structs.replace(
         message,
         text=envelope.text,
         attachments=envelope.attachments or message.attachments,
@@ -234,31 +253,45 @@ def rewritten(message: Message, envelope: Envelope, now: datetime) -> Message:
     )
 
 
+def names_of(message: Message) -> tuple[str, ...]:
+    """What a message is known by in its chat, and what its other parts are."""
+    return (message.external_id, *message.parts)
+
+
 async def withdrawn(
-    store: Store, conversation: Conversation, messages: Sequence[Message], now: datetime
+    store: Store, conversation: Conversation, gone: Mapping[str, Message], now: datetime
 ) -> tuple[Conversation, Changes]:
     """The conversation once some of its messages were taken out of the chat, and those as they are shown from now on.
 
     Where nothing is left of what waited for an answer, nobody waits. Whoever
     writes a reply must see it before that leaves.
+
+    Args:
+        gone: by what they are known by, or a part of them is.
     """
-    gone = [msgspec.structs.replace(m, deleted_at=now) for m in messages]
-    lines: list[Event] = [event("withdrawn", conversation, now, detail={"message": m.id}) for m in gone]
+    marked: dict[MessageId, Message] = {}
+    for name, message in gone.items():
+        before = marked.get(message.id, message)
+        names = tuple(dict.fromkeys((*before.withdrawn, name)))
+        whole = set(names_of(before)) <= set(names)
+        marked[message.id] = msgspec.structs.replace(
+            before, withdrawn=names, deleted_at=before.deleted_at or (now if whole else None)
+        )
+    lines: list[Event] = [event("withdrawn", conversation, now, detail={"message": each}) for each in marked]
     after = conversation
-    if any(m.direction is Direction.INBOUND for m in gone):
+    if any(m.direction is Direction.INBOUND for m in marked.values()):
         after = msgspec.structs.replace(after, inbound_count=after.inbound_count + 1)
-        if after.waiting_since_at is not None and not await _something_waits(store, after, {m.id for m in gone}):
+        if after.waiting_since_at is not None and not await _something_waits(store, after, marked):
             after = settled(after, Because(key="because.withdrawn"), now)
-    return after, Changes(replacements=gone, inserts=lines)
+    return after, Changes(replacements=marked.values(), inserts=lines)
 
 
-async def _something_waits(store: Store, conversation: Conversation, gone: set[MessageId]) -> bool:
+async def _something_waits(store: Store, conversation: Conversation, marked: Mapping[MessageId, Message]) -> bool:
     newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True, limit=_LOOKED_BACK)
     since = conversation.waiting_since_at
     return any(
         m.direction is Direction.INBOUND
-        and m.id not in gone
-        and m.deleted_at is None
+        and marked.get(m.id, m).deleted_at is None
         and (since is None or m.created_at >= since)
         for m in newest
     )

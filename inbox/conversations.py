@@ -208,13 +208,14 @@ def album_key(channel_id: ChannelId, envelope: Envelope) -> str | None:
 
 
 def completed(
-    conversation: Conversation, message: Message, part: Envelope, now: datetime
+    conversation: Conversation, message: Message, part: Envelope, known_as: str, now: datetime
 ) -> tuple[Conversation, Message]:
     """The conversation and the album in it once one more part of it came, which must be seen."""
     after = msgspec.structs.replace(
         message,
         text="\n\n".join(filter(None, (message.text, part.text))),
         attachments=(*message.attachments, *part.attachments),
+        parts=(*message.parts, known_as),
     )
     return (
         msgspec.structs.replace(conversation, inbound_count=conversation.inbound_count + 1, last_message_at=now),

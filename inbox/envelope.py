@@ -66,6 +66,8 @@ class Ignored(Part, frozen=True, kw_only=True):
     """The channel knows this receipt has nothing for the desk, and why: it is kept and shown as ignored."""
 
     reason: str
+    erased: bool = False
+    """Nothing of its raw form stays."""
 
 
 class Update(Part, frozen=True, kw_only=True):
@@ -114,6 +116,8 @@ class Correspondence(Part, frozen=True, kw_only=True):
     """From whoever wrote: the other side, or the account's own person."""
     other: Sender
     """The other side of the chat."""
+    sent_at: datetime | None = None
+    """When it was first sent, whatever was edited since."""
     by_itself: bool = False
     """Nobody wrote it at that moment: an away message, a greeting, or one that was scheduled."""
 

@@ -318,6 +318,8 @@ class BusinessConnection(Document, frozen=True, kw_only=True):
     telegram_user_id: int
     connection_id: str
     """What Telegram calls it now; another once it was made anew."""
+    former_ids: tuple[str, ...] = ()
+    """What it was called before: something sent then may be handled only now."""
     chat_id: int
     """Their chat with the bot."""
     name: str
@@ -617,8 +619,12 @@ class Message(Document, frozen=True, kw_only=True):
     blob_id: BlobId | None = None
     """Its raw form; attachments are parts of it."""
     revisions: tuple[Revision, ...] = ()
+    parts: tuple[str, ...] = ()
+    """Telegram: what its other parts are known by, as `external_id`: of an album, or a reply that left as several."""
+    withdrawn: tuple[str, ...] = ()
+    """Those of its parts that were taken out of the chat they stood in."""
     deleted_at: datetime | None = None
-    """When it was taken out of the chat it stood in. Its words are kept, and shown as such."""
+    """When all of it was. Its words are kept, and shown as such."""
     seen_inbound: int | None = None
     """Outbound: the conversation's `inbound_count` its author had seen."""
     truncated: bool = False

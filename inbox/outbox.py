@@ -360,12 +360,13 @@ async def sent(store: Store, delivery: Delivery, sent_as: str, now: datetime) ->
     changes = await _arrived(store, delivery, sent_as, now)
     if delivery.kind is DeliveryKind.REPLY and delivery.message_id and isinstance(delivery.payload, Post):
         message = changes.newest(await store.get(Message, delivery.message_id))
+        # Telegram names a message only now: by this name the client's reply to it finds its conversation.
+        post = delivery.payload
+        name = chat_message_id(delivery.channel_id, in_own_telegram(post.through, f"{post.chat_id}:{sent_as}"))
         if message.external_id == unsent_id(message.id):
-            # Telegram names a message only now: by this name the client's reply to it finds its conversation.
-            post = delivery.payload
-            named = in_own_telegram(post.through, f"{post.chat_id}:{sent_as}")
-            name = chat_message_id(delivery.channel_id, named)
             changes += Changes(replacements=[msgspec.structs.replace(message, external_id=name)])
+        elif name != message.external_id:
+            changes += Changes(replacements=[msgspec.structs.replace(message, parts=(*message.parts, name))])
     return changes
 
 

@@ -80,7 +80,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         nothing="id version",
     ),
     model.BusinessConnection: _fields(
-        desk="id telegram_user_id connection_id chat_id name language",
+        desk="id telegram_user_id connection_id former_ids chat_id name language",
         nothing="version channel_id account_id is_enabled may_reply connected_at",
     ),
     model.PrincipalInvitation: _fields(
@@ -116,8 +116,8 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.Because: _fields(desk="args", nothing="key"),
     model.Message: _fields(
-        client="author_name author_address reply_to subject text quotes external_id references recipients copies "
-        "delivered_to written_at album_key",
+        client="author_name author_address reply_to subject text quotes external_id parts withdrawn references "
+        "recipients copies delivered_to written_at album_key",
         pointer="conversation_id author_id receipt_id blob_id",
         parts="attachments revisions particulars",
         nothing="id version account_id position opens direction channel_id created_at deleted_at seen_inbound "

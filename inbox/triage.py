@@ -126,7 +126,7 @@ class Triage:
             begun = await store.get(Conversation, whole.conversation_id) if whole is not None else None
             # Once it was answered or closed, what comes of it rings as any message does.
             if whole is not None and begun is not None and begun.waiting_since_at is not None:
-                return await self._take_album_part(whole, begun, envelope, now)
+                return await self._take_album_part(whole, begun, envelope, external_id, now)
         ours = await self._sent_by_us(account, envelope, existing)
         if ours is not None:
             return Taken(Changes(), account_id, ours.conversation_id, ignored="our own message, come back")
@@ -352,12 +352,14 @@ class Triage:
             return await self._shown_quietly(changes, before, before, now)
         return await self._placed(changes, before, conversation, now)
 
-    async def _take_album_part(self, album: Message, before: Conversation, part: Envelope, now: datetime) -> Taken:
+    async def _take_album_part(
+        self, album: Message, before: Conversation, part: Envelope, known_as: str, now: datetime
+    ) -> Taken:
         """One more file of an album: the same message, on the same card, which does not ring again."""
         known = {file.path for file in album.attachments}
         if part.edit or all(file.path in known for file in part.attachments):
             return Taken(Changes(), before.account_id, before.id, ignored="a part of an album, known already")
-        conversation, whole = completed(before, album, part, now)
+        conversation, whole = completed(before, album, part, known_as, now)
         changes = Changes(replacements=[whole])
         changes += await hold_stale_replies(self._store, conversation, now)
         changes += await hold_set_aside(self._store, conversation, changes, now)

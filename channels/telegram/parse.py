@@ -179,7 +179,8 @@ def _message(update: dict[str, Any], message: dict[str, Any], *, edit: bool) -> 
         return Ignored(reason="not a private chat")
     happened = sorted(filter(_SERVICE.fullmatch, message))
     if happened:
-        return Ignored(reason=f"a notice of Telegram's: {', '.join(happened)}")
+        # What is pinned comes whole.
+        return Ignored(reason=f"a notice of Telegram's: {', '.join(happened)}", erased="pinned_message" in happened)
     sender = _object(message, "from")
     if in_group and (sender.get("is_bot") is True or "sender_chat" in message):
         return Ignored(reason="said in a group's or a bot's name")
@@ -255,22 +256,28 @@ def read_connection(said: dict[str, Any]) -> Connected:
 
 
 def _correspondence(message: dict[str, Any], *, edit: bool) -> Reading:
-    chat, sender = _object(message, "chat"), _object(message, "from")
-    if chat.get("type") != "private":
-        return Ignored(reason="not a private chat")
-    happened = sorted(filter(_SERVICE.fullmatch, message))
-    if happened:
-        return Ignored(reason=f"a notice of Telegram's: {', '.join(happened)}")
-    if "sender_business_bot" in message and not edit:
-        return Ignored(reason="our own message, come back")
-    if sender.get("is_bot") is True:
-        return Ignored(reason="said by a bot")
+    if nothing := _is_nothing(message, edit=edit):
+        # It is between two people, and no request: nothing of it is kept.
+        return Ignored(reason=nothing, erased=True)
+    chat = _object(message, "chat")
     return Correspondence(
         connection=_text(message, "business_connection_id", needed=True),
         envelope=_envelope(message, edit=edit),
         other=_sender(chat, _id(chat)),
+        sent_at=_instant(message.get("date")),
         by_itself=message.get("is_from_offline") is True,
     )
+
+
+def _is_nothing(message: dict[str, Any], *, edit: bool) -> str:
+    """Why a message in somebody's own Telegram is none for the desk; "" where it is."""
+    if _object(message, "chat").get("type") != "private":
+        return "not a private chat"
+    if happened := sorted(filter(_SERVICE.fullmatch, message)):
+        return f"a notice of Telegram's: {', '.join(happened)}"
+    if "sender_business_bot" in message and not edit:
+        return "our own message, come back"
+    return "said by a bot" if _object(message, "from").get("is_bot") is True else ""
 
 
 def _withdrawal(said: dict[str, Any]) -> Reading:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,8 +12,8 @@ from handlers.callbacks import ChooseBusiness, Close, Menu, MoveTo, Place, Place
 from inbox.model import BusinessConnection, Message, Principal, Role, Status
 from inbox.store.base import Changes
 from inbox.store.documents import MESSAGES_OF_CONVERSATION
-from tests.builders import BERNARD, DESK, NOW, ROUX, put
-from tests.handlers.stage import Clock, Seat, Stage
+from tests.builders import BERNARD, DESK, MAIL, NOW, ROUX, put
+from tests.handlers.stage import CABINET_TOKEN, Clock, Seat, Stage, button
 
 
 def principal(user_id: int = 701, name: str = "Hélène Roux", *accounts: str) -> Principal:
@@ -191,6 +192,53 @@ async def test_edits_and_deletions_are_mirrored(stage: Stage) -> None:
     assert await lea.holds() == 0
 
 
+async def test_an_away_message_does_not_hide_what_the_client_said_above_a_draft(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Puis-je venir ?")
+    lea.writes("Oui.", to=await lea.sees("Puis-je venir ?", kind=Close))
+    await lea.sees("Aperçu", "Oui.", kind=Send)
+    nora.user.writes_to(helene.user, "Non, annulez tout.")
+    helene.user.writes_to(nora.user, "", content={"text": "Je suis en congé.", "is_from_offline": True})
+    await stage.quiet()
+    await lea.sees("Aperçu", "Arrivé depuis", "Non, annulez tout.", "Réponse automatique", "Oui.")
+
+
+async def test_of_an_album_a_part_may_go_and_the_rest_still_waits(stage: Stage) -> None:
+    nora, helene = stage.client(501, "Nora"), await doctor(stage)
+    bot = stage.telegram.bot()
+    for name in ("un.jpg", "deux.jpg"):
+        kept = bot.keep("photo", b"\xff\xd8" + name.encode(), name)
+        nora.user.writes_to(helene.user, "", content={**kept, "media_group_id": "77"})
+    await stage.quiet()
+    first, second = (m["message_id"] for m in helene.user.talk_with(nora.user))
+    nora.user.deletes_with(helene.user, second)
+    await stage.quiet()
+    assert (await stage.conversation()).queued_at is not None
+    lea = await stage.join("Léa")
+    await lea.sees("photo-1.jpg", "supprimé en partie", "⏳", kind=Close)
+    nora.user.deletes_with(helene.user, first)
+    await lea.sees("photo-1.jpg", "supprimé à", "✓", kind=Close)
+
+
+async def test_of_a_reply_in_several_messages_what_she_takes_out_is_seen(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Racontez-moi tout")
+    card = await lea.sees("Racontez-moi", kind=Close)
+    for words in ("Un début. " * 300, "Une suite. " * 300):
+        lea.writes(words, to=card)
+        await stage.quiet()
+    await lea.presses(await lea.sees("Aperçu", kind=Send), Send)
+    await stage.quiet()
+    *_, one, other = helene.user.talk_with(nora.user)
+    helene.user.edits_to(nora.user, other["message_id"], "Plus court.")
+    await stage.quiet()
+    assert "Une suite." in (await stage.said())[-1], "the other part is not thrown away for it"
+    helene.user.deletes_with(nora.user, other["message_id"])
+    await lea.sees("Racontez-moi", "supprimé en partie")
+    helene.user.deletes_with(nora.user, one["message_id"])
+    await lea.sees("Racontez-moi", "supprimé à")
+
+
 async def test_what_was_deleted_before_anybody_held_it_waits_for_nobody(stage: Stage) -> None:
     nora, helene = stage.client(501, "Nora"), await doctor(stage)
     nora.user.writes_to(helene.user, "Oups, mauvais destinataire")
@@ -361,6 +409,158 @@ async def test_who_speaks_for_two_accounts_says_for_which_and_until_then_a_super
     paul.user.writes_to(helene.user, "Un rendez-vous")
     await marc.sees("Un rendez-vous", kind=Close)
     assert (await stage.conversation(2)).account_id == ROUX
+
+
+async def two_accounts(stage: Stage) -> tuple[Seat, Seat]:
+    """She speaks for Roux and Bernard; in each Nora wrote once and was answered by the desk."""
+    helene = await doctor(stage, ROUX, BERNARD)
+    question = await helene.sees("pour lequel de vos comptes", kind=ChooseBusiness)
+    await helene.presses(question, ChooseBusiness, "Bernard")
+    return helene, stage.client(501, "Nora")
+
+
+async def test_what_she_answers_goes_where_what_she_answers_is(stage: Stage) -> None:
+    marc = await stage.join("Marc", role=Role.SUPERVISOR)
+    helene, nora = await two_accounts(stage)
+    question = await helene.sees("C’est fait", "Plomberie Bernard")
+    nora.user.writes_to(helene.user, "Une fuite")
+    await marc.presses(await marc.sees("Une fuite", kind=Take), Take)
+    card = await marc.sees("Une fuite", kind=Close)
+    await marc.presses(card, Close)
+    asked = await helene.sees("pour lequel de vos comptes", kind=ChooseBusiness)
+    del question
+    await helene.presses(asked, ChooseBusiness, "Roux")
+    nora.user.writes_to(helene.user, "Un rendez-vous")
+    await marc.sees("Un rendez-vous", kind=Close)
+    assert [(await stage.conversation(n)).account_id for n in (1, 2)] == [BERNARD, ROUX]
+    helene.user.writes_to(nora.user, "Jeudi.")
+    await stage.quiet()
+    assert await stage.said(2) == ["Un rendez-vous", "Jeudi."], "the open one, not the last of another account"
+    assert await stage.said(1) == ["Une fuite"]
+
+
+async def test_words_of_one_account_do_not_come_into_another_as_what_is_answered(stage: Stage) -> None:
+    marc = await stage.join("Marc", role=Role.SUPERVISOR)
+    helene, nora = await two_accounts(stage)
+    nora.user.writes_to(helene.user, "Le code est 4711")
+    await stage.quiet()
+    number = nora.user.talk_with(helene.user)[0]["message_id"]
+    known = await stage.store.get(Principal, "principal-701")
+    await stage.store.commit(Changes(replacements=[msgspec.structs.replace(known, accounts=(ROUX,))]))
+    nora.user.writes_to(helene.user, "Et jeudi ?", reply_to=number)
+    card = await marc.sees("Et jeudi ?", kind=Close)
+    assert (await stage.conversation(2)).account_id == ROUX
+    assert "4711" not in card["text"]
+    nora.user.edits_to(helene.user, number, "Le code est 0815")
+    await stage.quiet()
+    assert await stage.said(1) == ["Le code est 4711"]
+    assert await stage.said(2) == ["Et jeudi ?"]
+
+
+async def test_what_was_written_before_she_connected_is_none_of_the_desks_even_edited(stage: Stage) -> None:
+    nora, helene = stage.client(501, "Nora"), await doctor(stage)
+    helene.user.disconnect()
+    nora.user.writes_to(helene.user, "Coucou ma chérie")
+    connection = await stage.store.get(BusinessConnection, f"{DESK}:701")
+    later = connection.connected_at + timedelta(hours=1)
+    await stage.store.commit(Changes(replacements=[msgspec.structs.replace(connection, connected_at=later)]))
+    helene.user.connect()
+    await stage.quiet()
+    nora.user.edits_to(helene.user, nora.user.talk_with(helene.user)[0]["message_id"], "Coucou mon cœur")
+    await stage.quiet()
+    assert await stage.count_conversations() == 0
+    assert [r.reason for r in await stage.receipts(DESK, "ignored") if r.erased_at] == [
+        "nothing of the desk's in that chat"
+    ]
+
+
+async def test_what_came_by_a_connection_that_was_made_anew_since_is_taken_in(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    old = (await stage.store.get(BusinessConnection, f"{DESK}:701")).connection_id
+    helene.user.connect(anew=True)
+    await stage.quiet()
+    said = nora.user.as_user()
+    stage.telegram.inject(
+        {
+            "business_message": {
+                "message_id": 90,
+                "from": said,
+                "chat": nora.user.as_chat(),
+                "date": int(datetime.now(UTC).timestamp()),
+                "text": "Écrit avant",
+                "business_connection_id": old,
+            }
+        }
+    )
+    await lea.sees("Écrit avant", kind=Close)
+    now = await stage.store.get(BusinessConnection, f"{DESK}:701")
+    assert now.is_enabled
+    assert now.connection_id != old
+
+
+async def test_while_telegram_cannot_say_whose_it_is_what_came_waits_in_order(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    connection = await stage.store.get(BusinessConnection, f"{DESK}:701")
+    await stage.store.commit(Changes(deletions=[connection]))
+    stage.telegram.fail_next("getBusinessConnection", status=502, html=True)
+    nora.user.writes_to(helene.user, "Premier")
+    nora.user.writes_to(helene.user, "Second")
+    await lea.sees("Premier", "Second", kind=Close)
+    assert await stage.said() == ["Premier", "Second"]
+    assert not await stage.receipts(DESK, "parked")
+
+
+async def test_a_connection_nobody_knows_is_put_before_people_and_nothing_is_lost(stage: Stage) -> None:
+    await stage.join("Léa")
+    nora, helene = stage.client(501, "Nora"), await doctor(stage)
+    connection = await stage.store.get(BusinessConnection, f"{DESK}:701")
+    await stage.store.commit(Changes(deletions=[connection]))
+    stage.telegram.fail_next("getBusinessConnection", status=400, description="BUSINESS_CONNECTION_INVALID")
+    nora.user.writes_to(helene.user, "Perdu ?")
+    await stage.quiet()
+    (parked,) = await stage.receipts(DESK, "parked")
+    assert parked.erased_at is None
+
+
+async def test_whom_we_stop_working_for_nothing_more_leaves_in_their_name(stage: Stage) -> None:
+    async with Stage(stage._path.with_name("undo.db"), undo=timedelta(seconds=1)) as slow:
+        lea, nora, helene = await slow.join("Léa"), slow.client(501, "Nora"), await doctor(slow)
+        nora.user.writes_to(helene.user, "Un mot ?")
+        await sends(lea, "Voici.", "Un mot ?")
+        known = await slow.store.get(Principal, "principal-701")
+        left = msgspec.structs.replace(known, accounts=(), active=False)
+        await slow.store.commit(Changes(replacements=[left]))
+        await lea.sees("Un mot ?", "n’est plus relié au secrétariat")
+        assert talk(nora, helene) == ["Un mot ?"]
+
+
+async def test_nothing_stays_of_our_own_words_that_come_back(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
+    nora.user.writes_to(helene.user, "Le résultat ?")
+    await sends(lea, "Négatif.", "Le résultat ?")
+    await stage.quiet()
+    (back,) = [r for r in await stage.receipts(DESK, "ignored") if r.reason == "our own message, come back"]
+    assert back.erased_at is not None
+
+
+async def test_for_which_account_is_answered_on_a_bot_that_is_none_of_the_desks(tmp_path: Path) -> None:
+    async with Stage(tmp_path / "shared.db", own_account={MAIL: ROUX}) as shared:
+        marc = await shared.join("Marc", role=Role.SUPERVISOR)
+        await put(shared.store, principal(701, "Hélène Roux", ROUX, BERNARD))
+        helene, nora = shared.client(701, "Hélène"), shared.client(501, "Nora")
+        helene.user.start("", token=CABINET_TOKEN)
+        helene.user.connect(token=CABINET_TOKEN)
+        question = await helene.user.wait_for(
+            lambda m: "pour lequel" in str(m.get("text")), token=CABINET_TOKEN, seconds=10
+        )
+        assert question is not None
+        data = button(question, ChooseBusiness, "Roux")
+        assert data is not None
+        await helene.user.press(question["message_id"], data, token=CABINET_TOKEN)
+        await shared.quiet()
+        nora.user.writes_to(helene.user, "Un rendez-vous")
+        await marc.sees("Un rendez-vous", kind=Close)
+        assert (await shared.conversation()).account_id == ROUX
 
 
 async def test_it_is_moved_only_to_an_account_she_speaks_for(stage: Stage) -> None:

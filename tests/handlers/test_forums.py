@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bot.demo.telegram_state import Group
-from handlers.callbacks import Close, Give, Menu, Prioritise, Release, Send
+from handlers.callbacks import Ask, Close, Give, Menu, Prioritise, Release, Send
 from inbox.model import Forum, Presence, Role
 from inbox.store.base import Changes
 from tests.builders import BERNARD, DESK, ROUX
@@ -261,3 +261,20 @@ async def test_a_group_is_unlinked_and_what_is_next_comes_to_each_again(stage: S
     await stage.mail("Et mon reçu ?", subject="Reçu")
     await stage.quiet()
     assert len(await stage.store.scan(Forum)) == 1
+
+
+async def test_a_question_in_the_group_is_whose_it_is_and_opens_nobodys_reply_box(stage: Stage) -> None:
+    lea, ines = await stage.join("Léa"), await stage.join("Inès", on_duty=False)
+    room, _ = await linked(stage, lea, ines)
+    await stage.mail("Puis-je venir jeudi ?")
+    await stage.quiet()
+    topic = room.number("#1")
+    await room.presses(lea, room.read(topic)[0], Menu, "⋯")
+    await room.presses(lea, room.read(topic)[0], Ask, "Note")
+    question = room.read(topic)[-1]
+    assert "note" in question["text"]
+    assert not question.get("reply_markup"), "Inès may be writing to somebody at this moment"
+    await room.says(ines, "Oui, venez jeudi.", topic=topic, to=question)
+    assert "Cette question est posée à une collègue" in room.last(topic)
+    await room.says(lea, "Rappeler le matin", topic=topic, to=question)
+    assert any("📝" in m["text"] and "Rappeler le matin" in m["text"] for m in room.read(topic))

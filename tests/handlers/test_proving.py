@@ -76,8 +76,8 @@ async def test_whoever_opens_the_link_from_their_telegram_is_the_one_at_the_addr
     await lea.sees("Preuve demandée")
     await stage.quiet()
     mail, payload, code = letter(stage)
-    assert (mail["To"], mail["Subject"]) == (PAUL, "Auto: Confirmez votre adresse")
-    assert mail["Auto-Submitted"] == "auto-replied"
+    assert (mail["To"], mail["Subject"]) == (PAUL, "Confirmez votre adresse")
+    assert mail["Auto-Submitted"] == "auto-generated"
     assert "cabinet@roux.example" in mail["From"]
     assert "Par Telegram" not in mail.as_string(), "it may reach a stranger"
     assert payload

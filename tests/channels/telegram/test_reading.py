@@ -283,7 +283,7 @@ def test_who_wrote_in_somebodys_own_telegram_is_told_by_whose_chat_it_is() -> No
 def test_our_own_words_that_come_back_are_known_and_an_edit_of_them_is_not() -> None:
     bot = {"id": 42, "is_bot": True, "first_name": "Permanence"}
     said = a_message(text="Oui", business_connection_id="c1", sender_business_bot=bot)
-    assert read(business_message=said) == Ignored(reason="our own message, come back")
+    assert read(business_message=said) == Ignored(reason="our own message, come back", erased=True)
     assert isinstance(read(edited_business_message=said), Correspondence)
 
 
@@ -302,7 +302,10 @@ def test_our_own_words_that_come_back_are_known_and_an_edit_of_them_is_not() -> 
     ],
 )
 def test_what_is_not_for_the_desk_is_ignored_with_its_reason(update: dict[str, Any], reason: str) -> None:
-    assert read(**update) == Ignored(reason=reason)
+    said = read(**update)
+    assert isinstance(said, Ignored)
+    assert said.reason == reason
+    assert said.erased is ("pinned" in reason), "it comes with all that was pinned"
 
 
 @pytest.mark.parametrize(
