@@ -20,17 +20,18 @@ from channels.errors import (
     TemporaryFailure,
     TopicRefused,
 )
-from handlers import views
+from handlers import previews, views
 from handlers.asked import answer_in, hand_over_at, is_of_topic, show_at, spot_for
 from handlers.desk import LARGE, Desk
 from handlers.digests import digest_letter
 from handlers.drafts import current_key, message_key
 from handlers.panels import Panels, message_of
 from handlers.portraits import PortraitFacts, portrait
+from handlers.previews import PreviewFacts
 from handlers.rota import alarm_line
 from handlers.told import Told
 from handlers.topics import Put, brought_up, hand_over_in, name_topic, open_topic, pin_card, show_in
-from handlers.views import CardFacts, PreviewFacts, Screen, Voice
+from handlers.views import CardFacts, Screen, Voice
 from inbox import outbox
 from inbox.addressees import addressees, copy_candidates, everyone, reply_candidates, sender_address
 from inbox.approval import needs_approval
@@ -480,7 +481,7 @@ class Handover:
             other_ways=other_ways(addresses, conversation),
         )
         voice = self._voice(secretary)
-        screen = views.preview(facts, voice)
+        screen = previews.preview(facts, voice)
         # Only the preview of an open draft shows what arrived since: replying to another has seen no more.
         seen = conversation.inbound_count if is_open else draft.seen_inbound
         topic = await find_topic(store, secretary, conversation.id, conversation.account_id)
@@ -489,7 +490,7 @@ class Handover:
         )
         if payload.fresh and current is not None:
             # Its button would send words that it does not show.
-            await self._collapse(delivery, secretary, current, views.superseded_preview(conversation, voice))
+            await self._collapse(delivery, secretary, current, previews.superseded_preview(conversation, voice))
         return shown
 
     async def _question(self, delivery: Delivery, payload: QuestionNotice) -> tuple[str, Changes]:

@@ -29,9 +29,10 @@ from channels.mail.headers import is_address
 from channels.mail.parse import extract, read_mail
 from channels.telegram.parse import read_update
 from channels.telegram.updates import arrival
-from handlers import views
+from handlers import previews, views
 from handlers.legible import units
-from handlers.views import CardFacts, PreviewFacts, Screen, Voice
+from handlers.previews import PreviewFacts
+from handlers.views import CardFacts, Screen, Voice
 from inbox.conversations import opened, received
 from inbox.drafts import reply_recipients
 from inbox.envelope import Blocked, Envelope, Ignored, Unreadable, Update
@@ -190,7 +191,7 @@ def check_screens(reply: Reply) -> None:
         deliveries=[],
         undoable=False,
     )
-    check_screen(views.preview(draft, _voice))
+    check_screen(previews.preview(draft, _voice))
 
 
 def check_screen(screen: Screen) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from handlers import views
+from handlers import previews, views
 from handlers.legible import legible, mixes_alphabets, names_another_address, one_line, person, same_name, units
 from handlers.views import Screen
 from inbox.model import ContactId, Direction, new_id
@@ -105,7 +105,7 @@ def test_a_clients_words_are_set_apart_so_that_none_of_their_lines_is_the_desks(
     conversation = a_conversation(holder=lea)
     ours = a_message(conversation, "Oui", direction=Direction.OUTBOUND, author="Léa")
     assert quoted(views.card(a_card(conversation, ours, viewer=lea, holder=lea), FR)) == []
-    assert quoted(views.preview(a_preview(unseen=[a_message(conversation, forged)]), FR)) == [forged]
+    assert quoted(previews.preview(a_preview(unseen=[a_message(conversation, forged)]), FR)) == [forged]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from handlers import views
+from handlers import previews, views
 from handlers.answered import answers_screen
 from handlers.callbacks import Calls
 from handlers.colleagues import Member, TeamFacts, team_screen
@@ -35,20 +35,20 @@ def a_slip() -> Slip:
 def scheduled(voice: Voice) -> Screen:
     facts = a_preview()
     draft = msgspec.structs.replace(facts.draft, send_at=at(600), set_aside=facts.conversation.id)
-    return views.preview(dataclasses.replace(facts, draft=draft), voice)
+    return previews.preview(dataclasses.replace(facts, draft=draft), voice)
 
 
 def asked(voice: Voice) -> Screen:
     facts = a_preview()
     draft = msgspec.structs.replace(facts.draft, asked_at=NOW, wanted_at=at(600), set_aside=facts.conversation.id)
-    return views.preview(dataclasses.replace(facts, draft=draft, author=LEA), voice)
+    return previews.preview(dataclasses.replace(facts, draft=draft, author=LEA), voice)
 
 
 def returned(voice: Voice) -> Screen:
     facts = a_preview()
     because = Because(key="because.returned", args={"name": "Marc", "word": "Trop sec"})
     draft = msgspec.structs.replace(facts.draft, returned=because)
-    return views.preview(dataclasses.replace(facts, draft=draft, needs_approval=True), voice)
+    return previews.preview(dataclasses.replace(facts, draft=draft, needs_approval=True), voice)
 
 
 def card(voice: Voice) -> Screen:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from bot.locales import Catalogue
 from channels.base import Preview
-from handlers import callbacks, outcomes, views
+from handlers import callbacks, outcomes, previews, views
 from handlers.legible import one_line, shortened, units
-from handlers.views import CardFacts, PreviewFacts, QueueFacts, Screen, Voice
+from handlers.previews import PreviewFacts
+from handlers.views import CardFacts, QueueFacts, Screen, Voice
 from inbox.model import (
     UNSORTED,
     Account,
@@ -558,8 +559,10 @@ def test_a_preview_says_when_it_goes_elsewhere_than_to_who_wrote() -> None:
         undoable=False,
         redirected_from="paul.martin@example.net",
     )
-    assert "⚠️ Part à une autre adresse que celle qui a écrit : paul.martin@example.net" in views.preview(facts, FR).text
-    assert "⚠️ Goes to another address than the one that wrote" in views.preview(facts, EN).text
+    assert (
+        "⚠️ Part à une autre adresse que celle qui a écrit : paul.martin@example.net" in previews.preview(facts, FR).text
+    )
+    assert "⚠️ Goes to another address than the one that wrote" in previews.preview(facts, EN).text
 
 
 # ---------------------------------------------------------------- preview
@@ -596,7 +599,7 @@ def a_preview(
 
 def test_a_preview_shows_the_reply_as_its_reader_will_see_it() -> None:
     facts = a_preview()
-    screen = views.preview(facts, FR)
+    screen = previews.preview(facts, FR)
     assert screen.text == (
         "Aperçu de votre réponse · #7\n"
         "De : Dr Roux <cabinet@roux.example>\n"
@@ -613,13 +616,13 @@ def test_a_preview_shows_the_reply_as_its_reader_will_see_it() -> None:
         screen.keyboard[0][0].data
         == callbacks.Send(draft=facts.draft.id, seen=4, check=callbacks.check_draft(facts.draft)).pack()
     )
-    assert views.preview(facts, EN).text.startswith("Preview of your reply · #7\nFrom: Dr Roux")
+    assert previews.preview(facts, EN).text.startswith("Preview of your reply · #7\nFrom: Dr Roux")
 
 
 def test_a_preview_puts_what_arrived_since_above_and_sends_only_knowing_it() -> None:
     conversation = a_conversation()
     facts = a_preview(unseen=[a_message(conversation, "Non, vendredi !", author="Paul")])
-    screen = views.preview(facts, FR)
+    screen = previews.preview(facts, FR)
     assert "⚠ Arrivé depuis que vous avez écrit :\n💬 Paul\nNon, vendredi !\nDe :" in screen.text
     assert labels(screen)[0] == ["📤 J’ai lu, envoyer quand même"]
     assert (
@@ -630,18 +633,18 @@ def test_a_preview_puts_what_arrived_since_above_and_sends_only_knowing_it() -> 
 
 def test_a_sent_preview_says_what_became_of_it_and_can_be_undone_while_it_can() -> None:
     reply = a_message(a_conversation(), direction=Direction.OUTBOUND)
-    waiting = views.preview(a_preview(state=DraftState.SENT, deliveries=[a_reply(reply)], undoable=True), FR)
+    waiting = previews.preview(a_preview(state=DraftState.SENT, deliveries=[a_reply(reply)], undoable=True), FR)
     assert waiting.text.startswith("Votre réponse · #7")
     assert waiting.text.endswith("⏱ part bientôt · vous pouvez encore l’annuler")
     assert labels(waiting) == [["⏪ Annuler l’envoi"]]
     gone = a_reply(reply, DeliveryState.SENT, ended_at=at(5))
-    sent = views.preview(a_preview(state=DraftState.SENT, deliveries=[gone]), FR)
+    sent = previews.preview(a_preview(state=DraftState.SENT, deliveries=[gone]), FR)
     assert sent.text.endswith("✓ envoyé à 10:05")
     assert labels(sent) == []
 
 
 def test_a_discarded_preview_says_so_and_offers_nothing() -> None:
-    screen = views.preview(a_preview(state=DraftState.DISCARDED), FR)
+    screen = previews.preview(a_preview(state=DraftState.DISCARDED), FR)
     assert screen.text.startswith("Brouillon supprimé · #7")
     assert labels(screen) == []
 
@@ -725,7 +728,9 @@ def test_accounts_to_choose_from_come_eight_a_page() -> None:
 
 def test_a_superseded_card_points_down() -> None:
     assert views.superseded_card(numbered(a_conversation()), FR).text == "#7 · la fiche à jour est plus bas ↓"
-    assert views.superseded_preview(numbered(a_conversation()), EN).text == "#7 · the current preview is further down ↓"
+    assert (
+        previews.superseded_preview(numbered(a_conversation()), EN).text == "#7 · the current preview is further down ↓"
+    )
 
 
 def a_topic(conversation: Conversation, secretary: Secretary, *, told: int, card: int) -> Topic:
@@ -909,7 +914,7 @@ def test_whatever_is_written_a_preview_is_a_message_telegram_takes(data: st.Data
             (label, data.draw(long_words)) for label in ("preview.from", "preview.to", "preview.cc", "preview.subject")
         ),
     )
-    assert_telegram_takes(views.preview(facts, data.draw(st.sampled_from([FR, EN]))))
+    assert_telegram_takes(previews.preview(facts, data.draw(st.sampled_from([FR, EN]))))
 
 
 @many
