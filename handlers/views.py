@@ -130,9 +130,9 @@ class CardFacts:
     message_count: int
     """How many messages there are in all."""
     blocked: bool = False
+    """The contact refuses our messages."""
     shared: bool = False
     """It stands in a group, where others read it too."""
-    """The contact refuses our messages."""
     other_ways: Sequence[str] = ()
     """Where else the contact may be reached."""
     known: Sequence[str] = ()
