@@ -24,6 +24,7 @@ from inbox.business import (
     connected,
     connection_id,
     find_connection,
+    is_older,
     rewritten,
     withdrawn,
 )
@@ -93,6 +94,9 @@ async def take_connection(unit: Unit, said: Connected) -> None:
     """Somebody connected the bot, changed what it may, or took it away: they are told what that means."""
     channel_id = unit.receipt.channel_id
     before = await unit.desk.store.find(BusinessConnection, connection_id(channel_id, said.telegram_user_id))
+    if before is not None and is_older(said, before):
+        await _ignore(unit, "of a connection that was made anew since")
+        return
     connection = connected(said, before, channel_id, unit.now)
     principal = await unit.desk.store.find_by(PRINCIPAL_BY_TELEGRAM, said.telegram_user_id)
     theirs = accounts_of(principal, unit.desk.accounts)
@@ -232,7 +236,7 @@ async def _place(unit: Unit, connection: str) -> _Place | None:
         except PermanentFailure as failure:
             raise ConnectionUnknown(failure.detail) from None
         found = await store.find(BusinessConnection, connection_id(channel_id, said.telegram_user_id))
-        if found is None or said.is_enabled:
+        if found is None or (said.is_enabled and not is_older(said, found)):
             found = connected(said, found, channel_id, unit.now)
             learned = _kept(found)
     principal = await store.find_by(PRINCIPAL_BY_TELEGRAM, found.telegram_user_id)
@@ -240,6 +244,9 @@ async def _place(unit: Unit, connection: str) -> _Place | None:
     first = account_for(found, theirs, unit.desk.own_account.get(channel_id))
     if principal is None or first is None:
         return None
+    if not found.name:  # they connected it before the desk worked for them
+        found = msgspec.structs.replace(found, name=principal.name)
+        learned = _kept(found)
     return _Place(found, principal, list(dict.fromkeys((first, *theirs, UNSORTED))), learned)
 
 

@@ -67,8 +67,14 @@ def connected(
         account_id=before.account_id if before is not None else None,
         is_enabled=said.is_enabled,
         may_reply=said.may_reply,
+        made_at=said.made_at,
         connected_at=before.connected_at if before is not None else now,
     )
+
+
+def is_older(said: Connected, known: BusinessConnection) -> bool:
+    """Whether what is said is of a connection that another has taken the place of."""
+    return said.made_at is not None and known.made_at is not None and said.made_at < known.made_at
 
 
 async def find_connection(store: Store, channel_id: ChannelId, connection: str) -> BusinessConnection | None:

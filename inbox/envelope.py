@@ -106,6 +106,8 @@ class Connected(Part, frozen=True, kw_only=True):
     language: str | None = None
     is_enabled: bool
     may_reply: bool
+    made_at: datetime | None = None
+    """When they connected it."""
 
 
 class Correspondence(Part, frozen=True, kw_only=True):

@@ -328,7 +328,10 @@ class BusinessConnection(Document, frozen=True, kw_only=True):
     """For which of their accounts, where they said so."""
     is_enabled: bool
     may_reply: bool
+    made_at: datetime | None = None
+    """When the connection was made that stands now."""
     connected_at: datetime
+    """When the first was."""
 
 
 class PrincipalInvitation(Document, frozen=True, kw_only=True):

@@ -81,7 +81,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.BusinessConnection: _fields(
         desk="id telegram_user_id connection_id former_ids chat_id name language",
-        nothing="version channel_id account_id is_enabled may_reply connected_at",
+        nothing="version channel_id account_id is_enabled may_reply made_at connected_at",
     ),
     model.PrincipalInvitation: _fields(
         desk="invited_by used_by", nothing="id version account_id token_hash created_at expires_at used_at"

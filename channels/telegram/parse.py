@@ -252,6 +252,7 @@ def read_connection(said: dict[str, Any]) -> Connected:
         language=_text(user, "language_code") or None,
         is_enabled=said.get("is_enabled") is True,
         may_reply=may_reply is True,
+        made_at=_instant(said.get("date")),
     )
 
 

@@ -498,6 +498,27 @@ async def test_what_came_by_a_connection_that_was_made_anew_since_is_taken_in(st
     assert now.connection_id != old
 
 
+async def test_who_connected_it_before_the_desk_worked_for_them_is_named_once_it_does(stage: Stage) -> None:
+    lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), stage.client(701, "Hélène")
+    helene.user.start("")
+    helene.user.connect()
+    await helene.sees("le secrétariat ne travaille pas pour vous")
+    assert not (await stage.store.get(BusinessConnection, f"{DESK}:701")).name
+    await put(stage.store, principal())
+    nora.user.writes_to(helene.user, "Bonjour docteur")
+    await lea.sees("Bonjour docteur", "Dans le Telegram de Hélène Roux", kind=Close)
+
+
+async def test_what_is_told_late_of_an_older_connection_changes_nothing(stage: Stage) -> None:
+    helene = await doctor(stage)
+    known = await stage.store.get(BusinessConnection, f"{DESK}:701")
+    old = {"id": "old", "user": helene.user.as_user(), "user_chat_id": 701, "date": 1_000, "is_enabled": False}
+    stage.telegram.inject({"business_connection": old})
+    await stage.quiet()
+    now = await stage.store.get(BusinessConnection, f"{DESK}:701")
+    assert (now.connection_id, now.is_enabled) == (known.connection_id, True)
+
+
 async def test_while_telegram_cannot_say_whose_it_is_what_came_waits_in_order(stage: Stage) -> None:
     lea, nora, helene = await stage.join("Léa"), stage.client(501, "Nora"), await doctor(stage)
     connection = await stage.store.get(BusinessConnection, f"{DESK}:701")
