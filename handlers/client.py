@@ -61,7 +61,7 @@ async def _write(unit: Unit, update: Update, envelope: Envelope) -> None:
     guess = await proving.guess(unit, envelope, account_id)
     if guess is not None and guess.is_right:
         # It was for the desk itself: nobody waits for an answer to it.
-        await unit.commit(await proving.taken(guess, unit, envelope), account_id=account_id)
+        await unit.commit(await proving.taken(guess, unit, envelope, Changes()), account_id=account_id)
         return
     taken = await desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
     if taken.ignored is not None:
@@ -69,7 +69,7 @@ async def _write(unit: Unit, update: Update, envelope: Envelope) -> None:
         return
     changes = taken.changes
     if guess is not None:
-        changes += await proving.taken(guess, unit, envelope)
+        changes = await proving.taken(guess, unit, envelope, changes)
     if taken.acknowledge is not None and taken.conversation is not None:
         changes += await told_what_to_expect(desk, taken.conversation, envelope.sender.language, unit.now)
     await unit.commit(changes, account_id=taken.account_id, conversation_id=taken.conversation_id)

@@ -394,7 +394,7 @@ class Incoming:
             return
         changes = taken.changes
         if (guess := await proving.guess(unit, envelope, account_id)) is not None:
-            changes += await proving.taken(guess, unit, envelope)
+            changes = await proving.taken(guess, unit, envelope, changes)
         if taken.acknowledge is not None and taken.conversation is not None:
             changes += await acknowledged(desk, taken.conversation, taken.acknowledge, unit.now)
         await unit.commit(changes, account_id=taken.account_id, conversation_id=taken.conversation_id)

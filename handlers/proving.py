@@ -268,7 +268,7 @@ async def opened(unit: Unit, update: Update, envelope: Envelope, token: str) -> 
         await unit.commit(_told(unit, envelope, refusal, language))
         return True
     thanks = Because(key="client.proved", args={"account": account.name})
-    changes = await _done(proof, contact, other, unit) + _told(unit, envelope, thanks, language)
+    changes = await _done(proof, contact, other, unit, Changes()) + _told(unit, envelope, thanks, language)
     await unit.commit(changes, account_id=account.id)
     return True
 
@@ -344,18 +344,22 @@ async def guess(unit: Unit, envelope: Envelope, account_id: AccountId) -> Guess 
     return Guess(proof, contact, account, is_right(proof, code, desk.key))
 
 
-async def taken(guess: Guess, unit: Unit, envelope: Envelope) -> Changes:
-    """What a code changes: who is joined, or one try less."""
+async def taken(guess: Guess, unit: Unit, envelope: Envelope, pending: Changes) -> Changes:
+    """What a code changes: who is joined, or one try less.
+
+    Args:
+        pending: what the mail or message it came in changes itself; it is part of what is returned.
+    """
     proof, contact, account, right = guess
     in_chat = envelope.sender.kind is AddressKind.TELEGRAM
     language = spoken(envelope.sender.language or contact.language, account.language)
     if right:
         other = _mail_address(proof, contact, account, unit)
-        changes = await _done(proof, contact, other, unit)
+        changes = await _done(proof, contact, other, unit, pending)
         said = Because(key="client.proved", args={"account": account.name})
         return changes + (_told(unit, envelope, said, language) if in_chat else Changes())
     after = guessed(proof)
-    changes = Changes(replacements=[after])
+    changes = pending + Changes(replacements=[after])
     left = MOST_TRIES - after.tries
     said = Because(key="client.code_wrong", args={"count": str(left)}) if left else Because(key="client.code_spent")
     if not left:
@@ -364,14 +368,14 @@ async def taken(guess: Guess, unit: Unit, envelope: Envelope) -> Changes:
     return changes + (_told(unit, envelope, said, language) if in_chat else Changes())
 
 
-async def _done(proof: Proof, contact: Contact, other: Address, unit: Unit) -> Changes:
+async def _done(proof: Proof, contact: Contact, other: Address, unit: Unit, pending: Changes) -> Changes:
     """They are one person, and whoever asked is told; also where they have too much history to be joined at once."""
     args = {"contact": contact.name, "address": address_name(other)}
     store, now, done = unit.desk.store, unit.now, Because(key="proof.done", args=args)
     try:
-        changes = await proved(store, proof, contact, other, now)
+        changes = await proved(store, proof, contact, other, now, pending)
     except InvalidTransition:
-        changes, done = Changes(replacements=[used(proof, now)]), Because(key="proof.too_long", args=args)
+        changes, done = pending + Changes(replacements=[used(proof, now)]), Because(key="proof.too_long", args=args)
     return changes + await asker_told(store, proof, done, now)
 
 

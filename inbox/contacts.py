@@ -21,6 +21,7 @@ from inbox.model import (
     Contact,
     ContactId,
     Conversation,
+    Document,
     Message,
     new_id,
 )
@@ -180,12 +181,18 @@ MOST_JOINED = 300
 """Conversations, and messages in them, of a contact who turns out to be another: more are moved in no one commit."""
 
 
-async def joined(store: Store, stays: Contact, gone: Contact) -> Changes:
+async def joined(store: Store, stays: Contact, gone: Contact, pending: Changes | None = None) -> Changes:
     """Two contacts who are one person: addresses, conversations and words of the second are the first's.
+
+    Args:
+        pending: what the same unit changes besides, theirs too. It is part of what is returned: what it counts stays
+            counted, and what it makes the second's is the first's.
 
     Raises:
         InvalidTransition: they are the same, of two accounts, or the second has too much history to be moved at once.
     """
+    pending = pending or Changes()
+    stays, gone = pending.newest(stays), pending.newest(gone)
     if stays.id == gone.id:
         raise InvalidTransition("error.same_contact")
     if stays.account_id != gone.account_id:
@@ -208,18 +215,24 @@ async def joined(store: Store, stays: Contact, gone: Contact) -> Changes:
         former_ids=(*stays.former_ids, gone.id, *gone.former_ids),
         former_names=tuple(dict.fromkeys((*stays.former_names, gone.name, *gone.former_names))),
     )
-    return Changes(
-        replacements=[
-            known,
-            *(
-                msgspec.structs.replace(a, contact_id=stays.id, former_id=a.former_id or ContactId(gone.id))
-                for a in addresses
-            ),
-            *(msgspec.structs.replace(c, contact_id=stays.id) for c in conversations),
-            *(msgspec.structs.replace(m, author_id=stays.id) for m in messages if m.author_id == gone.id),
-        ],
-        deletions=[gone],
-    )
+    theirs = (*addresses, *conversations, *(m for m in messages if m.author_id == gone.id))
+    changes = pending + Changes(replacements=[known, *map(pending.newest, theirs)], deletions=[gone])
+    for documents in (changes.inserts, changes.replacements):
+        documents.pop((Contact, gone.id), None)
+        documents.update({key: _handed_over(d, gone, stays.id) for key, d in documents.items()})
+    return changes
+
+
+def _handed_over(document: Document, gone: Contact, stays: ContactId) -> Document:
+    """The document as it is once what is one contact's is another's."""
+    match document:
+        case Address(contact_id=gone.id):
+            return msgspec.structs.replace(document, contact_id=stays, former_id=document.former_id or gone.id)
+        case Conversation(contact_id=gone.id):
+            return msgspec.structs.replace(document, contact_id=stays)
+        case Message(author_id=gone.id):
+            return msgspec.structs.replace(document, author_id=stays)
+    return document
 
 
 async def account_last_chosen(store: Store, channel_id: ChannelId, telegram_user_id: int) -> AccountId | None:

@@ -151,16 +151,19 @@ async def belongs(store: Store, contact: Contact, kind: AddressKind, value: str)
     return address is not None and address.contact_id == contact.id
 
 
-async def proved(store: Store, proof: Proof, contact: Contact, other: Address, now: datetime) -> Changes:
+async def proved(
+    store: Store, proof: Proof, contact: Contact, other: Address, now: datetime, pending: Changes
+) -> Changes:
     """Whoever is at the other address is this contact; the proof is used. By the same rule as joining by hand.
 
     Args:
         other: as it is to be, where nobody wrote from it yet.
+        pending: what the same unit changes besides; it is part of what is returned.
 
     Raises:
         InvalidTransition: both have too much history to be joined in one commit.
     """
-    changes = Changes(replacements=[used(proof, now)])
+    changes = pending + Changes(replacements=[used(proof, now)])
     there = await store.find_by(ADDRESS_BY_VALUE, contact.account_id, other.kind, other.value)
     if there is not None and there.contact_id == contact.id:
         return changes  # somebody joined them by hand meanwhile
@@ -171,9 +174,9 @@ async def proved(store: Store, proof: Proof, contact: Contact, other: Address, n
         gone = await store.get(Contact, there.contact_id)
         whose.append(gone)
         try:
-            changes += await joined(store, contact, gone)
+            changes = await joined(store, contact, gone, changes)
         except InvalidTransition:
-            changes += await joined(store, gone, contact)  # the shorter history moves
+            changes = await joined(store, gone, contact, changes)  # the shorter history moves
     detail = {"contact": contact.name, "address": address_name(other)}
     for each in whose:
         newest = await store.list(CONVERSATIONS_OF_CONTACT, each.id, descending=True, limit=1)

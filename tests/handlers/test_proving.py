@@ -16,7 +16,13 @@ from channels.telegram.bot import TelegramBot
 from handlers.callbacks import Ask, JoinContact, Person, Prove, Release, Speak
 from handlers.forgetting import begin, forget
 from inbox.model import AddressKind, Contact, Conversation, Delivery, Proof, Role
-from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_OF_CONTACT, EVENTS_OF_CONVERSATION, KINDS
+from inbox.store.documents import (
+    ADDRESS_BY_VALUE,
+    ADDRESSES_OF_CONTACT,
+    EVENTS_OF_CONVERSATION,
+    KINDS,
+    MESSAGES_OF_CONVERSATION,
+)
 from tests.builders import BERNARD, MAIL, ROUX
 from tests.handlers.declaring import declare
 from tests.handlers.stage import CABINET, Clock, Seat, Seen, Stage
@@ -214,11 +220,13 @@ async def test_a_client_by_mail_proves_a_telegram_we_did_not_know(stage: Stage) 
     await lea.sees("Je suis là aussi", "Paul Martin", kind=Release)
 
 
-def verified(text: str, result: str = "pass") -> bytes:
+def verified(text: str, result: str = "pass", answers: str = "") -> bytes:
     mail = EmailMessage()
     mail["Authentication-Results"] = f"mx.cabinet.example; dmarc={result} header.from=example.net"
     mail["From"], mail["To"], mail["Subject"] = "Lise <lise@example.net>", "cabinet@roux.example", "Code"
-    mail["Message-ID"] = f"<{result}.{text[:6]}@example.net>"
+    mail["Message-ID"] = f"<{result}.{text[:5]}@example.net>"
+    if answers:
+        mail["In-Reply-To"] = mail["References"] = f"<{answers}>"
     mail.set_content(text)
     return mail.as_bytes()
 
@@ -241,6 +249,46 @@ async def test_another_mail_address_is_proved_by_a_code_in_a_mail_that_is_certai
     await lea.sees("Par preuve, une seule personne : Lise")
     await one_person(stage, AddressKind.MAIL, AddressKind.MAIL)
     await lea.sees("le code est", kind=Release)
+
+
+@pytest.mark.parametrize("in_the_others", [False, True], ids=["a new thread", "the other's thread"])
+@pytest.mark.parametrize("stays", ["Lise", "Paul Martin"])
+async def test_what_else_the_mail_with_the_code_says_waits_in_its_thread_as_any_mail(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, stays: str, *, in_the_others: bool
+) -> None:
+    """Who stays is the one whose history is too long to be moved."""
+    lea = await stage.join("Léa")
+    await stage.mail("Par mail", sender="Lise <lise@example.net>")
+    await lea.sees("Par mail", kind=Release)
+    thread = await stage.mail("De Paul", subject="Dossier", to="cabinet@roux.example, lise@example.net")
+    await lea.sees("De Paul", kind=Release)
+    if stays == "Paul Martin":
+        await stage.mail("Encore de Paul", subject="Devis")
+        await lea.sees("Encore de Paul", kind=Release)
+        monkeypatch.setattr("inbox.contacts.MOST_JOINED", 1)
+    await lea.presses(await portrait_of(lea, "Par mail"), Prove)
+    await lea.presses(await lea.sees("Où envoyer le lien", kind=Prove), Ask)
+    lea.writes(PAUL, to=await lea.sees("Par quelle adresse mail"))
+    await stage.quiet()
+    _, _, code = letter(stage)
+    await stage.mail_raw(verified(f"Voici le code : {code}. Rappelez avant midi", answers=thread * in_the_others))
+    await lea.sees("Rappelez avant midi", stays, kind=Release)
+    await lea.sees("Par preuve, une seule personne : Lise")
+    contact = await one_person(stage, AddressKind.MAIL, AddressKind.MAIL)
+    assert contact.name == stays
+    number = 2 if in_the_others else len(await stage.store.scan(Conversation))
+    before = await stage.conversation(number)
+    said = ["De Paul"] * in_the_others + [f"Voici le code : {code}. Rappelez avant midi"]
+    assert await stage.said(number) == said
+    assert (before.message_count, before.inbound_count) == (len(said), len(said))
+    # Whoever writes there next is heard.
+    await stage.mail_raw(verified("Toujours sans réponse", answers="pass.Voici@example.net"))
+    await lea.sees("Toujours sans réponse", stays, kind=Release)
+    after = await stage.conversation(number)
+    assert await stage.said(number) == [*said, "Toujours sans réponse"]
+    assert (after.message_count, after.contact_id) == (len(said) + 1, contact.id)
+    assert {m.author_id for m in await stage.store.list(MESSAGES_OF_CONVERSATION, after.id)} == {contact.id}
+    assert await stage.ledger_is_balanced()
 
 
 async def test_a_letter_that_does_not_arrive_is_told_to_whoever_asked_once(stage: Stage) -> None:
