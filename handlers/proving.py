@@ -20,7 +20,7 @@ from handlers.views import Voice
 from inbox import outbox
 from inbox.accounts import is_own_address
 from inbox.assignment import get_served
-from inbox.contacts import address_name, spoken
+from inbox.contacts import address_name, never_chosen, spoken
 from inbox.envelope import Envelope, Update
 from inbox.errors import Conflict, InboxError, InvalidTransition
 from inbox.invitations import deep_link_payload, token_hash
@@ -289,7 +289,7 @@ async def _other(proof: Proof, contact: Contact, envelope: Envelope, account: Ac
             value=sender.value,
             channel_id=unit.receipt.channel_id,
             chat_id=sender.chat_id,
-            last_used_at=unit.now,
+            last_used_at=await never_chosen(store, unit.receipt.channel_id, int(sender.value), unit.now),
         )
     if await belongs(store, contact, AddressKind.TELEGRAM, sender.value):
         return _mail_address(proof, contact, account, unit)

@@ -237,15 +237,24 @@ def _handed_over(document: Document, gone: Contact, stays: ContactId) -> Documen
 
 async def account_last_chosen(store: Store, channel_id: ChannelId, telegram_user_id: int) -> AccountId | None:
     """The account a Telegram user last came for through a shared bot; nothing else crosses the wall."""
+    chosen = await _last_chosen(store, channel_id, str(telegram_user_id))
+    return chosen.account_id if chosen is not None else None
+
+
+async def never_chosen(store: Store, channel_id: ChannelId, telegram_user_id: int, now: datetime) -> datetime:
+    """When to say that a new address of a Telegram user was used last, who came for no account by what made it known.
+
+    Their words go on to the account they last came for; to this one only where there is none.
+    """
+    chosen = await _last_chosen(store, channel_id, str(telegram_user_id))
+    return now if chosen is None else chosen.last_used_at - timedelta(seconds=1)
+
+
+async def _last_chosen(store: Store, channel_id: ChannelId, value: str) -> Address | None:
     found = await store.list(
-        ADDRESSES_EVERYWHERE,
-        channel_id,
-        AddressKind.TELEGRAM,
-        str(telegram_user_id),
-        descending=True,
-        limit=1,
+        ADDRESSES_EVERYWHERE, channel_id, AddressKind.TELEGRAM, value, descending=True, limit=1
     )
-    return found[0].account_id if found else None
+    return found[0] if found else None
 
 
 async def account_spoken_to(

@@ -220,6 +220,28 @@ async def test_a_client_by_mail_proves_a_telegram_we_did_not_know(stage: Stage) 
     await lea.sees("Je suis là aussi", "Paul Martin", kind=Release)
 
 
+async def test_whoever_proves_an_address_goes_on_writing_to_the_account_they_came_for(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    nora = stage.client()
+    nora.user.start("bernard")
+    nora.writes("Ma chaudière fuit")
+    await lea.sees("Ma chaudière fuit")
+    await stage.mail("Par mail")
+    await lea.presses(await portrait_of(lea, "Par mail", 2), Prove)
+    await lea.presses(await lea.sees("Où envoyer le lien", kind=Prove), Prove, PAUL)
+    await stage.quiet()
+    _, payload, _ = letter(stage)
+    nora.user.start(payload)
+    await nora.sees("Merci, c’est confirmé. Dr Hélène Roux sait que c’est vous.")
+    nora.writes("Et la chaudière, vous venez quand ?")
+    await lea.sees("vous venez quand", "Plomberie Bernard")
+    assert await stage.said(1) == ["Ma chaudière fuit", "Et la chaudière, vous venez quand ?"]
+    # Once they come for the other account, that one knows them.
+    nora.user.start("roux")
+    nora.writes("Et mon rendez-vous ?")
+    await lea.sees("Et mon rendez-vous ?", "Paul Martin", "Dr Hélène Roux", kind=Release)
+
+
 def verified(text: str, result: str = "pass", answers: str = "") -> bytes:
     mail = EmailMessage()
     mail["Authentication-Results"] = f"mx.cabinet.example; dmarc={result} header.from=example.net"
