@@ -17,7 +17,6 @@ from inbox.forgetting import everyone_forgotten, scrubbed
 from inbox.ledger import list_channels
 from inbox.model import Account, ChannelId, Conversation, Forgotten, Instruction, Lease, Progress, Receipt, Shown
 from inbox.store.base import Changes
-from inbox.store.documents import SECRETARIES
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +29,9 @@ SCRUB_AGAIN = 5.0
 SOMEBODY_IS_AT_IT = timedelta(minutes=1)
 """So long whoever asked for somebody to be forgotten is left to it."""
 JUMP = timedelta(hours=1)
-MOST_SECRETARIES = 10_000
 PAGE = 200
-_PRESSES = "upkeep presses"
+_PRESSES = "upkeep presses of all"
+"""Not as it was when only secretaries' were looked at: what principals pressed before is looked at too."""
 
 
 async def keep_tidy(desk: Desk, lease: Lease | None = None, every: float = EVERY) -> None:
@@ -169,11 +168,7 @@ class Upkeep:
     async def _erase_presses(self) -> None:
         """Looks at each receipt once in its life, when it is old enough."""
         store, now = self._desk.store, self._desk.clock()
-        chats = {
-            str(secretary.chat_id)
-            for active in (True, False)
-            for secretary in await store.list(SECRETARIES, active, limit=MOST_SECRETARIES)
-        }
+        chats = await retention.DeskChats.of(store)
         bound = retention.older_than(now - retention.KEEP_PRESSES)
         while True:
             progress = await store.find(Progress, _PRESSES)

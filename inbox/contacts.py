@@ -251,9 +251,7 @@ async def never_chosen(store: Store, channel_id: ChannelId, telegram_user_id: in
 
 
 async def _last_chosen(store: Store, channel_id: ChannelId, value: str) -> Address | None:
-    found = await store.list(
-        ADDRESSES_EVERYWHERE, channel_id, AddressKind.TELEGRAM, value, descending=True, limit=1
-    )
+    found = await store.list(ADDRESSES_EVERYWHERE, channel_id, AddressKind.TELEGRAM, value, descending=True, limit=1)
     return found[0] if found else None
 
 

@@ -48,7 +48,7 @@ from inbox.model import (
     TextNotice,
     new_id,
 )
-from inbox.retention import is_secretarys
+from inbox.retention import DeskChats
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import (
     ACCOUNTS,
@@ -82,6 +82,11 @@ class Traces(NamedTuple):
     def ids(self) -> frozenset[str]:
         """By which they are and were known: contacts who were found to be one person had one each."""
         return frozenset((self.contact.id, *self.contact.former_ids))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which the desk knows or knew them."""
+        return (self.contact.name, *self.contact.former_names)
 
     @property
     def chats(self) -> frozenset[int]:
@@ -177,7 +182,7 @@ async def unknown_again(store: Store, traces: Traces) -> Changes:
 async def _calls(store: Store, traces: Traces) -> list[Slip]:
     """The telephone messages of theirs that nobody passed on yet."""
     numbers = {a.value for a in traces.addresses if a.kind is AddressKind.PHONE}
-    names = {name.casefold() for name in (traces.contact.name, *traces.contact.former_names)}
+    names = {name.casefold() for name in traces.names}
     found: list[Slip] = []
     after = ""
     while page := await store.scan(Slip, after=after):
@@ -345,21 +350,19 @@ class Whose(NamedTuple):
     """What tells, of a receipt that led to no conversation, whether it may show this person."""
 
     traces: Traces
-    secretaries: frozenset[str]
-    """Their lanes."""
+    desk: DeskChats
 
     @classmethod
     async def of(cls, store: Store, traces: Traces) -> Self:
         """Made once for all receipts."""
-        everyone = [s for active in (True, False) for s in await store.list(SECRETARIES, active, limit=MOST_ACCOUNTS)]
-        return cls(traces, frozenset(str(s.chat_id) for s in everyone))
+        return cls(traces, await DeskChats.of(store))
 
 
 async def erase_raw(store: Store, whose: Whose, page: Iterable[Receipt], now: datetime) -> Changes:
     """The receipts of a page that may show this person and led to no conversation, without their raw forms.
 
-    What a secretary pressed or wrote while the person was known goes whether
-    it shows them or not: a press on the queue shows ten clients.
+    What was pressed or written at the desk while the person was known goes
+    whether it shows them or not: a press on the queue shows ten clients.
 
     Raises:
         StillInUse: one waits to be handled.
@@ -373,17 +376,17 @@ async def erase_raw(store: Store, whose: Whose, page: Iterable[Receipt], now: da
 
 async def _may_show(store: Store, whose: Whose, receipt: Receipt) -> bool:
     traces, contact = whose.traces, whose.traces.contact
-    if is_secretarys(receipt, whose.secretaries):
-        if receipt.arrived_at < contact.created_at:
-            return False
-        return receipt.state is not ReceiptState.PARKED or await _mentions(store, traces, receipt)
+    if whose.desk.show_clients(receipt):
+        # What was written of them before they were known, such as a call that was then passed on, names them.
+        shows_any = receipt.arrived_at >= contact.created_at and receipt.state is not ReceiptState.PARKED
+        return shows_any or await _mentions(store, traces, receipt)
     return await is_theirs(store, whose, receipt)
 
 
 async def is_theirs(store: Store, whose: Whose, receipt: Receipt) -> bool:
     """Whether they sent a receipt that led to no conversation."""
     traces, contact = whose.traces, whose.traces.contact
-    if is_secretarys(receipt, whose.secretaries):
+    if whose.desk.show_clients(receipt):
         return False
     if receipt.conversation_id is not None or receipt.account_id not in (None, contact.account_id):
         return False
@@ -397,7 +400,7 @@ async def is_theirs(store: Store, whose: Whose, receipt: Receipt) -> bool:
 async def _mentions(store: Store, traces: Traces, receipt: Receipt) -> bool:
     raw = (await store.read_blob(receipt.blob_id)).lower()
     # In the JSON of an update letters beyond ASCII may be escaped.
-    words = [*traces.mail, *map(str, traces.chats), traces.contact.name.lower()]
+    words = [*traces.mail, *map(str, traces.chats), *(name.lower() for name in traces.names)]
     forms = [form for word in words if word for form in (word.encode(), json.dumps(word)[1:-1].lower().encode())]
     return any(form in raw for form in forms)
 

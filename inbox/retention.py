@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple, Self
 
 from inbox import proofs
 from inbox.erasure import Erasure, belongings, erase, without_raw, writers
@@ -38,6 +39,8 @@ from inbox.store.documents import (
     CONVERSATIONS_CLOSED,
     CONVERSATIONS_OF_CONTACT,
     DELIVERIES_BY_STATE,
+    PRINCIPALS,
+    SECRETARIES,
 )
 
 KEEP_NOTICES = timedelta(days=14)
@@ -49,8 +52,9 @@ KEEP_INVITATIONS = timedelta(days=30)
 KEEP_SLIPS = timedelta(days=30)
 """So long a telephone message that was begun waits to be passed on."""
 KEEP_PRESSES = timedelta(days=30)
-"""So long the raw form of what a secretary pressed or wrote can be looked at; it shows what clients wrote."""
+"""So long the raw form of what was pressed and written at the desk can be looked at; it shows what clients wrote."""
 PAGE = 100
+MOST_PEOPLE = 10_000
 
 _ENDED = (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.UNKNOWN)
 
@@ -159,25 +163,45 @@ async def outdated_screens(store: Store, page: Sequence[Shown], now: datetime) -
     return Changes(deletions=[shown for shown in old if is_done(shown)])
 
 
-def outdated_presses(page: Sequence[Receipt], chats: Collection[str], now: datetime) -> Changes:
-    """The raw forms of what secretaries pressed and wrote, of a page of receipts older than they are kept.
+def outdated_presses(page: Sequence[Receipt], chats: DeskChats, now: datetime) -> Changes:
+    """The raw forms of what was pressed and written at the desk, of a page of receipts older than they are kept.
 
     What is parked stays, for it can still be replayed.
-
-    Args:
-        chats: the lanes of the secretaries.
     """
     changes = Changes()
     for receipt in page:
         ended = receipt.state in (ReceiptState.HANDLED, ReceiptState.IGNORED)
-        if ended and receipt.erased_at is None and is_secretarys(receipt, chats):
+        if ended and receipt.erased_at is None and chats.show_clients(receipt):
             changes += without_raw(receipt, now)
     return changes
 
 
-def is_secretarys(receipt: Receipt, chats: Collection[str]) -> bool:
-    """Whether a secretary pressed or wrote it. What she replied to stands in it: a card, with a client's words."""
-    return receipt.channel_id.startswith("telegram:") and receipt.lane in chats
+class DeskChats(NamedTuple):
+    """The Telegram chats in which those at the desk, and those it works for, are shown what clients wrote.
+
+    What somebody presses there, or replies to, stands in the update: a card, with a client's words.
+    """
+
+    secretaries: frozenset[str]
+    """Their lanes."""
+    principals: frozenset[str]
+
+    @classmethod
+    async def of(cls, store: Store) -> Self:
+        """Those of all who are or were at the desk."""
+        at_desk = [s for active in (True, False) for s in await store.list(SECRETARIES, active, limit=MOST_PEOPLE)]
+        owners = [p for active in (True, False) for p in await store.list(PRINCIPALS, active, limit=MOST_PEOPLE)]
+        return cls(frozenset(str(s.chat_id) for s in at_desk), frozenset(str(p.chat_id) for p in owners))
+
+    def show_clients(self, receipt: Receipt) -> bool:
+        """Whether what came may show any client, and is no client's own."""
+        if not receipt.channel_id.startswith("telegram:"):
+            return False
+        # Groups, whose numbers are negative (Bot API, Chat), are the desk's: clients have private chats.
+        if receipt.lane in self.secretaries or receipt.lane.startswith("-"):
+            return True
+        # A principal's own requests come by the same chat; each led to a conversation, and goes with it.
+        return receipt.lane in self.principals and receipt.conversation_id is None
 
 
 def older_than(instant: datetime) -> str:

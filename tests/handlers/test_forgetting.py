@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import pytest
 
+from handlers.callbacks import Release, Ways
 from handlers.forgetting import begin, forget
 from inbox.blots import BLOT
 from inbox.conversations import Numbers
@@ -46,6 +47,7 @@ from inbox.model import (
     ShownKind,
     TextNotice,
     Topic,
+    Way,
     new_id,
 )
 from inbox.outbox import card_for, notice
@@ -75,6 +77,8 @@ from tests.builders import (
     an_address,
     at,
 )
+from tests.handlers.owners import joined, passed_on, supervisor, wants
+from tests.handlers.stage import Clock, Stage
 
 D = TypeVar("D", bound=msgspec.Struct)
 SECRET = "zqzq"
@@ -692,3 +696,25 @@ async def test_their_share_of_what_we_hold_names_nobody_else(tmp_path: Path) -> 
         assert "Je suis sa" in shown
         assert paul.name not in shown
         assert "ma facture ?" not in shown
+
+
+async def test_what_those_we_work_for_pressed_goes_with_the_client_it_shows_and_their_own_requests_stay(
+    stage: Stage, clock: Clock
+) -> None:
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
+    await wants(helene, Way.TELEGRAM)
+    lea = await stage.join("Léa")
+    helene.writes("Pouvez-vous rappeler le laboratoire ?")
+    await lea.sees("le laboratoire", kind=Release)
+    await passed_on(lea, "Mme Zqzq, 06 12 34 56 78, une douleur zqzq")
+    await helene.forges(await helene.sees("Message pour", "Zqzq"), Ways(way=""))
+    await stage.quiet()
+    called = await stage.store.get(Contact, (await stage.conversation(2)).contact_id)
+    await begin(stage.store, called, clock())
+    await forget(stage.store, called.id, clock)
+    left = [await stage.store.read_blob(blob_id) for blob_id in await stage.store.list_blobs()]
+    assert not [raw for raw in left if b"zqzq" in raw.lower()]
+    assert any(b"le laboratoire" in raw for raw in left)
+    assert await words_left(stage.store) == []
+    assert await stage.ledger_is_balanced()

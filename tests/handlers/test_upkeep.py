@@ -67,6 +67,7 @@ from tests.builders import (
     an_address,
 )
 from tests.handlers.stage import a_desk
+from tests.handlers.test_business import principal
 
 YEAR = timedelta(days=365)
 LATER = NOW + YEAR + timedelta(days=31)
@@ -271,9 +272,9 @@ async def test_what_is_of_no_use_any_more_goes_and_what_is_stays(tmp_path: Path)
         made = f"{int(at.timestamp() * 1000):012x}"
         return msgspec.structs.replace(receipt, id=f"{made[:8]}-{made[8:]}-{receipt.id[14:]}", arrived_at=at)
 
-    def came(lane: str, at: datetime, end: str = "handled") -> Receipt:
+    def came(lane: str, at: datetime, end: str = "handled", about: Conversation | None = None) -> Receipt:
         new = aged(arrived(DESK, lane, new_id(), 5, at), at)
-        ends = {"handled": handled(new, at, None, None), "parked": parked(new, "a bug", at)}
+        ends = {"handled": handled(new, at, None, about.id if about else None), "parked": parked(new, "a bug", at)}
         return ends[end]
 
     day = timedelta(days=1)
@@ -299,12 +300,22 @@ async def test_what_is_of_no_use_any_more_goes_and_what_is_stays(tmp_path: Path)
         an_instruction(LATER - 89 * day, stands=False),
         an_instruction(LATER - 91 * day, stands=True),
     ]
-    raw_gone = [came("901", LATER - 31 * day)]
-    raw_kept = [came("901", LATER - 29 * day), came("901", LATER - 31 * day, "parked"), came("777", LATER - 31 * day)]
+    old = LATER - 31 * day
+    # What a secretary pressed, what somebody pressed in a group of the desk, and what a principal did; not what that
+    # one, or a client, asked for.
+    raw_gone = [came("901", old), came("-1007", old), came("701", old), came("702", old)]
+    raw_kept = [
+        came("901", LATER - 29 * day),
+        came("701", LATER - 29 * day),
+        came("901", old, "parked"),
+        came("777", old),
+        came("701", old, about=open_one),
+    ]
     receipts = [*raw_gone, *raw_kept]
     async with SqliteStore(tmp_path / "desk.db") as store:
-        inserts = [lea, contact, open_one, closed_one, *gone, *kept, *receipts]
-        tally = Cursor(id=DESK, position="1", received=4, updated_at=NOW)
+        people = [lea, principal(701), msgspec.structs.replace(principal(702), active=False)]
+        inserts = [*people, contact, open_one, closed_one, *gone, *kept, *receipts]
+        tally = Cursor(id=DESK, position="1", received=len(receipts), updated_at=NOW)
         await store.commit(Changes(inserts=[*inserts, tally], blobs=[Blob(r.blob_id, b"words") for r in receipts]))
         for _ in range(2):
             await Upkeep(desk(store, days=None)).erase_outdated()
