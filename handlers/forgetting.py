@@ -60,7 +60,7 @@ async def forget(store: Store, contact_id: ContactId, clock: Callable[[], dateti
             await _leave(store, conversation, lambda c: forgetting.erase_from(store, key, traces, c, clock()))
         await _erase_raw(store, traces, clock)
         await _commit(store, lambda: forgetting.greetings(store, traces))
-        await _commit(store, lambda: forgetting.searches(store))
+        await _commit(store, lambda: forgetting.shown_at_desk(store, traces))
         # From here on whoever writes from their address is somebody we do not know.
         await _commit(store, lambda: forgetting.unknown_again(store, traces))
     for conversation in await store.list(CONVERSATIONS_OF_CONTACT, contact_id, limit=PAGE):

@@ -130,7 +130,8 @@ async def ask(
             text=voice.say("button.another_address"), data=Ask(conversation=beside.id, purpose=Purpose.PROOF).pack()
         )
         because = Because(key="ask.proof_where", args=args)
-        notice = outbox.sentence_for(secretary, because, unit.now, buttons=tuple((row,) for row in (*rows, other)))
+        buttons = tuple((row,) for row in (*rows, other))
+        notice = outbox.sentence_for(secretary, because, unit.now, buttons=buttons, about=beside)
     await unit.commit(Changes(inserts=[notice]), account_id=beside.account_id, conversation_id=beside.id)
 
 
@@ -157,7 +158,8 @@ async def _send(
     proof = begun(contact, mail, secretary.id, desk.key, unit.now)
     letter = await _letter(beside, contact, proof, account, mailbox, unit, desk)
     said = Because(key="proof.sent", args={"address": mail, "contact": contact.name})
-    changes = gone + letter + Changes(inserts=[proof, outbox.sentence_for(secretary, said, unit.now)])
+    told = outbox.sentence_for(secretary, said, unit.now, about=beside)
+    changes = gone + letter + Changes(inserts=[proof, told])
     await unit.commit(changes, account_id=beside.account_id, conversation_id=beside.id)
 
 

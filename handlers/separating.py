@@ -75,5 +75,5 @@ async def _asked(
     because = Because(key="ask.take_out_sure", args={"contact": contact.name, "address": address_name(address)})
     label = desk.texts.say(secretary.language, "button.take_out_sure")
     button = Button(text=label, data=pressed.model_copy(update={"sure": True}).pack())
-    asked = outbox.sentence_for(secretary, because, unit.now, buttons=((button,),))
+    asked = outbox.sentence_for(secretary, because, unit.now, buttons=((button,),), about=beside)
     await unit.commit(Changes(inserts=[asked]), account_id=beside.account_id, conversation_id=beside.id)

@@ -226,8 +226,10 @@ async def joined(store: Store, stays: Contact, gone: Contact, pending: Changes |
 def _handed_over(document: Document, gone: Contact, stays: ContactId) -> Document:
     """The document as it is once what is one contact's is another's."""
     match document:
+        case Address(contact_id=gone.id, former_id=None):
+            return msgspec.structs.replace(document, contact_id=stays, former_id=gone.id, former_name=gone.name)
         case Address(contact_id=gone.id):
-            return msgspec.structs.replace(document, contact_id=stays, former_id=document.former_id or gone.id)
+            return msgspec.structs.replace(document, contact_id=stays)
         case Conversation(contact_id=gone.id):
             return msgspec.structs.replace(document, contact_id=stays)
         case Message(author_id=gone.id):

@@ -22,6 +22,7 @@ from inbox.blots import Blots
 from inbox.contacts import kind_of
 from inbox.conversations import bare_subject, subject_from_text
 from inbox.erasure import Belongings, Erasure, belongings, erase, gone, require_unused, without_raw, writers
+from inbox.errors import StillInUse
 from inbox.model import (
     UNSORTED,
     AccountId,
@@ -419,8 +420,12 @@ async def greetings(store: Store, traces: Traces) -> Changes:
     return Changes() if traces.elsewhere else Changes(deletions=found)
 
 
-async def searches(store: Store) -> Changes:
-    """What secretaries looked for: it may have been this person."""
+async def shown_at_desk(store: Store, traces: Traces) -> Changes:
+    """What people at the desk looked for, which may have been this person, and sentences that name them.
+
+    Raises:
+        StillInUse: one of these is leaving.
+    """
     everyone = [s for active in (True, False) for s in await store.list(SECRETARIES, active, limit=MOST_ACCOUNTS)]
     found: list[Delivery] = []
     for channel in {s.channel_id for s in everyone}:
@@ -429,6 +434,20 @@ async def searches(store: Store) -> Changes:
             while page := await store.list(
                 DELIVERIES_BY_STATE, channel, DeliveryKind.NOTICE, state, after=last, limit=500
             ):
-                found += [d for d in page if isinstance(d.payload, SearchNotice)]
+                found += [d for d in page if isinstance(d.payload, SearchNotice) or _names(traces, d)]
                 last = page[-1]
+    if any(d.state is DeliveryState.LEASED for d in found):
+        raise StillInUse("what names them is about to be shown")
     return Changes(deletions=found)
+
+
+def _names(traces: Traces, delivery: Delivery) -> bool:
+    """Whether a sentence of ours names them, in words that were put into it; other accounts' are not theirs."""
+    sentence = delivery.payload
+    if not isinstance(sentence, TextNotice) or delivery.account_id not in (None, traces.contact.account_id):
+        return False
+    said = [*sentence.because.args.values(), *(button.text for row in sentence.buttons for button in row)]
+    addresses = {a.value for a in traces.addresses if not a.value.startswith("unknown:")}
+    names = {name.casefold() for name in traces.names}
+    inside = addresses | {name for name in names if " " in name}  # one of a single word may be a part of anything
+    return any(each in names or any(word in each for word in inside) for each in map(str.casefold, said))

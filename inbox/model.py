@@ -203,6 +203,8 @@ class Address(Document, frozen=True, kw_only=True):
     contact_id: ContactId
     former_id: ContactId | None = None
     """The contact it was first of, where that one was found to be another: what was noted under them goes with it."""
+    former_name: str = ""
+    """What that one was called then."""
     kind: AddressKind
     value: str
     """A mail address in lower case, a Telegram user id, or a telephone number in international form (E.164)."""

@@ -163,8 +163,13 @@ def sentence_for(
     *,
     reply_to: int | None = None,
     buttons: tuple[tuple[Button, ...], ...] = (),
+    about: Conversation | None = None,
 ) -> Delivery:
-    """One sentence of the catalogue, for this secretary."""
+    """One sentence of the catalogue, for this secretary.
+
+    Args:
+        about: what it is erased with.
+    """
     return shown_to(
         secretary,
         TextNotice(
@@ -175,6 +180,7 @@ def sentence_for(
             buttons=buttons,
         ),
         now,
+        about=about,
     )
 
 

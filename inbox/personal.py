@@ -61,7 +61,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         nothing="id version account_id created_at",
     ),
     model.Address: _fields(
-        client="value chat_id blocked_at last_used_at",
+        client="value chat_id blocked_at last_used_at former_name",
         pointer="contact_id former_id",
         nothing="id version account_id kind channel_id",
     ),

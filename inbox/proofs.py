@@ -44,6 +44,8 @@ from inbox.store.base import Changes, Store
 from inbox.store.documents import ADDRESS_BY_VALUE, CONVERSATIONS_OF_CONTACT, PROOF_OF_CONTACT
 
 LIFETIME = timedelta(hours=24)
+PROVED = "contacts_proved"
+"""The line of history that says so."""
 LANE = "proof:"
 """Before a proof's id: the lane of its letter."""
 MOST_TRIES = 5
@@ -180,7 +182,7 @@ async def proved(
     detail = {"contact": contact.name, "address": address_name(other)}
     for each in whose:
         newest = await store.list(CONVERSATIONS_OF_CONTACT, each.id, descending=True, limit=1)
-        changes += Changes(inserts=[event("contacts_proved", c, now, actor=contact, detail=detail) for c in newest])
+        changes += Changes(inserts=[event(PROVED, c, now, actor=contact, detail=detail) for c in newest])
     return changes
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from inbox.blots import BLOT
 from inbox.contacts import MOST_JOINED, address_in, address_name
 from inbox.conversations import event
 from inbox.errors import InvalidTransition
@@ -17,12 +18,19 @@ from inbox.model import (
     ContactId,
     Conversation,
     Direction,
+    Event,
     Message,
     Secretary,
     new_id,
 )
+from inbox.proofs import PROVED
 from inbox.store.base import Changes, Store
-from inbox.store.documents import ADDRESSES_OF_CONTACT, CONVERSATIONS_OF_CONTACT, MESSAGES_OF_CONVERSATION
+from inbox.store.documents import (
+    ADDRESSES_OF_CONTACT,
+    CONVERSATIONS_OF_CONTACT,
+    EVENTS_OF_CONVERSATION,
+    MESSAGES_OF_CONVERSATION,
+)
 
 MOST_ADDRESSES = 100
 MOST_READ = 1500
@@ -73,8 +81,10 @@ async def separated(store: Store, contact: Contact, address_id: str, secretary: 
             going.append(conversation)
     if read > MOST_READ or max(len(theirs), len(going)) > MOST_JOINED:
         raise InvalidTransition("error.too_long_to_move", count=str(MOST_JOINED))
-    name = max(theirs, key=lambda m: m.created_at).author_name if theirs else ""
-    former = {address.former_id} - {None, *(a.former_id for a in addresses if a.id != address.id)}
+    name = address.former_name or (max(theirs, key=lambda m: m.created_at).author_name if theirs else "")
+    others = [a for a in addresses if a.id != address.id]
+    former = {address.former_id} - {None, *(a.former_id for a in others)}
+    named = {name, address.former_name} - {a.former_name for a in others}
     new = Contact(
         id=ContactId(new_id()),
         account_id=contact.account_id,
@@ -87,26 +97,33 @@ async def separated(store: Store, contact: Contact, address_id: str, secretary: 
     left = msgspec.structs.replace(
         contact,
         former_ids=tuple(each for each in contact.former_ids if each not in former),
-        former_names=tuple(each for each in contact.former_names if each != new.name),
+        former_names=tuple(each for each in contact.former_names if each not in named),
     )
-    staying = [c for c in conversations if c not in going]
-    detail = {
-        "address": address_name(address),
-        "contact": left.name,
-        "other": new.name,
-    }
-    lines = [event("address_taken_out", of[0], now, actor=secretary, detail=detail) for of in (staying, going) if of]
+    # Neither is named where the other is erased: only in what is their own.
+    lines = [event("address_taken_out", c, now, actor=secretary) for c in conversations if c not in going][:1]
+    detail = {"address": address_name(address), "other": new.name}
+    lines += [event("separated", c, now, actor=secretary, detail=detail) for c in going[:1]]
     moved = [msgspec.structs.replace(c, contact_id=new.id) for c in going]
     changes = Changes(
         inserts=[new, *lines],
         replacements=[
             left,
-            msgspec.structs.replace(address, contact_id=new.id, former_id=None),
+            msgspec.structs.replace(address, contact_id=new.id, former_id=None, former_name=""),
             *moved,
+            *await _unproved(store, conversations),
             *(msgspec.structs.replace(m, author_id=new.id) for m in theirs),
         ],
     )
     return Separated(new, moved, changes)
+
+
+async def _unproved(store: Store, conversations: Sequence[Conversation]) -> list[Event]:
+    """The lines that said by which proof they were one person, without who that was: it names each beside the other."""
+    lines: list[Event] = []
+    for conversation in conversations:
+        found = await store.list(EVENTS_OF_CONVERSATION, conversation.id, limit=MOST_READ)
+        lines += [msgspec.structs.replace(e, detail=dict.fromkeys(e.detail, BLOT)) for e in found if e.kind == PROVED]
+    return lines
 
 
 def _is_by(

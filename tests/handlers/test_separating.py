@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
-from handlers.callbacks import JoinContact, Menu, Person, Release, Speak, TakeOut
+from handlers.callbacks import Ask, History, JoinContact, Menu, Person, Release, Speak, TakeOut
+from handlers.forgetting import begin, forget
 from handlers.separating import address_check
 from inbox.forgetting import trace
 from inbox.model import AddressKind, Contact, Role
@@ -14,10 +16,12 @@ from inbox.store.documents import (
     ADDRESS_BY_VALUE,
     ADDRESSES_OF_CONTACT,
     EVENTS_OF_CONVERSATION,
+    KINDS,
     MESSAGES_OF_CONVERSATION,
 )
 from tests.builders import BERNARD, ROUX
-from tests.handlers.stage import Seat, Seen, Stage, labels
+from tests.handlers.stage import Clock, Seat, Seen, Stage, labels
+from tests.handlers.test_proving import PAUL, letter, nora_in_telegram
 
 NOT_HERS = "Introuvable, ou hors de vos comptes."
 CHANGED = "La liste a changé : rouvrez-la."
@@ -50,9 +54,9 @@ async def test_an_address_becomes_a_contact_of_its_own_with_its_requests(stage: 
     assert one.contact_id == paul.id
     paulo = await stage.store.get(Contact, two.contact_id)
     assert (paulo.name, paulo.account_id) == ("Paulo", ROUX)
-    for each, other in ((one, paulo), (two, paul)):
+    for each, other, line in ((one, paulo, "address_taken_out"), (two, paul, "separated")):
         lines = [e.kind for e in await stage.store.list(EVENTS_OF_CONVERSATION, each.id)]
-        assert lines.count("address_taken_out") == 1
+        assert [kind for kind in lines if kind in ("address_taken_out", "separated")] == [line]
         [said] = await stage.store.list(MESSAGES_OF_CONVERSATION, each.id)
         assert said.author_id == each.contact_id
         assert len(await stage.store.list(ADDRESSES_OF_CONTACT, other.id)) == 1
@@ -169,4 +173,54 @@ async def test_what_was_first_written_by_another_and_handed_on_goes_with_its_add
     await lea.presses(await lea.sees("lise@example.net n’est pas à", kind=TakeOut), TakeOut)
     one, two = await stage.conversation(1), await stage.conversation(2)
     assert one.contact_id != two.contact_id
-    assert (await stage.store.get(Contact, two.contact_id)).name == "lise@example.net"
+    assert (await stage.store.get(Contact, two.contact_id)).name == "Lise"
+
+
+async def test_nothing_of_whoever_was_taken_out_stays_with_the_other_once_they_are_forgotten(
+    stage: Stage, clock: Clock
+) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("De Paul")
+    card = await lea.sees("De Paul", kind=Release)
+    await stage.mail("De Zqzq", sender="Z. <zqzq@example.net>")
+    other = await lea.sees("De Zqzq", kind=Release)
+    await lea.forges(other, Ask(conversation=(await stage.conversation(2)).id, purpose="contact_name"))
+    lea.writes("Zoé Zqzq", to=await lea.sees("Sous quel nom"))
+    await lea.sees("Zoé Zqzq", kind=Release)
+    await lea.forges(card, JoinContact(conversation=(await stage.conversation(1)).id, number=2))
+    both = await lea.sees("2 demandes", kind=TakeOut)
+    await lea.presses(both, TakeOut, "zqzq@example.net")
+    sure = await lea.sees("zqzq@example.net n’est pas à Paul Martin ?", kind=TakeOut)
+    assert await lea.presses(sure, TakeOut) == "C’est un contact à part : Zoé Zqzq.", "the name she was given by hand"
+    await lea.forges(card, History(conversation=(await stage.conversation(1)).id))
+    await lea.sees("une adresse détachée de ce contact par Léa : elle est à quelqu’un d’autre")
+    await lea.forges(card, History(conversation=(await stage.conversation(2)).id))
+    await lea.sees("zqzq@example.net détachée d’un autre contact par Léa : Zoé Zqzq est un contact à part")
+    paul = await stage.store.get(Contact, (await stage.conversation(1)).contact_id)
+    assert paul.former_names == ()
+    await stage.quiet()
+    zoe = await stage.store.get(Contact, (await stage.conversation(2)).contact_id)
+    await begin(stage.store, zoe, clock())
+    await forget(stage.store, zoe.id, clock)
+    for kind in KINDS:
+        assert not [d for d in await stage.store.scan(kind) if b"zqzq" in msgspec.json.encode(d).lower()], kind
+    assert (await stage.said(1)) == ["De Paul"]
+
+
+async def test_what_was_proved_names_nobody_beside_the_other_once_they_are_two(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    await stage.mail("Par mail")
+    await lea.sees("Par mail", kind=Release)
+    nora.writes(letter(stage)[2])
+    await lea.sees("Par preuve, une seule personne : Nora")
+    card = await lea.sees("Par mail", kind=Release)
+    for number in (1, 2):
+        await lea.forges(card, History(conversation=(await stage.conversation(number)).id))
+        await lea.sees(f"#{number}", f"contacts réunis par preuve : Nora, {PAUL}")
+    await lea.forges(card, Person(conversation=(await stage.conversation(1)).id))
+    await lea.presses(await lea.sees("👤", "2 demandes", kind=TakeOut), TakeOut, PAUL)
+    await lea.presses(await lea.sees(f"{PAUL} n’est pas à Nora ?", kind=TakeOut), TakeOut)
+    for number in (1, 2):
+        await lea.forges(card, History(conversation=(await stage.conversation(number)).id))
+        await lea.sees(f"#{number}", "contacts réunis par preuve : ▒▒▒, ▒▒▒")
