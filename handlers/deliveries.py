@@ -103,7 +103,7 @@ class Deliveries:
         for delivery in await store.list(DELIVERIES_LEASED, limit=PAGE):
             if delivery.id in self._in_flight or not (starting or await self._is_orphaned(delivery, now)):
                 continue
-            changes = await outbox.lease_expired(store, delivery, now)
+            changes = await unseen.lease_expired(store, delivery, now)
             try:
                 await store.commit(changes)
             except Conflict:
@@ -233,7 +233,7 @@ class Deliveries:
             )
             self._desk.meter.delivered(leased.channel_id, outcome)
             if outcome == DeliveryState.UNKNOWN:
-                await self._settle(leased, lambda d: outbox.unknown(store, d, error, clock()))
+                await self._settle(leased, lambda d: unseen.in_doubt(store, d, error, clock()))
             elif outcome == DeliveryState.DEAD:
                 await self._settle(leased, lambda d: unseen.died(store, d, error, clock()))
             else:
@@ -248,7 +248,7 @@ class Deliveries:
             # A bug in a rendering or an adapter. It may have had its effect, and repeating it would meet the bug again.
             log.exception("delivery_failed", delivery=leased.id, kind=leased.kind)
             is_shown = outbox.is_repeatable(leased)
-            bug = unseen.died if is_shown else outbox.unknown
+            bug = unseen.died if is_shown else unseen.in_doubt
             self._desk.meter.delivered(leased.channel_id, DeliveryState.DEAD if is_shown else DeliveryState.UNKNOWN)
             await self._settle(leased, lambda d: bug(store, d, "failure.other", clock()))
         else:

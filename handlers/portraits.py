@@ -13,6 +13,7 @@ from handlers.separating import address_check, address_name
 from handlers.views import Screen, Voice, screen_of
 from inbox.contacts import LANGUAGES
 from inbox.model import Account, Address, AddressKind, Contact, Conversation, Purpose, Status
+from inbox.proofs import comes_back
 from inbox.separating import reachable
 
 MOST_TAKEN_OUT = 8
@@ -80,7 +81,9 @@ def portrait(facts: PortraitFacts, voice: Voice) -> Screen:
         ]
     )
     rows[-1].append(callbacks.button(say("button.join"), callbacks.Ask(conversation=target, purpose=Purpose.JOIN)))
-    rows.append([callbacks.button(say("button.prove"), callbacks.Prove(conversation=target, position=-1, check=""))])
+    if comes_back(facts.addresses):
+        proves = callbacks.Prove(conversation=target, position=-1, check="")
+        rows.append([callbacks.button(say("button.prove"), proves)])
     addresses = reachable(facts.addresses)
     if len(addresses) > 1:
         is_same = address_check(contact, addresses)

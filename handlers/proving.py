@@ -57,6 +57,7 @@ from inbox.proofs import (
     code_in,
     code_in_mail,
     code_of,
+    comes_back,
     find_open,
     guessed,
     in_place_of,
@@ -98,6 +99,8 @@ async def ask(
     beside = await get_served(desk.store, callback_data.conversation, secretary)
     contact = await desk.store.get(Contact, beside.contact_id)
     addresses = reachable(await desk.store.list(ADDRESSES_OF_CONTACT, contact.id, limit=MOST_ADDRESSES))
+    if not comes_back(addresses):
+        raise InvalidTransition("error.proof_by_phone", contact=contact.name)
     mails = [a for a in addresses if a.kind is AddressKind.MAIL][:MOST_OFFERED]
     if callback_data.position != -1:
         if callback_data.check != check([contact.id, *(a.id for a in mails)]) or not (
@@ -154,6 +157,8 @@ async def _send(
         raise InvalidTransition("error.proof_no_mailbox")
     if any(is_own_address(each, mail) for each in desk.accounts.values()):
         raise InvalidTransition("error.proof_ours", address=mail)
+    if not comes_back(await desk.store.list(ADDRESSES_OF_CONTACT, contact.id, limit=MOST_ADDRESSES)):
+        raise InvalidTransition("error.proof_by_phone", contact=contact.name)
     gone = await in_place_of(desk.store, contact, mail, unit.now)
     proof = begun(contact, mail, secretary.id, desk.key, unit.now)
     letter = await _letter(beside, contact, proof, account, mailbox, unit, desk)

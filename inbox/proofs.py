@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -147,6 +147,12 @@ def require_good(proof: Proof, now: datetime) -> None:
         raise InvalidTransition("error.proof_over")
 
 
+def comes_back(addresses: Iterable[Address]) -> bool:
+    """Whether a contact has an address a proof could come back from: a telephone is none."""
+    ways = (AddressKind.MAIL, AddressKind.TELEGRAM)
+    return any(a.kind in ways and not a.value.startswith("unknown:") for a in addresses)
+
+
 async def belongs(store: Store, contact: Contact, kind: AddressKind, value: str) -> bool:
     """Whether an address is the contact's already."""
     address = await store.find_by(ADDRESS_BY_VALUE, contact.account_id, kind, value)
@@ -203,9 +209,22 @@ async def proof_undelivered(
 
 async def letter_died(store: Store, delivery: Delivery, now: datetime) -> Changes:
     """The same, where our own mail server would not even take it; nothing where it is no such letter."""
-    proof_id = delivery.lane.removeprefix(LANE) if delivery.lane.startswith(LANE) else ""
-    proof = await store.find(Proof, proof_id) if proof_id else None
+    proof = await _of_letter(store, delivery)
     return await _void(store, proof, now) if proof is not None else Changes()
+
+
+async def letter_in_doubt(store: Store, delivery: Delivery, now: datetime) -> Changes:
+    """Whoever asked learns that it may not have left: nobody sees the letter itself. It may have, so it stays good."""
+    proof = await _of_letter(store, delivery)
+    if proof is None or proof.open_for is None:
+        return Changes()
+    return await asker_told(store, proof, Because(key="proof.unknown", args={"address": proof.mail}), now)
+
+
+async def _of_letter(store: Store, delivery: Delivery) -> Proof | None:
+    if not delivery.lane.startswith(LANE):
+        return None
+    return await store.find(Proof, delivery.lane.removeprefix(LANE))
 
 
 async def _void(store: Store, proof: Proof, now: datetime) -> Changes:

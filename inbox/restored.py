@@ -18,6 +18,7 @@ from inbox.drafts import changed
 from inbox.model import UNSORTED, Backup, Counter, Delivery, DeliveryKind, Draft, Event, Secretary, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import DELIVERIES_AFTER, DELIVERIES_DUE, DELIVERIES_LEASED, DRAFT_OPEN
+from inbox.unseen import in_doubt
 
 THE_BACKUP = "backup"
 SKIPPED_NUMBERS = 1000
@@ -52,7 +53,7 @@ async def list_in_doubt(store: Store) -> list[Delivery]:
 async def hold(store: Store, backup: Backup, delivery: Delivery, now: datetime) -> Changes:
     """One delivery put before a person, and counted."""
     counted = msgspec.structs.replace(backup, held=backup.held + 1)
-    return await outbox.unknown(store, delivery, "failure.restored", now) + Changes(replacements=[counted])
+    return await in_doubt(store, delivery, "failure.restored", now) + Changes(replacements=[counted])
 
 
 async def list_open_drafts(store: Store) -> list[Draft]:

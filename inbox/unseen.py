@@ -33,7 +33,7 @@ from inbox.model import (
 )
 from inbox.outbox import sentence_for
 from inbox.presence import handed_back
-from inbox.proofs import letter_died
+from inbox.proofs import letter_died, letter_in_doubt
 from inbox.store.base import Changes, Store
 from inbox.store.documents import SECRETARIES, SECRETARY_BY_TELEGRAM
 from inbox.triage import placement_event
@@ -68,6 +68,17 @@ async def died(store: Store, delivery: Delivery, error: str, now: datetime) -> C
         case FileNotice() | TextNotice() | PinNotice() | Letter() | Post():
             return changes
     return changes + Changes(inserts=[sentence_for(secretary, Because(key=error), now)])
+
+
+async def in_doubt(store: Store, delivery: Delivery, error: str, now: datetime) -> Changes:
+    """It may have left; where no card shows that to anybody, whoever wanted it is told."""
+    return await outbox.unknown(store, delivery, error, now) + await letter_in_doubt(store, delivery, now)
+
+
+async def lease_expired(store: Store, delivery: Delivery, now: datetime) -> Changes:
+    """The worker that held it is gone: what may be repeated is due again, the rest is in doubt."""
+    changes = await outbox.lease_expired(store, delivery, now)
+    return changes if outbox.is_repeatable(delivery) else changes + await letter_in_doubt(store, delivery, now)
 
 
 async def _for_whom(store: Store, delivery: Delivery) -> Secretary | None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from channels.errors import PermanentFailure, TemporaryFailure
+from channels.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
 from channels.telegram.bot import TelegramBot
-from handlers.callbacks import Ask, JoinContact, Person, Prove, Release, Speak
+from handlers.callbacks import Ask, JoinContact, Menu, Person, Prove, Release, Speak
 from handlers.forgetting import begin, forget
 from inbox.model import AddressKind, Contact, Conversation, Delivery, Proof, Role
+from inbox.proofs import code_of
 from inbox.store.documents import (
     ADDRESS_BY_VALUE,
     ADDRESSES_OF_CONTACT,
@@ -25,7 +26,8 @@ from inbox.store.documents import (
 )
 from tests.builders import BERNARD, MAIL, ROUX
 from tests.handlers.declaring import declare
-from tests.handlers.stage import CABINET, Clock, Seat, Seen, Stage
+from tests.handlers.owners import passed_on
+from tests.handlers.stage import CABINET, Clock, Seat, Seen, Stage, labels
 from tests.handlers.test_machines import a_report
 
 NOT_HERS = "Introuvable, ou hors de vos comptes."
@@ -467,4 +469,35 @@ async def test_an_account_without_a_mailbox_sends_no_letter(stage: Stage) -> Non
     await lea.presses(await portrait_of(lea, "Bonjour"), Prove)
     lea.writes(PAUL, to=await lea.sees("Par quelle adresse mail"))
     await lea.sees("Ce compte n’a pas de boîte mail d’où envoyer une preuve.")
+    assert await stage.store.scan(Proof) == []
+
+
+async def test_of_a_letter_that_may_not_have_left_whoever_asked_is_told_and_what_was_sent_stays_good(
+    stage: Stage,
+) -> None:
+    stage.letters.failures.append(OutcomeUnknown(MAIL, "the connection broke"))
+    lea = await stage.join("Léa")
+    nora = await nora_in_telegram(stage, lea)
+    await lea.sees(f"La preuve demandée à {PAUL} n’est peut-être pas partie. Si rien n’y arrive, demandez-en une autre")
+    [proof] = await stage.store.scan(Proof)
+    nora.writes(code_of(proof.id, stage.desk.key))
+    await nora.sees("Merci, c’est confirmé.")
+    await one_person(stage, AddressKind.MAIL, AddressKind.TELEGRAM)
+    assert sum("peut-être pas partie" in text for text in lea.screen) == 1
+
+
+async def test_whoever_is_known_by_telephone_only_is_offered_no_proof(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await passed_on(lea)
+    card = await lea.sees("👤 Mme Durand", kind=Menu)
+    conversation = await stage.conversation()
+    await lea.forges(card, Person(conversation=conversation.id))
+    portrait = await lea.sees("👤 Mme Durand", kind=Speak)
+    assert not [label for label in labels(portrait) if "preuve" in label]
+    refused = "Connu par téléphone seulement, Mme Durand ne pourrait rien prouver"
+    assert refused in await lea.forges(portrait, Prove(conversation=conversation.id, position=-1, check=""))
+    await lea.forges(portrait, Ask(conversation=conversation.id, purpose="proof"))
+    lea.writes(PAUL, to=await lea.sees("Par quelle adresse mail"))
+    await lea.sees(refused)
+    await stage.quiet()
     assert await stage.store.scan(Proof) == []
