@@ -17,7 +17,7 @@ from bot.locales import Catalogue
 from channels.base import Channel
 from inbox.errors import NotFound
 from inbox.forgetting import Traces
-from inbox.holdings import Share, conversations_of, other_receipts, plain, share_of
+from inbox.holdings import Share, asked_to_prove, conversations_of, other_receipts, plain, share_of
 from inbox.model import Account, BlobId, ChannelId, Direction, Message
 from inbox.store.base import Store
 
@@ -75,7 +75,11 @@ async def write_out(
 ) -> int:
     """Write everything; the number of conversations it was. Attachments of mail are taken out of their mails."""
     writer = _Writer(store, traces, account, channels, texts, to)
-    person = {"contact": plain(traces.contact, traces), "addresses": [plain(a, traces) for a in traces.addresses]}
+    person = {
+        "contact": plain(traces.contact, traces),
+        "addresses": [plain(a, traces) for a in traces.addresses],
+        "proofs": [plain(p, traces) for p in await asked_to_prove(store, traces)],
+    }
     to.write("contact.json", _json(person))
     count = 0
     async for conversation in conversations_of(store, traces):

@@ -82,9 +82,14 @@ async def _ignore(
 
 
 async def _settle(
-    unit: Unit, changes: Changes, account_id: AccountId | None, conversation_id: ConversationId | None = None
+    unit: Unit,
+    changes: Changes,
+    account_id: AccountId | None,
+    conversation_id: ConversationId | None = None,
+    *,
+    erased: bool = False,
 ) -> None:
-    await unit.commit(changes, account_id=account_id, conversation_id=conversation_id)
+    await unit.commit(changes, account_id=account_id, conversation_id=conversation_id, erased=erased)
 
 
 # ---------------------------------------------------------------- connecting
@@ -106,7 +111,8 @@ async def take_connection(unit: Unit, said: Connected) -> None:
     if principal is not None and account_id is not None:
         kind = "business_connected" if connection.is_enabled else "business_disconnected"
         changes += Changes(inserts=[_noted(kind, account_id, principal, unit)])
-    await _settle(unit, changes + _told(unit, connection, principal, account_id, theirs), account_id)
+    changes += _told(unit, connection, principal, account_id, theirs)
+    await _settle(unit, changes, account_id, erased=not theirs)
 
 
 def _kept(connection: BusinessConnection) -> Changes:

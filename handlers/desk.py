@@ -157,10 +157,15 @@ class Unit:
         *,
         account_id: AccountId | None = None,
         conversation_id: ConversationId | None = None,
+        erased: bool = False,
     ) -> None:
-        """Commit what the receipt causes, and the receipt as handled."""
+        """Commit what the receipt causes, and the receipt as handled.
+
+        Args:
+            erased: its raw form goes in the same commit.
+        """
         done = receipts.handled(self.receipt, self.now, account_id, conversation_id)
-        await self._commit(changes + Changes(replacements=[done]))
+        await self._commit(changes + (without_raw(done, self.now) if erased else Changes(replacements=[done])))
 
     async def ignore(
         self,

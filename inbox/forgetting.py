@@ -19,6 +19,7 @@ import msgspec
 
 from inbox import proofs
 from inbox.blots import Blots
+from inbox.business import connection_id
 from inbox.contacts import kind_of
 from inbox.conversations import bare_subject, subject_from_text
 from inbox.erasure import Belongings, Erasure, belongings, erase, gone, require_unused, without_raw, writers
@@ -29,6 +30,8 @@ from inbox.model import (
     Address,
     AddressKind,
     BlobId,
+    BusinessConnection,
+    ChannelId,
     Contact,
     ContactId,
     Conversation,
@@ -57,6 +60,7 @@ from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,
     CONVERSATIONS_OF_CONTACT,
     DELIVERIES_BY_STATE,
+    PRINCIPAL_BY_TELEGRAM,
     SECRETARIES,
 )
 
@@ -91,8 +95,17 @@ class Traces(NamedTuple):
 
     @property
     def chats(self) -> frozenset[int]:
-        """Their Telegram chats."""
-        return frozenset(a.chat_id for a in self.addresses if a.chat_id is not None)
+        """Their Telegram chats, with the bots and with whom they write to in that one's own Telegram."""
+        # A private chat's number is its user's (Bot API, Chat); with the bots some have none.
+        known = {a.chat_id for a in self.addresses if a.chat_id is not None}
+        users = {int(a.value) for a in self.addresses if a.kind is AddressKind.TELEGRAM and a.value.isdecimal()}
+        return frozenset(known | users)
+
+    @property
+    def bots(self) -> frozenset[ChannelId]:
+        """Those that know them; of whom they write to in that one's own Telegram, the bot that is connected there."""
+        theirs = (a.channel_id for a in self.addresses if a.kind is AddressKind.TELEGRAM)
+        return frozenset(ChannelId(channel.partition("/")[0]) for channel in theirs)
 
     def wrote(self, message: Message) -> bool:
         """Whether the message is theirs."""
@@ -177,7 +190,20 @@ async def unknown_again(store: Store, traces: Traces) -> Changes:
     addresses = await store.list(ADDRESSES_OF_CONTACT, traces.contact.id, limit=MOST_ADDRESSES)
     changes = Changes(deletions=[*([contact] if contact else []), *addresses, *await _calls(store, traces)])
     changes += await proofs.about(store, traces.contact.account_id, traces.ids, traces.mail)
+    changes += Changes(deletions=await _connections(store, traces))
     return changes if traces.contact.account_id == UNSORTED else changes + await _left_unsorted(store, traces)
+
+
+async def _connections(store: Store, traces: Traces) -> list[BusinessConnection]:
+    """That they connected a bot to their own Telegram, though nobody here works for them."""
+    if traces.elsewhere:
+        return []
+    found: list[BusinessConnection] = []
+    for chat in traces.chats:
+        if await store.find_by(PRINCIPAL_BY_TELEGRAM, chat) is None:
+            named = await store.find_many(BusinessConnection, [connection_id(bot, chat) for bot in traces.bots])
+            found += named.values()
+    return found
 
 
 async def _calls(store: Store, traces: Traces) -> list[Slip]:
@@ -409,7 +435,7 @@ async def _mentions(store: Store, traces: Traces, receipt: Receipt) -> bool:
 async def greetings(store: Store, traces: Traces) -> Changes:
     """What the desk said to this person by itself."""
     found: list[Delivery] = []
-    for channel in {a.channel_id for a in traces.addresses if a.chat_id is not None}:
+    for channel in traces.bots:
         for state in DeliveryState:
             last: Delivery | None = None
             while page := await store.list(
@@ -428,7 +454,7 @@ async def shown_at_desk(store: Store, traces: Traces) -> Changes:
     """
     everyone = [s for active in (True, False) for s in await store.list(SECRETARIES, active, limit=MOST_ACCOUNTS)]
     found: list[Delivery] = []
-    for channel in {s.channel_id for s in everyone}:
+    for channel in {s.channel_id for s in everyone} | traces.bots:
         for state in DeliveryState:
             last: Delivery | None = None
             while page := await store.list(
@@ -442,10 +468,12 @@ async def shown_at_desk(store: Store, traces: Traces) -> Changes:
 
 
 def _names(traces: Traces, delivery: Delivery) -> bool:
-    """Whether a sentence of ours names them, in words that were put into it; other accounts' are not theirs."""
+    """Whether a sentence of ours was for them, or names them; another account's is not theirs."""
     sentence = delivery.payload
     if not isinstance(sentence, TextNotice) or delivery.account_id not in (None, traces.contact.account_id):
         return False
+    if sentence.chat_id in traces.chats and not traces.elsewhere:
+        return True
     said = [*sentence.because.args.values(), *(button.text for row in sentence.buttons for button in row)]
     addresses = {a.value for a in traces.addresses if not a.value.startswith("unknown:")}
     names = {name.casefold() for name in traces.names}

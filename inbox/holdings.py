@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from inbox import proofs
 from inbox.erasure import belongings
 from inbox.forgetting import MOST_OF_SEVERAL, Traces, Whose, is_theirs, takes_part
-from inbox.model import ContactId, Conversation, Delivery, Direction, Draft, Event, Message, Receipt
+from inbox.model import ContactId, Conversation, Delivery, Direction, Draft, Event, Message, Proof, Receipt
 from inbox.personal import FIELDS, Holds
 from inbox.store.base import Store
 from inbox.store.documents import CONVERSATIONS_OF_CONTACT
@@ -82,6 +83,11 @@ def _as_written(message: Message) -> Message:
         written_at=forward.written_at,
         created_at=message.created_at,
     )
+
+
+async def asked_to_prove(store: Store, traces: Traces) -> list[Proof]:
+    """What they were asked to prove of late: that an address is theirs. What others claim is not theirs to have."""
+    return [p async for p in proofs.everyones(store, traces.contact.account_id) if p.contact_id in traces.ids]
 
 
 async def other_receipts(store: Store, traces: Traces) -> AsyncIterator[Receipt]:

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -244,14 +244,19 @@ async def asker_told(store: Store, proof: Proof, because: Because, now: datetime
 
 async def about(store: Store, account_id: AccountId, ids: Collection[str], mail: Collection[str]) -> Changes:
     """What goes with somebody who is forgotten: proofs of theirs, or mailed to them, and the letters."""
-    changes = Changes()
+    found = [p async for p in everyones(store, account_id) if p.contact_id in ids or p.mail in mail]
+    letters = await store.find_many(Delivery, [p.delivery_id for p in found])
+    return Changes(
+        deletions=[*found, *letters.values()],
+        blob_deletions=[d.payload.blob_id for d in letters.values() if isinstance(d.payload, Letter)],
+    )
+
+
+async def everyones(store: Store, account_id: AccountId) -> AsyncIterator[Proof]:
+    """Every proof that was asked for in an account and is not long over."""
     after = ""
     while page := await store.scan(Proof, after=after):
-        found = [p for p in page if p.account_id == account_id and (p.contact_id in ids or p.mail in mail)]
-        letters = await store.find_many(Delivery, [p.delivery_id for p in found])
-        changes += Changes(
-            deletions=[*found, *letters.values()],
-            blob_deletions=[d.payload.blob_id for d in letters.values() if isinstance(d.payload, Letter)],
-        )
+        for proof in page:
+            if proof.account_id == account_id:
+                yield proof
         after = page[-1].id
-    return changes

@@ -70,9 +70,10 @@ def lane_of(update: Mapping[str, Any]) -> str:
             chat = holder.get("chat")
             if isinstance(chat, dict) and _is_id(chat.get("id")):
                 return str(chat["id"])
-        who = content.get("from")
-        if isinstance(who, dict) and _is_id(who.get("id")):
-            return str(who["id"])
+        for who in (content.get("from"), content.get("user")):
+            # A private chat's number is its user's (Bot API, Chat).
+            if isinstance(who, dict) and _is_id(who.get("id")):
+                return str(who["id"])
     return "other"
 
 

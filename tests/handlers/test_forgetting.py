@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import pytest
 
-from handlers.callbacks import Release, Ways
+from bot.export import write_out
+from bot.locales import Catalogue
+from handlers.callbacks import Close, Release, Ways
 from handlers.forgetting import begin, forget
 from inbox.blots import BLOT
 from inbox.conversations import Numbers
@@ -24,6 +26,7 @@ from inbox.model import (
     AddressKind,
     Because,
     BlobId,
+    BusinessConnection,
     ChannelId,
     Contact,
     Conversation,
@@ -79,6 +82,7 @@ from tests.builders import (
 )
 from tests.handlers.owners import joined, passed_on, supervisor, wants
 from tests.handlers.stage import Clock, Stage
+from tests.handlers.test_business import doctor
 
 D = TypeVar("D", bound=msgspec.Struct)
 SECRET = "zqzq"
@@ -717,4 +721,47 @@ async def test_what_those_we_work_for_pressed_goes_with_the_client_it_shows_and_
     assert not [raw for raw in left if b"zqzq" in raw.lower()]
     assert any(b"le laboratoire" in raw for raw in left)
     assert await words_left(stage.store) == []
+    assert await stage.ledger_is_balanced()
+
+
+async def test_nothing_is_left_of_what_somebody_wrote_in_the_own_telegram_of_whom_we_work_for(
+    stage: Stage, clock: Clock
+) -> None:
+    lea, helene, person = await stage.join("Léa"), await doctor(stage), stage.client(CHAT, "Zqzq")
+    written, edited, deleted = "Je viens à 9 h, zqzq", "Je viens à 10 h, zqzq", "Mon code est zqzq"
+    person.user.writes_to(helene.user, written)
+    await lea.sees(written, kind=Close)
+    person.user.writes_to(helene.user, deleted)
+    await lea.sees(deleted, kind=Close)
+    first, second = (m["message_id"] for m in helene.user.talk_with(person.user))
+    person.user.edits_to(helene.user, first, edited)
+    await lea.sees(edited, kind=Close)
+    person.user.deletes_with(helene.user, second)
+    await lea.sees(deleted, "supprimé", kind=Close)
+    helene.user.writes_to(person.user, "Entendu")
+    await lea.sees("Entendu")
+    # They connect a Telegram of their own, for which nobody here works; and something of theirs cannot be read.
+    person.user.connect()
+    stage.telegram.inject({"business_message": {"message_id": 1, "chat": {"id": CHAT, "type": "private"}}})
+    await stage.quiet()
+    for blob_id in await stage.store.list_blobs():
+        raw = await stage.store.read_blob(blob_id)
+        assert b'"business_connection":' not in raw or b"Zqzq" not in raw, "nobody here works for them"
+    contact = await stage.store.get(Contact, (await stage.conversation()).contact_id)
+    traces = await trace(stage.store, contact)
+    files: dict[str, bytes] = {}
+
+    class _Files:
+        def write(self, name: str, data: bytes) -> None:
+            files[name] = data
+
+    account = stage.desk.accounts[ROUX]
+    assert await write_out(stage.store, traces, account, stage.desk.channels, Catalogue(), _Files()) == 1
+    told = b"".join(files.values()).decode()
+    assert all(words in told for words in (written, edited, deleted))
+    await begin(stage.store, contact, clock())
+    await forget(stage.store, contact.id, clock)
+    assert await words_left(stage.store) == []
+    kept = await stage.store.scan(BusinessConnection)
+    assert [connection.telegram_user_id for connection in kept] == [701], "hers stays"
     assert await stage.ledger_is_balanced()

@@ -15,6 +15,8 @@ from channels.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
 from channels.telegram.bot import TelegramBot
 from handlers.callbacks import Ask, JoinContact, Menu, Person, Prove, Release, Speak
 from handlers.forgetting import begin, forget
+from inbox.forgetting import trace
+from inbox.holdings import asked_to_prove
 from inbox.model import AddressKind, Contact, Conversation, Delivery, Proof, Role
 from inbox.proofs import code_of
 from inbox.store.documents import (
@@ -401,6 +403,8 @@ async def test_neither_token_nor_code_stands_in_a_document_and_both_go_with_whoe
     conversation = await stage.conversation()
     await lea.sees("👤", kind=Speak)
     await stage.quiet()
+    [told] = await asked_to_prove(stage.store, await trace(stage.store, contact))
+    assert told == proof, "what was asked of them is theirs to have"
     await begin(stage.store, contact, clock())
     await forget(stage.store, contact.id, clock)
     assert await stage.store.scan(Proof) == []
