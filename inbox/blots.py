@@ -26,14 +26,14 @@ class Blots:
 
     Args:
         mail: their addresses.
-        name: theirs; one of a single word may be anybody's, and stays.
+        names: theirs; one of a single word may be anybody's, and stays.
         message_ids: of what they wrote.
     """
 
-    def __init__(self, mail: Collection[str], name: str, message_ids: Collection[str]) -> None:
+    def __init__(self, mail: Collection[str], names: Collection[str], message_ids: Collection[str]) -> None:
         self._mail = mail
         self._message_ids = message_ids
-        names = [name] if " " in name.strip() else []
+        names = [name for name in names if " " in name.strip()]
         self._words = re.compile(_any_of(*mail, *names, *message_ids), re.IGNORECASE)
         self._raw = re.compile(self._words.pattern.encode("utf-8", "surrogatepass"), re.IGNORECASE)
         self._addressed = re.compile(rb"<(?=(?:%s)>)" % _any_of(*mail).encode(), re.IGNORECASE)

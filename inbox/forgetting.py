@@ -315,7 +315,7 @@ async def erase_from(store: Store, key: DeskKey, traces: Traces, conversation: C
         # Whatever else came: a secretary's press shows the card she pressed on.
         receipts=[r for r in found.receipts if r.id not in {m.receipt_id for m in kept}],
     )
-    blots = Blots(traces.mail, traces.contact.name, {m.external_id for m in theirs})
+    blots = Blots(traces.mail, traces.names, {m.external_id for m in theirs})
     raw = await _raw_blotted(store, blots, kept)
     changes += Changes(blobs=raw.values(), blob_deletions=raw)
     staying = (*kept, *found.drafts, *found.deliveries, *found.events, *found.receipts)

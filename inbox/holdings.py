@@ -59,7 +59,7 @@ async def share_of(store: Store, traces: Traces, conversation: Conversation) -> 
         messages,
         drafts=[d for d in found.drafts if alone or d.message_id in named or (own and d.message_id is None)],
         deliveries=[d for d in found.deliveries if d.message_id in named],
-        events=[e for e in found.events if alone or e.actor == traces.contact.id],
+        events=[e for e in found.events if alone or e.actor in traces.ids],
         others=len(found.messages) - len(messages),
     )
 
@@ -115,7 +115,7 @@ def plain(struct: msgspec.Struct, traces: Traces) -> dict[str, Any]:
             del shown["author_name"], shown["author_id"]
         case Event():
             del shown["detail"]
-            if struct.actor != traces.contact.id:
+            if struct.actor not in traces.ids:
                 del shown["actor_name"], shown["actor"]
     return shown
 

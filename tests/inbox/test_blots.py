@@ -6,7 +6,7 @@ import pytest
 
 from inbox.blots import BLOT, Blots
 
-PAUL = Blots({"paul@example.net"}, "Paul Martin", {"one@example.net"})
+PAUL = Blots({"paul@example.net"}, {"Paul Martin"}, {"one@example.net"})
 
 
 @pytest.mark.parametrize(
