@@ -214,6 +214,8 @@ async def joined(store: Store, stays: Contact, gone: Contact, pending: Changes |
         barred_at=stays.barred_at or gone.barred_at,
         former_ids=(*stays.former_ids, gone.id, *gone.former_ids),
         former_names=tuple(dict.fromkeys((*stays.former_names, gone.name, *gone.former_names))),
+        # What was pressed at the desk since then may show them (`inbox.forgetting`).
+        created_at=min(stays.created_at, gone.created_at),
     )
     theirs = (*addresses, *conversations, *(m for m in messages if m.author_id == gone.id))
     changes = pending + Changes(replacements=[known, *map(pending.newest, theirs)], deletions=[gone])

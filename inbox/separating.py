@@ -92,7 +92,8 @@ async def separated(store: Store, contact: Contact, address_id: str, secretary: 
         language=contact.language,
         barred_at=contact.barred_at,
         former_ids=tuple(each for each in contact.former_ids if each in former),
-        created_at=now,
+        # What was pressed at the desk since then may show them (`inbox.forgetting`).
+        created_at=min((m.created_at for m in theirs), default=now),
     )
     left = msgspec.structs.replace(
         contact,

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from handlers.callbacks import Ask, History, JoinContact, Menu, Person, Release, Speak, TakeOut
+from handlers.callbacks import Ask, Duty, History, JoinContact, Menu, Person, Release, Speak, TakeOut
 from handlers.forgetting import begin, forget
 from handlers.separating import address_check
 from inbox.forgetting import trace
@@ -182,20 +182,23 @@ async def test_nothing_of_whoever_was_taken_out_stays_with_the_other_once_they_a
     lea = await stage.join("Léa")
     await stage.mail("De Paul")
     card = await lea.sees("De Paul", kind=Release)
-    await stage.mail("De Zqzq", sender="Z. <zqzq@example.net>")
-    other = await lea.sees("De Zqzq", kind=Release)
+    nora = stage.client(717_171_717, "Nora")
+    nora.user.start("roux")
+    nora.writes("Une douleur zqzq")
+    other = await lea.sees("Une douleur zqzq", kind=Release)
+    await lea.forges(other, Duty(on=True))  # of no conversation, and the card stands in it
     await lea.forges(other, Ask(conversation=(await stage.conversation(2)).id, purpose="contact_name"))
     lea.writes("Zoé Zqzq", to=await lea.sees("Sous quel nom"))
-    await lea.sees("Zoé Zqzq", kind=Release)
+    await lea.sees("👤 Zoé Zqzq")
     await lea.forges(card, JoinContact(conversation=(await stage.conversation(1)).id, number=2))
     both = await lea.sees("2 demandes", kind=TakeOut)
-    await lea.presses(both, TakeOut, "zqzq@example.net")
-    sure = await lea.sees("zqzq@example.net n’est pas à Paul Martin ?", kind=TakeOut)
+    await lea.presses(both, TakeOut, "Telegram")
+    sure = await lea.sees("Telegram 717171717 n’est pas à Paul Martin ?", kind=TakeOut)
     assert await lea.presses(sure, TakeOut) == "C’est un contact à part : Zoé Zqzq.", "the name she was given by hand"
     await lea.forges(card, History(conversation=(await stage.conversation(1)).id))
     await lea.sees("une adresse détachée de ce contact par Léa : elle est à quelqu’un d’autre")
     await lea.forges(card, History(conversation=(await stage.conversation(2)).id))
-    await lea.sees("zqzq@example.net détachée d’un autre contact par Léa : Zoé Zqzq est un contact à part")
+    await lea.sees("Telegram détachée d’un autre contact par Léa : Zoé Zqzq est un contact à part")
     paul = await stage.store.get(Contact, (await stage.conversation(1)).contact_id)
     assert paul.former_names == ()
     await stage.quiet()
@@ -204,6 +207,8 @@ async def test_nothing_of_whoever_was_taken_out_stays_with_the_other_once_they_a
     await forget(stage.store, zoe.id, clock)
     for kind in KINDS:
         assert not [d for d in await stage.store.scan(kind) if b"zqzq" in msgspec.json.encode(d).lower()], kind
+    left = [await stage.store.read_blob(blob_id) for blob_id in await stage.store.list_blobs()]
+    assert not [raw for raw in left if b"zqzq" in raw.lower()], "nor in what she pressed before they were two"
     assert (await stage.said(1)) == ["De Paul"]
 
 
