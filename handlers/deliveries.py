@@ -302,7 +302,7 @@ class Deliveries:
         while conflicts < MOST_SETTLINGS:
             try:
                 changes = await decide(current)
-                changes += await followed(self._desk, changes.newest(current), self._desk.clock())
+                changes += await self._followed(changes.newest(current))
                 await self._desk.store.commit(changes)
             except Conflict:
                 conflicts += 1
@@ -318,6 +318,16 @@ class Deliveries:
             else:
                 return
         log.error("delivery_not_settled", delivery=leased.id)  # its lease runs out, and a person decides
+
+    async def _followed(self, ended: Delivery) -> Changes:
+        """What follows from what became of it; nothing, where a rule meets its bug: what was delivered stays so."""
+        try:
+            return await followed(self._desk, ended, self._desk.clock())
+        except (Conflict, StoreUnavailable):
+            raise
+        except Exception:
+            log.exception("following_failed", delivery=ended.id, kind=ended.kind)
+            return Changes()
 
 
 def _most_wanted(waiting: deque[Delivery]) -> Delivery:

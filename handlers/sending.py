@@ -215,7 +215,7 @@ async def undo(
     except NotFound:
         raise InvalidTransition("error.too_late") from None
     if draft.for_account:
-        changes += await called_off(desk.store, conversation.id, unit.now)
+        changes += await called_off(desk.store, conversation.id, draft.message_id, unit.now)
     changes += Changes(inserts=[card_for(secretary, conversation, unit.now, fresh=False)])
     if draft.author_id != secretary.id:
         author = await desk.store.get(Secretary, draft.author_id)

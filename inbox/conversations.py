@@ -40,6 +40,8 @@ from inbox.store.base import Changes, Store
 NUMBER_BLOCK = 16
 LONGEST_SUBJECT = 200
 NUMBERS = "conversation-number"
+REOPENED = "because.reopened_by"
+"""Why a conversation that somebody opened again is where it is."""
 _ANSWER_PREFIX = re.compile(r"^\s*(?:(?:re|ré|rép|aw|sv|tr|fw|fwd|antw|odp|r)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE)
 
 
@@ -321,16 +323,18 @@ def reopened(conversation: Conversation, secretary: Secretary, presence: Presenc
     """A closed conversation in the hands of whoever reopens it; nobody waits in it until its contact writes.
 
     Raises:
-        InvalidTransition: it is not closed, or she is not on duty.
+        InvalidTransition: it is not closed, its words are in another since they were merged, or she is not on duty.
         NotFound: it is not in an account she serves.
     """
     require_serves(secretary, conversation.account_id)
+    if conversation.merged_into is not None:
+        raise InvalidTransition("error.merged_already", number=str(conversation.number))
     if conversation.status is not Status.CLOSED:
         raise InvalidTransition("error.not_closed")
     if not presence.on_duty:
         raise InvalidTransition("error.not_on_duty")
     open_again = msgspec.structs.replace(conversation, status=Status.OPEN, closed_at=None, declined_by=())
-    return held_by(open_again, secretary.id, Because(key="because.reopened_by", args={"name": secretary.name}), now)
+    return held_by(open_again, secretary.id, Because(key=REOPENED, args={"name": secretary.name}), now)
 
 
 def event(

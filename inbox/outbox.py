@@ -438,8 +438,8 @@ async def _answered(store: Store, delivery: Delivery, message: Message, now: dat
 
 async def _was_passed_on(store: Store, conversation: Conversation) -> bool:
     """Whether all there is to a conversation is a telephone message, which the account has now."""
-    (first,) = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, limit=1)
-    return conversation.status is Status.OPEN and is_call(first)
+    said = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, limit=1)
+    return conversation.status is Status.OPEN and bool(said) and is_call(said[0])
 
 
 async def _show(store: Store, delivery: Delivery, now: datetime, *, ring: bool = False) -> Changes:

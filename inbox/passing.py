@@ -10,7 +10,7 @@ import msgspec
 
 from inbox.assignment import balance, is_supervisor, may_serve, queued
 from inbox.calls import is_call
-from inbox.conversations import event
+from inbox.conversations import REOPENED, event
 from inbox.deadlines import due
 from inbox.errors import InvalidTransition
 from inbox.model import (
@@ -24,6 +24,7 @@ from inbox.model import (
     DeliveryKind,
     DeliveryState,
     Message,
+    MessageId,
     Presence,
     Principal,
     Priority,
@@ -130,13 +131,20 @@ async def list_told(store: Store, conversation_id: ConversationId, *states: Deli
     return [each for each in found if isinstance(each.payload, TakenNotice)]
 
 
-async def called_off(store: Store, conversation_id: ConversationId, now: datetime) -> Changes:
+async def called_off(
+    store: Store, conversation_id: ConversationId, message_id: MessageId | None, now: datetime
+) -> Changes:
     """What principals were to be told is taken back with the letter that says the same.
 
+    Args:
+        message_id: the letter's.
+
     Raises:
-        InvalidTransition: one of them is being told at this moment.
+        InvalidTransition: one of them is being told at this moment, or has read it.
     """
-    if await list_told(store, conversation_id, DeliveryState.LEASED):
+    read = await list_told(store, conversation_id, DeliveryState.SENT)
+    has_it = any(isinstance(d.payload, TakenNotice) and d.payload.message_id == message_id for d in read)
+    if has_it or await list_told(store, conversation_id, DeliveryState.LEASED):
         raise InvalidTransition("error.too_late")
     waiting = await list_told(store, conversation_id, DeliveryState.DUE)
     return Changes(
@@ -150,13 +158,20 @@ async def called_off(store: Store, conversation_id: ConversationId, now: datetim
 
 
 async def arrived(store: Store, delivery: Delivery, told: TakenNotice, now: datetime) -> Changes:
-    """A principal has it: the history says who, and a call that goes by Telegram alone is done."""
+    """A principal has it: the history says who, and a call that goes by Telegram alone is done with the first of them.
+
+    Whoever opened it again since, or waits in it for an answer, goes on with it.
+    """
     if delivery.conversation_id is None:
         return Changes()
     before = await store.get(Conversation, delivery.conversation_id)
     principal = await store.get(Principal, told.principal_id)
     changes = Changes(inserts=[event("told_principal", before, now, detail={"other": principal.name})])
-    if before.channel_id != PHONE or not await is_all_there_is(store, before):
+    is_reopened = before.because is not None and before.because.key == REOPENED
+    taken_up = is_reopened or before.waiting_since_at is not None
+    if before.channel_id != PHONE or taken_up or not await is_all_there_is(store, before):
+        return changes
+    if any(d.id != delivery.id for d in await list_told(store, before.id, DeliveryState.SENT)):
         return changes
     alarm = await store.find(Alarm, before.id)
     if alarm is not None and alarm.due_at is not None:  # it is done once somebody has seen it
@@ -182,8 +197,8 @@ async def is_all_there_is(store: Store, conversation: Conversation) -> bool:
     """Whether an open conversation is a telephone message and nothing else."""
     if conversation.status is Status.CLOSED or conversation.inbound_count != 1:
         return False
-    (first,) = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, limit=1)
-    return is_call(first)
+    said = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, limit=1)
+    return bool(said) and is_call(said[0])  # what was merged has none
 
 
 async def whom_to_tell(store: Store, conversation: Conversation, first: str = "") -> list[Secretary]:

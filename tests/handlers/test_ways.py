@@ -8,15 +8,28 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from handlers.callbacks import Dismiss, PassOn, Principals, Release, Send, TellAccount, Undo, Ways
+from channels.errors import TemporaryFailure
+from handlers.callbacks import (
+    Digest,
+    Dismiss,
+    Merge,
+    PassOn,
+    Principals,
+    Release,
+    Reopen,
+    Send,
+    TellAccount,
+    Undo,
+    Ways,
+)
 from inbox.model import PHONE, Message, Principal, Status, Way
 from inbox.passing import Routes, routes, told_in_telegram
 from inbox.store.base import Changes
-from inbox.store.documents import CONVERSATION_BY_NUMBER, MESSAGES_OF_CONVERSATION, PRINCIPALS
-from tests.builders import BERNARD, NOW, ROUX, an_account
+from inbox.store.documents import CONVERSATION_BY_NUMBER, DELIVERIES_LEASED, MESSAGES_OF_CONVERSATION, PRINCIPALS
+from tests.builders import BERNARD, MAIL, NOW, ROUX, an_account
 from tests.contracts.documents import make
 from tests.handlers.owners import WORDS, joined, passed_on, supervisor, told_by_mail, wants
-from tests.handlers.stage import Seat, Stage, labels
+from tests.handlers.stage import Clock, Seat, Stage, labels
 
 
 async def taken(owner: Seat, *words: str) -> str:
@@ -124,6 +137,90 @@ async def test_taken_back_it_is_taken_back_everywhere_and_sent_again_it_comes_on
     await stage.quiet()
     assert sum("Message pour" in each for each in helene.screen) == 1
     assert len(stage.letters.sent) == 1
+
+
+async def test_once_somebody_has_read_it_it_is_not_taken_back_from_the_others(stage: Stage) -> None:
+    told_by_mail(stage)
+    helene = await joined(stage, await supervisor(stage))
+    await wants(helene, Way.BOTH)
+    lea = await stage.join("Léa")
+    stage.letters.failures.append(TemporaryFailure(MAIL, "451", retry_after=timedelta(hours=1)))
+    await passed_on(lea)
+    await taken(helene, "Mme Durand")
+    assert await lea.presses(await lea.sees("Mme Durand", kind=Undo), Undo) == "Trop tard : le message est parti."
+    await stage.quiet()
+    # The letter that waits still leaves, once, and what she read comes no second time.
+    assert [d.error for d in await stage.replies("due")] != []
+    assert sum("Message pour" in each for each in helene.screen) == 1
+
+
+async def quietly_at_six(stage: Stage) -> tuple[Seat, Seat]:
+    """One who is told at once, and one whose telephone stays silent until the day is told."""
+    marc = await supervisor(stage)
+    helene, paul = await joined(stage, marc), await joined(stage, marc, 702, "Paul")
+    await wants(helene, Way.TELEGRAM)
+    await wants(paul, Way.URGENT)
+    paul.writes("/moyens")
+    await paul.forges(await paul.sees("Résumé du jour"), Digest(hour=18))
+    await paul.sees("Résumé du jour", "18")
+    return helene, paul
+
+
+async def test_what_somebody_opened_again_is_not_closed_by_whom_it_reaches_late(stage: Stage, clock: Clock) -> None:
+    helene, paul = await quietly_at_six(stage)
+    lea = await stage.join("Léa")
+    await passed_on(lea)
+    await taken(helene, "Mme Durand")
+    card = await lea.sees("Mme Durand", kind=Reopen)
+    assert await lea.presses(card, Reopen) == "#1 est rouverte : elle est à vous."
+    clock.ahead = timedelta(days=1)
+    stage.deliveries._look.set()
+    await taken(paul, "Mme Durand")
+    await stage.quiet()
+    await lea.sees("Mme Durand", "rouverte par Léa", kind=Release)
+    assert (await stage.conversation()).status is Status.OPEN
+    assert await stage.holder() == "Léa"
+
+
+async def test_what_was_brought_together_is_not_opened_again_and_late_notices_still_arrive(
+    stage: Stage, clock: Clock
+) -> None:
+    _, paul = await quietly_at_six(stage)
+    lea = await stage.join("Léa")
+    await passed_on(lea)
+    await passed_on(lea, "M. Petit, 06 12 34 56 79, fuite")
+    old = await lea.sees("M. Petit", kind=Reopen)
+    two = await stage.conversation(2)
+    assert await lea.forges(old, Merge(conversation=two.id, number=1)) == "#2 est réunie dans #1."
+    assert await lea.forges(old, Reopen(conversation=two.id)) == "#2 est déjà réunie à une autre."
+    assert (await stage.conversation(2)).status is Status.CLOSED
+    # Opened again all the same, before this was refused: the desk still delivers, and starts.
+    empty = msgspec.structs.replace(await stage.conversation(2), status=Status.OPEN, closed_at=None)
+    await stage.store.commit(Changes(replacements=[empty]))
+    clock.ahead = timedelta(days=1)
+    stage.deliveries._look.set()
+    await taken(paul, "M. Petit")
+    await taken(paul, "Mme Durand")
+    await stage.mail("Bonjour ?")
+    await lea.sees("Bonjour ?", kind=Release)
+
+
+async def test_a_rule_that_fails_leaves_what_was_delivered_delivered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helene = await joined(stage, await supervisor(stage))
+    lea = await stage.join("Léa")
+
+    async def broken(*args: object) -> Changes:
+        raise LookupError("a rule nobody thought of")
+
+    monkeypatch.setattr("handlers.passing.arrived", broken)
+    await passed_on(lea)
+    assert len([each for each in helene.screen if "Message pour" in each]) == 1
+    await stage.mail("Bonjour ?")
+    await lea.sees("Bonjour ?", kind=Release)
+    leased = await stage.store.list(DELIVERIES_LEASED)
+    assert leased == []
 
 
 async def test_who_blocked_the_bot_has_it_by_mail_and_the_desk_is_told(stage: Stage) -> None:
