@@ -36,7 +36,7 @@ from bot.wiring import (
 from channels.base import Channel
 from channels.errors import LoginRejected
 from channels.telegram.bot import TelegramBot
-from handlers.alarms import keep_calling
+from handlers.alarms import keep_beginning, keep_calling
 from handlers.crew import Buried, Crew, Duty
 from handlers.deliveries import Deliveries
 from handlers.desk import Desk, patiently
@@ -240,6 +240,7 @@ def _duties(desk: Desk, observer: _Observer, patience: Patience) -> dict[str, Du
         "instruct": partial(keep_instructed, desk),
         "digest": partial(keep_digesting, desk),
         "call": partial(keep_calling, desk),
+        "on call": partial(keep_beginning, desk),
         "tidy": partial(keep_tidy, desk),
         "watch": partial(keep_watch, desk, patience),
         "reconcile": partial(keep_reconciling, desk, patience),

@@ -23,7 +23,7 @@ from handlers.queue import others_told
 from handlers.set_aside import answer_moment, answer_return
 from handlers.views import Voice
 from inbox import outbox
-from inbox.alarms import raised
+from inbox.alarms import raised, raised_again
 from inbox.assignment import (
     balance,
     get_served,
@@ -307,7 +307,10 @@ async def prioritise(
         raise NotFound
     after = msgspec.structs.replace(before, priority=Priority(callback_data.level))
     marked = event("prioritised", after, unit.now, actor=secretary, detail={"level": after.priority.name.lower()})
-    changes = Changes(inserts=[marked]) + await raised(desk.store, after, unit.now) if after != before else Changes()
+    if after == before:
+        changes = await raised_again(desk.store, after, unit.now)
+    else:
+        changes = Changes(inserts=[marked]) + await raised(desk.store, after, unit.now)
     await _settle(unit, desk, secretary, before, after, changes)
 
 

@@ -21,7 +21,7 @@ from inbox.alarms import raised
 from inbox.assignment import balance, held_by, may_serve
 from inbox.calls import begun, filled_out, get_hers, read_call
 from inbox.contacts import know
-from inbox.conversations import event, opened, received
+from inbox.conversations import event, opened, placement_event, received
 from inbox.deadlines import due
 from inbox.drafts import open_key, require_open
 from inbox.envelope import Envelope, Sender
@@ -53,7 +53,6 @@ from inbox.notes import plain
 from inbox.passing import ON_THEIR_WAY, Routes, list_told, routes_to, told_in_telegram
 from inbox.store.base import Changes
 from inbox.store.documents import ADDRESS_BY_VALUE, MESSAGES_OF_CONVERSATION, SHOWN_BY_MESSAGE
-from inbox.triage import placement_event
 
 
 def build_router() -> Router:
@@ -316,6 +315,7 @@ async def tell_account(
     else:
         changes = await _told_at_once(before, first, account, unit, secretary)
         said = voice.say("toast.passed_on", account=account.name)
+    changes += await raised(desk.store, changes.newest(before), unit.now)
     card = outbox.card_for(secretary, changes.newest(before), unit.now, fresh=False)
     await unit.commit(changes + Changes(inserts=[card]), account_id=account.id, conversation_id=before.id)
     unit.say(said)

@@ -15,7 +15,7 @@ from handlers.views import Voice, is_sound, place_buttons
 from inbox import outbox
 from inbox.alarms import raised
 from inbox.assignment import balance, get_served, is_supervisor, require_serves
-from inbox.conversations import closed, event
+from inbox.conversations import closed, event, placement_event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.matching import open_chat_key
 from inbox.model import (
@@ -38,7 +38,6 @@ from inbox.store.documents import (
     MESSAGES_OF_CONVERSATION,
 )
 from inbox.topics import find_topic
-from inbox.triage import placement_event
 
 PAGE = 200
 

@@ -13,14 +13,13 @@ from inbox import outbox
 from inbox.alarms import raised
 from inbox.assignment import balance, balance_all, get_served, is_supervisor, require_serves
 from inbox.contacts import joined, speaking
-from inbox.conversations import event
+from inbox.conversations import event, placement_event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.merging import merged, require_say, split
 from inbox.model import Because, Button, Contact, ContactNotice, Conversation, Draft, Message, Secretary
 from inbox.moving import destinations, moved
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_BY_NUMBER
-from inbox.triage import placement_event
 
 
 def build_router() -> Router:

@@ -28,6 +28,7 @@ from inbox.model import (
     ShownKind,
 )
 from inbox.on_call import begun, confirmed, get_said, lifted, list_rota, require_room, worded
+from inbox.principals import require_principal
 from inbox.store.base import Changes
 from inbox.store.documents import SHOWN_BY_MESSAGE
 
@@ -107,10 +108,16 @@ async def act(pressed: Pressed, edits: int | None, unit: Unit, desk: Desk, giver
 
 async def _set(pressed: SetOnCall, edits: int | None, unit: Unit, desk: Desk, giver: Giver, voice: Voice) -> None:
     before = await get_said(desk.store, pressed.on_call, giver)
-    after = before
+    after, held = before, Changes()
     match pressed.act:
         case "ok":
             after = confirmed(before, pressed.seen, unit.now)
+            if after != before:
+                # Whoever sends them away at this moment, or did meanwhile, finds no days of theirs afterwards.
+                principal = await desk.store.get(Principal, before.principal_id)
+                require_principal(principal, before.account_id)
+                require_room(await list_rota(desk.store, before.account_id, unit.now))
+                held = Changes(expectations=[principal])
             unit.say(voice.say("toast.on_call", name=before.name))
         case "lift":
             after = lifted(before, unit.now)
@@ -121,7 +128,7 @@ async def _set(pressed: SetOnCall, edits: int | None, unit: Unit, desk: Desk, gi
             raise NotFound
     changes = _shown(unit, giver, after, edits)
     if after != before:
-        changes += Changes(replacements=[after])
+        changes += Changes(replacements=[after]) + held
     await _settle(unit, changes, after.account_id)
 
 

@@ -47,6 +47,7 @@ from inbox.model import (
     Way,
     WaysNotice,
 )
+from inbox.on_call import list_rota
 from inbox.principals import accept, dismissed, invite_principal
 from inbox.store.base import Changes, Store
 from inbox.store.documents import PRINCIPAL_BY_TELEGRAM, PRINCIPAL_INVITATION_BY_TOKEN, SECRETARY_BY_TELEGRAM
@@ -108,7 +109,8 @@ async def dismiss(
     """They speak for the account no longer."""
     account = _at(desk, secretary, callback_data.position, callback_data.check)
     principal = await desk.store.get(Principal, callback_data.principal)
-    changes = dismissed(principal, account.id, secretary, unit.now)
+    rota = await list_rota(desk.store, account.id, unit.now)
+    changes = dismissed(principal, account.id, rota, secretary, unit.now)
     notice = PrincipalsNotice(secretary_id=secretary.id, account_id=account.id, edits=_pressed(query))
     unit.say(voice.say("toast.dismissed", name=principal.name))
     await _settle(unit, secretary, changes, notice)

@@ -14,7 +14,7 @@ from handlers.callbacks import Listing, Next, Queue, Release, Take
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from inbox.assignment import balance, may_serve, released, require_serves, taken_by_hand
-from inbox.conversations import event
+from inbox.conversations import event, placement_event
 from inbox.drafts import find_open
 from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition, NotFound
 from inbox.model import (
@@ -37,7 +37,6 @@ from inbox.store.documents import (
     PRESENT,
     SHOWN_OF_CONVERSATION,
 )
-from inbox.triage import placement_event
 
 HEADS = 50
 MOST_PAGES = 99

@@ -17,26 +17,31 @@ from inbox.model import (
     Because,
     Conversation,
     Delivery,
+    OnCall,
     Principal,
     Priority,
     Secretary,
     Status,
 )
-from inbox.on_call import list_on_call
+from inbox.on_call import list_on_call, list_rota
 from inbox.outbox import card_for, sentence_for, shown_to
 from inbox.passing import is_all_there_is, waits_again, whom_to_tell
 from inbox.principals import require_principal
 from inbox.store.base import Changes, Store
+from inbox.store.documents import CONVERSATIONS_OF_ACCOUNT
 
 AGAIN = timedelta(minutes=5)
 """After which the next on the list is called."""
 ROUNDS = 3
 """How often each of the list is called before the desk is told that nobody saw it."""
 MOST_CALLS = 60
+_PAGE = 200
 
 
 async def raised(store: Store, conversation: Conversation, now: datetime) -> Changes:
     """The first call for what is urgent, where somebody is on call; nothing where they are called for it already.
+
+    Where days stand on the list and none of them can be called, the desk is told.
 
     Args:
         conversation: as it is to be committed.
@@ -48,7 +53,9 @@ async def raised(store: Store, conversation: Conversation, now: datetime) -> Cha
         return Changes()
     on_call = await list_on_call(store, conversation.account_id, now)
     if not on_call:
-        return Changes()
+        rota = await list_rota(store, conversation.account_id, now)
+        is_somebodys_day = any(each.begins_at is not None and each.begins_at <= now for each in rota)
+        return await _told_of_nobody(store, conversation, 0, now) if is_somebodys_day else Changes()
     new = Alarm(
         id=conversation.id,
         version=before.version if before is not None else 0,
@@ -60,6 +67,35 @@ async def raised(store: Store, conversation: Conversation, now: datetime) -> Cha
     said = event("alarm_raised", conversation, now, detail={"other": on_call[0].name})
     kept = Changes(inserts=[called]) if before is None else Changes(replacements=[called])
     return kept + Changes(inserts=[told, said])
+
+
+async def raised_again(store: Store, conversation: Conversation, now: datetime) -> Changes:
+    """The same for what is marked as urgent once more; what somebody has just seen does not ring again for that."""
+    before = await store.find(Alarm, conversation.id)
+    if before is not None and before.seen_at is not None and now - before.seen_at < AGAIN:
+        return Changes()
+    return await raised(store, conversation, now)
+
+
+async def days_begun(store: Store, before: OnCall, now: datetime) -> Changes:
+    """What is committed when somebody's days begin: they are called for what is urgent, waits, and nobody has seen."""
+    changes = Changes(replacements=[msgspec.structs.replace(before, turns_at=None)])
+    if before.standing is None or before.ends_at is None or before.ends_at <= now:
+        return changes
+    last: Conversation | None = None
+    while True:
+        page = await store.list(
+            CONVERSATIONS_OF_ACCOUNT, before.standing, Status.OPEN, descending=True, after=last, limit=_PAGE
+        )
+        waiting = [c for c in page if c.priority is Priority.URGENT and c.waiting_since_at is not None]
+        alarms = await store.find_many(Alarm, {c.id for c in waiting})
+        for conversation in waiting:
+            alarm = alarms.get(conversation.id)
+            if alarm is None or alarm.seen_by is None or alarm.account_id != conversation.account_id:
+                changes += await raised(store, conversation, now)
+        if len(page) < _PAGE:
+            return changes
+        last = page[-1]
 
 
 def _call(alarm: Alarm, principal: Principal, conversation: Conversation, now: datetime) -> tuple[Alarm, Delivery]:
@@ -80,7 +116,7 @@ async def next_call(store: Store, before: Alarm, now: datetime) -> Changes:
     if conversation is None:
         return Changes(deletions=[before])
     if conversation.merged_into is not None:
-        target = await store.find(Conversation, conversation.merged_into)
+        target = await _words_of(store, conversation)
         changes = await _ended(store, before, AlarmEnd.ELSEWHERE, conversation, now)
         return changes + await raised(store, target, now) if target is not None else changes
     if conversation.status is Status.CLOSED:
@@ -90,8 +126,8 @@ async def next_call(store: Store, before: Alarm, now: datetime) -> Changes:
     if conversation.account_id != before.account_id:
         anew = await raised(store, conversation, now)
         return anew or await _ended(store, before, AlarmEnd.ELSEWHERE, conversation, now)
-    on_call = [p for p in await list_on_call(store, before.account_id, now) if p.id not in before.unreached]
-    if not on_call or before.calls >= min(ROUNDS * len(on_call), MOST_CALLS):
+    on_call = await _callable(store, before, now)
+    if not _is_left_to_call(before, on_call):
         return await _unseen(store, before, conversation, now)
     after, told = _call(before, _behind(on_call, before.last), conversation, now)
     changes = Changes(replacements=[after], inserts=[told])
@@ -99,6 +135,22 @@ async def next_call(store: Store, before: Alarm, now: datetime) -> Changes:
         holder = await store.get(Secretary, conversation.assignee_id)
         changes += Changes(inserts=[card_for(holder, conversation, now, fresh=False)])
     return changes
+
+
+async def _callable(store: Store, alarm: Alarm, now: datetime) -> list[Principal]:
+    return [p for p in await list_on_call(store, alarm.account_id, now) if p.id not in alarm.unreached]
+
+
+def _is_left_to_call(alarm: Alarm, on_call: Sequence[Principal]) -> bool:
+    return alarm.calls < min(ROUNDS * len(on_call), MOST_CALLS)
+
+
+async def _words_of(store: Store, merged: Conversation) -> Conversation | None:
+    """Where its words are now: what they joined, always an older one, may have joined another since."""
+    target: Conversation | None = merged
+    while target is not None and target.merged_into is not None:
+        target = await store.find(Conversation, target.merged_into)
+    return target
 
 
 def _behind(on_call: Sequence[Principal], last: str) -> Principal:
@@ -133,16 +185,19 @@ async def _brought_up(store: Store, alarm: Alarm, conversation: Conversation, no
 async def _unseen(store: Store, before: Alarm, conversation: Conversation, now: datetime) -> Changes:
     """Everyone was called as often as they are: from here on the desk must see to it."""
     changes = await _ended(store, before, AlarmEnd.NOBODY, conversation, now)
-    args = {"number": str(conversation.number), "count": str(before.calls)}
-    because = Because(key="notice.alarm_nobody", args=args)
-    people = await whom_to_tell(store, conversation)
-    changes += Changes(
-        inserts=[
-            *(sentence_for(s, because, now) for s in people),
-            event("alarm_nobody", conversation, now, detail={"count": str(before.calls)}),
-        ]
-    )
+    changes += await _told_of_nobody(store, conversation, before.calls, now)
     return changes + await waits_again(store, conversation, Because(key="because.alarm_nobody"), now)
+
+
+async def _told_of_nobody(store: Store, conversation: Conversation, calls: int, now: datetime) -> Changes:
+    number, count = {"number": str(conversation.number)}, {"count": str(calls)}
+    because = Because(key="notice.alarm_uncalled", args=number)
+    said = event("alarm_uncalled", conversation, now)
+    if calls:
+        because = Because(key="notice.alarm_nobody", args=number | count)
+        said = event("alarm_nobody", conversation, now, detail=count)
+    people = await whom_to_tell(store, conversation)
+    return Changes(inserts=[*(sentence_for(s, because, now) for s in people), said])
 
 
 async def seen(store: Store, conversation_id: str, principal: Principal, now: datetime) -> Changes:
@@ -216,7 +271,8 @@ async def not_reached(store: Store, call: AlarmNotice, now: datetime) -> Changes
         before, unreached=(*before.unreached, principal.id), calls=before.calls - 1, due_at=now
     )
     args = {"number": str(conversation.number), "name": principal.name}
-    because = Because(key="notice.alarm_unreached", args=args)
+    goes_on = _is_left_to_call(after, await _callable(store, after, now))
+    because = Because(key="notice.alarm_unreached" if goes_on else "notice.alarm_unreached_last", args=args)
     people = await whom_to_tell(store, conversation)
     return Changes(
         replacements=[after],

@@ -358,6 +358,17 @@ def event(
     )
 
 
+def placement_event(conversation: Conversation, now: datetime) -> Event:
+    """The line of history that says who got it, or that it waits, and why."""
+    because = conversation.because
+    return event(
+        "assigned" if conversation.assignee_id else "queued",
+        conversation,
+        now,
+        detail={"because": because.key, **because.args} if because else {},
+    )
+
+
 def desk_event(
     kind: str, account_id: AccountId, now: datetime, *, actor: Secretary, detail: dict[str, str] | None = None
 ) -> Event:

@@ -425,6 +425,8 @@ class OnCall(Document, frozen=True, kw_only=True):
     lifted_at: datetime | None = None
     standing: AccountId | None = None
     """Its account, once it was confirmed and unless it was lifted."""
+    turns_at: datetime | None = None
+    """When they are called for what is urgent already: set from when it was confirmed until its days have begun."""
 
 
 # ---------------------------------------------------------------- what is talked about

@@ -94,12 +94,13 @@ def confirmed(on_call: OnCall, seen: int, now: datetime) -> OnCall:
         raise InvalidTransition("error.list_changed")
     if on_call.ends_at <= now:
         raise InvalidTransition("error.days_past")
-    return msgspec.structs.replace(on_call, confirmed_at=now, standing=on_call.account_id)
+    turns_at = max(on_call.begins_at or now, now)
+    return msgspec.structs.replace(on_call, confirmed_at=now, standing=on_call.account_id, turns_at=turns_at)
 
 
 def lifted(on_call: OnCall, now: datetime) -> OnCall:
     """The days on nobody's list any more; lifted twice, the first time stands."""
-    return msgspec.structs.replace(on_call, lifted_at=on_call.lifted_at or now, standing=None)
+    return msgspec.structs.replace(on_call, lifted_at=on_call.lifted_at or now, standing=None, turns_at=None)
 
 
 async def list_rota(store: Store, account_id: AccountId, now: datetime) -> list[OnCall]:

@@ -10,7 +10,7 @@ import msgspec
 
 from inbox.assignment import balance, is_supervisor, may_serve, queued
 from inbox.calls import is_call
-from inbox.conversations import REOPENED, event
+from inbox.conversations import REOPENED, event, placement_event
 from inbox.deadlines import due
 from inbox.errors import InvalidTransition
 from inbox.model import (
@@ -37,7 +37,6 @@ from inbox.outbox import card_for, sentence_for, shown_to
 from inbox.principals import list_principals
 from inbox.store.base import Changes, Store
 from inbox.store.documents import DELIVERIES_OF_CONVERSATION, MESSAGES_OF_CONVERSATION, SECRETARIES
-from inbox.triage import placement_event
 
 MOST_SECRETARIES = 10_000
 ON_THEIR_WAY = (DeliveryState.DUE, DeliveryState.LEASED)

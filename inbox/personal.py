@@ -98,7 +98,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     ),
     model.OnCall: _fields(
         desk="principal_id name text given_by giver_name",
-        nothing="id version account_id begins_at ends_at created_at confirmed_at lifted_at standing",
+        nothing="id version account_id begins_at ends_at created_at confirmed_at lifted_at standing turns_at",
     ),
     # ------------------------------------------------------------ what is talked about
     model.Conversation: _fields(

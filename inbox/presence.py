@@ -7,12 +7,11 @@ from datetime import datetime
 import msgspec
 
 from inbox.assignment import queued
-from inbox.conversations import desk_event
+from inbox.conversations import desk_event, placement_event
 from inbox.model import UNSORTED, Because, Conversation, Presence, Secretary, Status
 from inbox.outbox import card_for
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CONVERSATIONS_HELD
-from inbox.triage import placement_event
 
 PAGE = 500
 

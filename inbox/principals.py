@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -19,6 +20,7 @@ from inbox.model import (
     ChannelId,
     DeskKey,
     Event,
+    OnCall,
     Principal,
     PrincipalInvitation,
     Secretary,
@@ -129,8 +131,13 @@ def accept(
     return joined, changes + Changes(replacements=[used], inserts=[said])
 
 
-def dismissed(principal: Principal, account_id: AccountId, supervisor: Secretary, now: datetime) -> Changes:
+def dismissed(
+    principal: Principal, account_id: AccountId, rota: Iterable[OnCall], supervisor: Secretary, now: datetime
+) -> Changes:
     """What makes somebody speak for an account no longer; their other accounts stay theirs.
+
+    Args:
+        rota: the days on call that stand on the account's list; theirs are lifted.
 
     Raises:
         NotFound: they do not speak for it, or she does not serve it.
@@ -141,7 +148,12 @@ def dismissed(principal: Principal, account_id: AccountId, supervisor: Secretary
     accounts = tuple(each for each in principal.accounts if each != account_id)
     after = msgspec.structs.replace(principal, accounts=accounts, active=bool(accounts))
     said = desk_event("principal_dismissed", account_id, now, actor=supervisor, detail={"other": principal.name})
-    return Changes(replacements=[after], inserts=[said])
+    days = [
+        msgspec.structs.replace(each, lifted_at=now, standing=None, turns_at=None)
+        for each in rota
+        if each.principal_id == principal.id and each.account_id == account_id
+    ]
+    return Changes(replacements=[after, *days], inserts=[said])
 
 
 async def list_principals(store: Store, account_id: AccountId) -> list[Principal]:

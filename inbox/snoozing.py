@@ -7,12 +7,11 @@ from datetime import datetime
 import msgspec
 
 from inbox.assignment import balance, may_serve, queued, require_holds
-from inbox.conversations import event
+from inbox.conversations import event, placement_event
 from inbox.model import Because, Conversation, Presence, Secretary, Status
 from inbox.moments import require_ahead
 from inbox.outbox import card_for
 from inbox.store.base import Changes, Store
-from inbox.triage import placement_event
 
 
 def snoozed(conversation: Conversation, secretary: Secretary, until: datetime, now: datetime) -> Conversation:

@@ -10,6 +10,7 @@ import msgspec
 
 from inbox.accounts import is_own_address
 from inbox.acknowledgements import may_acknowledge, may_tell, too_many
+from inbox.alarms import raised
 from inbox.assignment import balance, choose, held_by, list_present, may_serve, queued
 from inbox.contacts import Known, know
 from inbox.conversations import (
@@ -21,6 +22,7 @@ from inbox.conversations import (
     event,
     is_quiet,
     opened,
+    placement_event,
     received,
     undelivered,
 )
@@ -52,7 +54,6 @@ from inbox.model import (
     Delivery,
     DeskKey,
     Direction,
-    Event,
     Message,
     Presence,
     Receipt,
@@ -166,6 +167,9 @@ class Triage:
         if is_quiet(known.contact, envelope):
             return await self._shown_quietly(changes, before, conversation, now)
         taken = await self._placed(changes, before, conversation, now)
+        if before is not None and before.status is Status.CLOSED:
+            again = await raised(store, taken.changes.newest(conversation), now)
+            taken = taken._replace(changes=taken.changes + again)
         if envelope.sender.kind is AddressKind.TELEGRAM:
             if await may_tell(store, account, before, now):
                 taken = taken._replace(acknowledge=message, conversation=taken.changes.newest(conversation))
@@ -448,14 +452,3 @@ class Placement(NamedTuple):
 
     conversation: Conversation
     notices: list[Delivery]
-
-
-def placement_event(conversation: Conversation, now: datetime) -> Event:
-    """The line of history that says who got it, or that it waits, and why."""
-    because = conversation.because
-    return event(
-        "assigned" if conversation.assignee_id else "queued",
-        conversation,
-        now,
-        detail={"because": because.key, **because.args} if because else {},
-    )

@@ -9,6 +9,7 @@ import msgspec
 from inbox import outbox
 from inbox.assignment import balance, is_supervisor, may_serve, queued
 from inbox.contacts import set_blocked
+from inbox.conversations import placement_event
 from inbox.model import (
     AlarmNotice,
     AnsweredNotice,
@@ -36,7 +37,6 @@ from inbox.presence import handed_back
 from inbox.proofs import letter_died, letter_in_doubt
 from inbox.store.base import Changes, Store
 from inbox.store.documents import SECRETARIES, SECRETARY_BY_TELEGRAM
-from inbox.triage import placement_event
 
 UNREACHABLE = frozenset({"failure.blocked_by_client", "failure.chat_gone"})
 """Why nothing at all reaches a chat."""

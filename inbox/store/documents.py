@@ -127,6 +127,8 @@ INSTRUCTIONS_TURNING = Index(Instruction, "turning", ("turns_at",))
 """Across accounts: only to bring cards up to date, never to show anything."""
 
 ON_CALL = Index(OnCall, "standing", ("standing", "ends_at"))
+ON_CALL_TURNING = Index(OnCall, "turning", ("turns_at",))
+"""Across accounts: only to call whoever is on call, never to show anything."""
 ALARMS_DUE = Index(Alarm, "due", ("due_at",))
 """Across accounts: only to call whoever is on call, never to show anything."""
 

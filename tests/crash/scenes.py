@@ -1175,6 +1175,10 @@ async def the_hour_of_the_plumbers_digest_comes(day: Day) -> None:
 
 async def the_plumber_is_on_call(day: Day) -> None:
     await the_plumber_joins(day)
+    await _he_says_this_week(day)
+
+
+async def _he_says_this_week(day: Day) -> None:
     day.lucas.user.send_text("/astreinte")
     listed = await day.sees(day.lucas, "Astreinte · Plomberie Garnier", button="rotn:")
     day.press(day.lucas, listed, "rotn:")
@@ -1197,6 +1201,24 @@ async def the_plumber_is_called(day: Day) -> Json:
 
     day.said.append(await day.until(said))
     return await day.sees(day.lucas, "Urgent · Plomberie Garnier", "M. Petit", button="saw:")
+
+
+async def the_plumbers_days_begin(day: Day) -> None:
+    """What is urgent waits already."""
+    await the_plumber_joins(day)
+    day.anne.user.send_text("/appel garnier M. Petit, 06 12 34 56 78, fuite, urgent")
+    day.press(day.anne, await day.sees(day.anne, "M. Petit", button="ours:"), "ours:")
+    day.press(day.anne, await day.sees(day.anne, "Le secrétariat rappelle", button="pass:"), "pass:")
+    await day.sees(day.anne, "Appel de M. Petit", button="rel:")
+    await _he_says_this_week(day)
+
+    async def said(store: Store) -> str | None:
+        for alarm in await store.list(ALARMS_DUE):
+            return (await store.list(MESSAGES_OF_CONVERSATION, alarm.id))[0].text
+        return None
+
+    day.said.append(await day.until(said))
+    await day.sees(day.lucas, "Urgent · Plomberie Garnier", "M. Petit", button="saw:")
 
 
 async def the_plumber_has_seen_it(day: Day) -> None:

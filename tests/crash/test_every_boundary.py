@@ -256,6 +256,7 @@ SCENES: dict[str, list[Scene]] = {
         Scene(scenes.the_moment_comes_that_an_instruction_is_over),
         Scene(scenes.the_hour_of_the_plumbers_digest_comes, holding="digest"),
         Scene(scenes.the_plumber_is_called_again, holding="Alarm("),
+        Scene(scenes.the_plumbers_days_begin, holding="OnCall("),
     ],
     "handlers.topics:press": [Scene(scenes.anne_wants_topics_by_button)],
     "handlers.topics:say_or_set": [Scene(scenes.anne_wants_topics)],

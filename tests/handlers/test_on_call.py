@@ -8,25 +8,30 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from handlers.alarms import call_due, keep_calling
+from handlers.alarms import begin_due, call_due, keep_beginning, keep_calling
 from handlers.callbacks import (
     AlarmSeen,
     Close,
+    Dismiss,
     History,
     Instructions,
     Merge,
     NewOnCall,
     PassOn,
+    Principals,
     Prioritise,
     Release,
     Rota,
+    Send,
     SetOnCall,
+    TellAccount,
 )
 from inbox.alarms import AGAIN, ROUNDS, next_call
 from inbox.erasure import erase
 from inbox.model import Alarm, AlarmEnd, Delivery, Priority, Status
-from inbox.on_call import list_on_call
+from inbox.on_call import list_on_call, list_rota
 from inbox.store.base import Changes
+from inbox.store.documents import PRINCIPALS
 from tests.builders import BERNARD, ROUX
 from tests.handlers.owners import joined, passed_on, supervisor, told_by_mail
 from tests.handlers.stage import Seat, Seen, Stage, button, labels
@@ -81,6 +86,7 @@ def calls(owner: Seat) -> list[str]:
 async def after(stage: Stage, clock: Clock, minutes: float) -> float | None:
     """So many minutes after the beginning, whoever is to be called then."""
     clock.ahead = timedelta(minutes=minutes)
+    await begin_due(stage.desk)
     wait = await call_due(stage.desk)
     await stage.quiet()
     return wait
@@ -302,7 +308,10 @@ async def test_when_none_of_them_can_be_reached_the_desk_is_told_at_once(stage: 
     await passed_on(lea, URGENT)
     assert await call_due(stage.desk) is None
     await stage.quiet()
-    await marc.sees("#1 est urgent, et personne d’astreinte ne l’a vu")
+    await marc.sees("#1 est urgent, et personne d’astreinte ne peut être appelé. Joignez le compte autrement.")
+    (told,) = [each for each in marc.screen if "Hélène, d’astreinte" in each]
+    assert told == "📟 #1 : Hélène, d’astreinte, ne peut pas être joint dans Telegram."
+    assert not any("après 0" in each for each in (*marc.screen, *lea.screen))
     await lea.sees("Appel de Mme Durand", "personne d’astreinte ne l’a vu", kind=Release)
 
 
@@ -415,3 +424,160 @@ async def test_merged_into_another_it_is_that_one_they_are_called_for(stage: Sta
     assert alarm.due_at is not None
     assert (await stage.store.get(Alarm, two.id)).due_at is None
     await helene.sees("Urgent ·", "Un", kind=AlarmSeen)
+
+
+async def test_a_call_told_to_its_account_later_calls_whoever_is_on_call(stage: Stage, clock: Clock) -> None:
+    marc = await supervisor(stage)
+    lea = await stage.join("Léa")
+    await passed_on(lea, URGENT)  # nobody to tell it to
+    await passed_on(lea, "M. Petit, 06 12 34 56 79, fuite, urgent")
+    helene = await joined(stage, marc)
+    await on_call(helene)
+    card = await lea.sees("Appel de M. Petit", kind=Release)
+    one, two = [TellAccount(conversation=(await stage.conversation(n)).id) for n in (1, 2)]
+    assert await lea.forges(card, one) == "Transmis à Dr Hélène Roux."
+    await helene.sees("Urgent · Dr Hélène Roux", "Mme Durand", kind=AlarmSeen)
+    told_by_mail(stage)
+    await lea.forges(card, two)
+    call = await helene.sees("Urgent · Dr Hélène Roux", "M. Petit", kind=AlarmSeen)
+    await lea.presses(await lea.sees("Aperçu", "M. Petit", kind=Send), Send)
+    await stage.quiet()
+    assert (await stage.conversation(2)).status is Status.OPEN
+    await helene.presses(call, AlarmSeen)
+    assert (await stage.conversation(2)).status is Status.CLOSED
+    assert len(calls(helene)) == 2
+
+
+async def test_its_client_writes_again_after_it_was_done_and_they_are_called_again(stage: Stage, clock: Clock) -> None:
+    _, helene, _ = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    first = await stage.mail(subject="Rendez-vous")
+    await made_urgent(stage, lea)
+    await helene.presses(await helene.sees("Urgent ·", kind=AlarmSeen), AlarmSeen)
+    await stage.mail("Encore un mot", subject="Re: Rendez-vous", answers=first)
+    await lea.sees("Encore un mot", kind=Close)
+    await stage.quiet()
+    # It was in hand: whoever saw it is not rung again.
+    assert len(calls(helene)) == 1
+    await lea.presses(await lea.sees("Encore un mot", kind=Close), Close)
+    await stage.mail("C’est encore pire", subject="Re: Rendez-vous", answers=first)
+    call = await helene.sees("Urgent ·", "C’est encore pire", kind=AlarmSeen)
+    assert len(calls(helene)) == 2
+    assert (await helene.presses(call, AlarmSeen)).startswith("C’est noté")
+
+
+async def test_merged_twice_before_the_next_call_it_is_not_lost(stage: Stage, clock: Clock) -> None:
+    _, helene, paul = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    for n in (1, 2, 3):
+        await stage.mail(f"Mot {n}", subject="Rendez-vous" if n == 3 else f"Affaire {n}")
+        await lea.sees(f"Mot {n}", kind=Release)
+    card = await made_urgent(stage, lea, 3)
+    await helene.sees("Urgent ·", "Mot 3", kind=AlarmSeen)
+    for n in (3, 2):
+        await lea.forges(card, Merge(conversation=(await stage.conversation(n)).id, number=n - 1))
+    await after(stage, clock, 5.1)
+    await helene.sees("Urgent ·", "Affaire 1", kind=AlarmSeen)
+    await after(stage, clock, 10.3)
+    await paul.sees("Urgent ·", "Affaire 1", kind=AlarmSeen)
+    assert (await stage.store.get(Alarm, (await stage.conversation(1)).id)).due_at is not None
+
+
+async def test_marked_urgent_once_more_they_are_called_unless_somebody_has_just_seen_it(
+    stage: Stage, clock: Clock
+) -> None:
+    marc = await supervisor(stage)
+    lea = await stage.join("Léa")
+    await stage.mail()
+    card = await made_urgent(stage, lea)
+    helene = await joined(stage, marc)
+    await on_call(helene)
+    assert calls(helene) == []
+    urgent = Prioritise(conversation=(await stage.conversation()).id, level=Priority.URGENT)
+    for _ in range(2):
+        await lea.forges(card, urgent)
+    await helene.presses(await helene.sees("Urgent ·", kind=AlarmSeen), AlarmSeen)
+    await lea.forges(card, urgent)
+    await stage.quiet()
+    assert len(calls(helene)) == 1
+    clock.ahead = timedelta(minutes=6)
+    await lea.forges(card, urgent)
+    await stage.quiet()
+    assert len(calls(helene)) == 2
+
+
+async def test_days_that_begin_call_for_what_is_urgent_already(stage: Stage, clock: Clock) -> None:
+    marc = await supervisor(stage)
+    helene, paul = await joined(stage, marc), await joined(stage, marc, 702, "Paul")
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await made_urgent(stage, lea)
+    await stage.mail("Rien ne presse", subject="Facture")
+    await lea.sees("Rien ne presse", kind=Release)
+    await on_call(helene, "mardi")
+    await after(stage, clock, 0)
+    assert calls(helene) == []
+    loop = asyncio.create_task(keep_beginning(stage.desk))
+    try:
+        # Confirmed while they are on: at once, whoever looks.
+        await on_call(paul, "aujourd’hui")
+        call = await paul.sees("Urgent ·", "Rendez-vous", kind=AlarmSeen)
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+    await after(stage, clock, 4)
+    assert (calls(helene), len(calls(paul))) == ([], 1)
+    await paul.presses(call, AlarmSeen)
+    # What somebody saw is nobody else's when their day begins; what nobody could be called for is.
+    await stage.mail("Très mal", subject="Douleur")
+    await lea.sees("Très mal", kind=Release)
+    two = await stage.conversation(3)
+    await stage.store.commit(Changes(replacements=[msgspec.structs.replace(two, priority=Priority.URGENT)]))
+    assert await begin_due(stage.desk) == pytest.approx(14 * 3600, abs=600)
+    clock.ahead = timedelta(hours=14, minutes=1)
+    await asyncio.gather(*(begin_due(stage.desk) for _ in range(3)))
+    await stage.quiet()
+    assert await begin_due(stage.desk) is None
+    assert len(calls(helene)) == 1
+    assert "Douleur" in calls(helene)[0]
+
+
+async def test_who_is_sent_away_is_on_call_no_more_and_comes_on_no_list_again(stage: Stage) -> None:
+    marc, _, paul = await two_on_call(stage)
+    proposed = await read_back(paul, "du 9 au 10 mars")
+    for name in ("Hélène", "Paul"):
+        marc.writes("/titulaire")
+        await marc.presses(await marc.sees("Titulaires : quel compte", kind=Principals), Principals, "Roux")
+        await marc.presses(await marc.sees("Titulaires", "Roux", kind=Dismiss), Dismiss, name)
+    marc.writes("/astreinte")
+    await marc.presses(await marc.sees("Astreinte : quel compte", kind=Rota), Rota, "Roux")
+    await marc.sees("Astreinte · Dr Hélène Roux", "Personne n’est d’astreinte")
+    await paul.presses(proposed, SetOnCall, "✅")
+    assert await list_rota(stage.store, ROUX, stage.desk.clock()) == []
+
+
+async def test_where_days_stand_and_nobody_can_be_called_the_desk_is_told(stage: Stage) -> None:
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
+    await on_call(helene)
+    (principal,) = await stage.store.list(PRINCIPALS, True)
+    # As it was left before days went with whoever was sent away.
+    gone = msgspec.structs.replace(principal, accounts=(BERNARD,))
+    await stage.store.commit(Changes(replacements=[gone]))
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await made_urgent(stage, lea)
+    for who in (marc, lea):
+        await who.sees("📟 #1 est urgent, et personne d’astreinte ne peut être appelé. Joignez le compte autrement.")
+    assert calls(helene) == []
+
+
+async def test_the_list_has_no_more_days_than_it_may_have(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    marc = await supervisor(stage)
+    helene, paul = await joined(stage, marc), await joined(stage, marc, 702, "Paul")
+    monkeypatch.setattr("inbox.on_call.MOST_ON_A_LIST", 1)
+    first, second = await read_back(helene, "du 2 au 4 mars"), await read_back(paul, "du 5 au 6 mars")
+    await helene.presses(first, SetOnCall, "✅")
+    assert "1" in await paul.presses(second, SetOnCall, "✅")
+    rota = await list_rota(stage.store, ROUX, stage.desk.clock())
+    assert [each.name for each in rota] == ["Hélène"]
