@@ -134,6 +134,7 @@ async def _join(unit: Unit, update: Update, envelope: Envelope, token: str) -> N
             language=language,
             now=unit.now,
             existing=await desk.store.find_by(SECRETARY_BY_TELEGRAM, update.telegram_user_id),
+            principal=await principals.find_principal(desk.store, update.telegram_user_id),
         )
     except InboxError as error:
         refusal = Because(key=error.key, args=error.args_shown)

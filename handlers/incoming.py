@@ -37,7 +37,7 @@ from inbox.envelope import (
 from inbox.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
 from inbox.invitations import token_in
 from inbox.leases import lane_claim
-from inbox.model import UNSORTED, ChannelId, Claim, Cursor, Lease, Receipt, ReceiptId, ReceiptState
+from inbox.model import UNSORTED, ChannelId, Claim, Cursor, Lease, Principal, Receipt, ReceiptId, ReceiptState
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import RECEIPT_BY_SOURCE, RECEIPTS_WAITING, SECRETARY_BY_TELEGRAM
 
@@ -408,16 +408,13 @@ class Incoming:
             admitted = secretary if at_the_desk else None
             if not await forums.admitted(unit, update, admitted):
                 return
-        elif secretary is None or joins or not at_the_desk:
-            known = None
-            if not joins and self._channel_id in self._desk.desk_bots:
-                known = await principals.find_principal(self._desk.store, update.telegram_user_id)
-            if known is not None:
-                if update.topic is not None:
-                    unit.where = (known, update.chat_id, update.topic)
-                await principals.take_update(unit, update, known)
-            else:
-                await client.take_update(unit, update)
+        elif not joins and (known := await self._as_principal(update, at_the_desk=at_the_desk)) is not None:
+            if update.topic is not None:
+                unit.where = (known, update.chat_id, update.topic)
+            await principals.take_update(unit, update, known)
+            return
+        elif joins or not at_the_desk:
+            await client.take_update(unit, update)
             return
         if secretary is None:
             raise RuntimeError("only secretaries are admitted")
@@ -437,6 +434,12 @@ class Incoming:
             raise unit.conflict
         if outcome is UNHANDLED and not unit.committed:
             await unit.ignore("nothing at the desk answers to this")
+
+    async def _as_principal(self, update: Update, *, at_the_desk: bool) -> Principal | None:
+        """Who speaks for an account here: they do not work at the desk, or press what nobody at the desk has."""
+        if self._channel_id not in self._desk.desk_bots or (at_the_desk and not principals.is_only_theirs(update)):
+            return None
+        return await principals.find_principal(self._desk.store, update.telegram_user_id)
 
     async def _answer_press(self, unit: Unit, reading: Reading) -> None:
         if not isinstance(reading, Update):

@@ -143,6 +143,17 @@ async def find_principal(store: Store, telegram_user_id: int) -> Principal | Non
     return found if found is not None and found.active else None
 
 
+_ONLY_THEIRS = frozenset(kind.__prefix__ for kind in (AlarmSeen, Answered, ChooseBusiness, Digest, Ways))
+
+
+def is_only_theirs(update: Update) -> bool:
+    """Whether a button was pressed that nobody at the desk has: an owner the config declares may be both."""
+    if update.callback_query_id is None:
+        return False
+    query = TelegramUpdate.model_validate(update.update).callback_query
+    return query is not None and (query.data or "").partition(":")[0] in _ONLY_THEIRS
+
+
 async def join(unit: Unit, update: Update, envelope: Envelope, token: str, language: str) -> bool:
     """Somebody follows a link to speak for an account; whether it was one."""
     desk, store = unit.desk, unit.desk.store

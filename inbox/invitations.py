@@ -17,6 +17,7 @@ from inbox.model import (
     Invitation,
     Part,
     Presence,
+    Principal,
     Role,
     Secretary,
     SecretaryId,
@@ -91,6 +92,7 @@ def accept_invitation(
     language: str,
     now: datetime,
     existing: Secretary | None,
+    principal: Principal | None,
 ) -> Changes:
     """Make whoever showed the token a secretary, and the invitation used, as one unit.
 
@@ -99,8 +101,10 @@ def accept_invitation(
     grants and no more.
 
     Raises:
-        InvalidTransition: it was used, or has expired.
+        InvalidTransition: it was used, has expired, or whoever opened it speaks for an account; then it stays good.
     """
+    if principal is not None and principal.active:
+        raise InvalidTransition("error.secretary_is_principal")
     if invitation.used_at is not None:
         raise InvalidTransition("error.invitation_used")
     if now >= invitation.expires_at:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -13,6 +14,7 @@ from handlers.callbacks import (
     AlarmSeen,
     Close,
     Dismiss,
+    Duty,
     History,
     Instructions,
     Merge,
@@ -25,10 +27,12 @@ from handlers.callbacks import (
     Send,
     SetOnCall,
     TellAccount,
+    Ways,
 )
 from inbox.alarms import AGAIN, ROUNDS, next_call
 from inbox.erasure import erase
-from inbox.model import Alarm, AlarmEnd, Delivery, Priority, Status
+from inbox.invitations import DeclaredOwner, deep_link_payload, invite, owners_in_line
+from inbox.model import Alarm, AlarmEnd, ChannelId, Delivery, Priority, Role, Status
 from inbox.on_call import list_on_call, list_rota
 from inbox.store.base import Changes
 from inbox.store.documents import PRINCIPALS
@@ -581,3 +585,34 @@ async def test_the_list_has_no_more_days_than_it_may_have(stage: Stage, monkeypa
     assert "1" in await paul.presses(second, SetOnCall, "✅")
     rota = await list_rota(stage.store, ROUX, stage.desk.clock())
     assert [each.name for each in rota] == ["Hélène"]
+
+
+async def test_who_speaks_for_an_account_does_not_join_the_desk_by_a_link(stage: Stage) -> None:
+    helene = await joined(stage, await supervisor(stage))
+    token = secrets.token_urlsafe(32)
+    way_in = invite(Role.SECRETARY, token=token, now=stage.desk.clock(), lifetime=timedelta(days=1))
+    await stage.store.commit(Changes(inserts=[way_in]))
+    helene.user.start(deep_link_payload(token))
+    await helene.sees("Vous êtes titulaire d’un compte : ce lien est pour le secrétariat. Il reste valable.")
+    nora = stage.client()
+    nora.user.start(deep_link_payload(token))
+    await nora.sees("Bienvenue", kind=Duty)
+
+
+async def test_an_owner_of_the_desk_who_speaks_for_an_account_presses_both_sorts_of_buttons(stage: Stage) -> None:
+    helene = await joined(stage, await supervisor(stage))
+    await on_call(helene)
+    # The config names her since.
+    declared = DeclaredOwner(telegram_user_id=701, name="Hélène", language="fr", channel_id=ChannelId("telegram:desk"))
+    await stage.store.commit(owners_in_line([declared], [], stage.desk.clock()))
+    lea = await stage.join("Léa")
+    await passed_on(lea, URGENT)
+    call = await helene.sees("Urgent ·", kind=AlarmSeen)
+    assert (await helene.presses(call, AlarmSeen)).startswith("C’est noté")
+    await lea.sees("#1 : vu par Hélène, d’astreinte")
+    assert await helene.presses(await helene.sees("relié", kind=Ways), Ways) == ""
+    await helene.sees("Vos messages", kind=Ways)
+    helene.writes("/astreinte")
+    await helene.sees("Astreinte : quel compte", kind=Rota)
+    # Nobody else at the desk gets anything by that button.
+    assert await lea.forges(await lea.sees("vu par Hélène"), AlarmSeen(conversation="x" * 36)) == ""

@@ -51,6 +51,7 @@ def accept(way_in: Invitation, existing: Secretary | None = None, now: datetime 
         language="fr",
         now=now,
         existing=existing,
+        principal=None,
     )
 
 
