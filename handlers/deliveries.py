@@ -104,6 +104,7 @@ class Deliveries:
             if delivery.id in self._in_flight or not (starting or await self._is_orphaned(delivery, now)):
                 continue
             changes = await unseen.lease_expired(store, delivery, now)
+            changes += await self._followed(changes.newest(delivery))
             try:
                 await store.commit(changes)
             except Conflict:

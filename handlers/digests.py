@@ -13,9 +13,9 @@ from aiogram.utils.formatting import Bold, Text
 
 from channels.base import Channel, Reply
 from handlers.desk import Desk
-from handlers.legible import one_line, person
+from handlers.legible import one_line, person, units
 from handlers.timers import do_due, keep
-from handlers.views import Screen, Voice, screen_of
+from handlers.views import LONGEST, Screen, Voice, screen_of
 from inbox.digests import Digest, digest_of, due
 from inbox.errors import NotFound
 from inbox.matching import sign_message_id
@@ -59,12 +59,24 @@ async def _due(desk: Desk, principal: Principal, now: datetime) -> Changes:
 
 
 def digest_screen(digests: Sequence[Digest], notice: DigestNotice, voice: Voice) -> Screen:
-    """What a while brought each account; nobody of the desk is named."""
+    """What a while brought each account, in one message; nobody of the desk is named.
+
+    Where it would be too long, fewer requests are named, and then fewer accounts: the last line says how many are not.
+    """
+    named = [(MOST_ACCOUNTS, newest) for newest in range(NEWEST, -1, -1)]
+    named += [(accounts, 0) for accounts in range(MOST_ACCOUNTS - 1, 0, -1)]
+    screens = (_naming(digests, accounts, newest, notice, voice) for accounts, newest in named)
+    return next(screen for screen in screens if units(screen.text) <= LONGEST)
+
+
+def _naming(digests: Sequence[Digest], accounts: int, newest: int, notice: DigestNotice, voice: Voice) -> Screen:
     content: list[Text | str] = [Bold(f"🗞 {_title(notice, voice)}")]
-    for each in digests[:MOST_ACCOUNTS]:
+    for each in digests[:accounts]:
         content += ["\n\n", Bold(one_line(each.account.name, 60))]
-        for line in _lines(each, voice):
+        for line in _lines(each, voice, newest):
             content += ["\n", line]
+    if (others := len(digests) - accounts) > 0:
+        content += ["\n\n", voice.say("digest.other_accounts", count=str(others))]
     if not digests:
         content += ["\n", voice.say("digest.nothing")]
     return screen_of(Text(*content))
@@ -75,14 +87,14 @@ def _title(notice: DigestNotice, voice: Voice) -> str:
     return voice.say("digest.title", day=voice.texts.weekday(voice.language, day))
 
 
-def _lines(digest: Digest, voice: Voice) -> list[str]:
+def _lines(digest: Digest, voice: Voice, newest: int = NEWEST) -> list[str]:
     say = voice.say
     lines = [say("digest.received", count=str(digest.received)), say("digest.answered", count=str(digest.answered))]
     lines += [say("digest.calls", count=str(digest.calls))] if digest.calls else []
     lines += [say("digest.waiting", count=str(digest.waiting))]
-    for entry in digest.newest[:NEWEST]:
+    for entry in digest.newest[:newest]:
         lines.append(f"• {voice.when(entry.at)} · {person(entry.contact, 60) or '?'} · {one_line(entry.subject, 80)}")
-    if (others := len(digest.newest) - NEWEST) > 0:
+    if (others := len(digest.newest) - newest) > 0:
         lines.append(say("digest.others", count=str(others)))
     return lines
 

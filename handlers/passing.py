@@ -43,8 +43,8 @@ log = structlog.get_logger(__name__)
 async def followed(desk: Desk, ended: Delivery, now: datetime) -> Changes:
     """What else changes when a delivery comes to this state; nothing, of most deliveries."""
     told = ended.payload
-    if isinstance(told, DigestNotice) and ended.state is DeliveryState.DEAD:
-        return await _digest_lost(desk, told, now)
+    if isinstance(told, DigestNotice) and ended.state in _DIGEST_LOST:
+        return await _digest_lost(desk, told, _DIGEST_LOST[ended.state], now)
     if isinstance(told, AlarmNotice) and told.fresh and ended.state is DeliveryState.DEAD:
         return await not_reached(desk.store, told, now)
     if not isinstance(told, TakenNotice) or ended.state not in (DeliveryState.SENT, DeliveryState.DEAD):
@@ -58,12 +58,15 @@ async def followed(desk: Desk, ended: Delivery, now: datetime) -> Changes:
         return Changes()  # it was erased meanwhile, with all that hangs on it
 
 
-async def _digest_lost(desk: Desk, notice: DigestNotice, now: datetime) -> Changes:
-    """Whoever answers for the accounts is told that their owner was not."""
+_DIGEST_LOST = {DeliveryState.DEAD: "notice.digest_dead", DeliveryState.UNKNOWN: "notice.digest_unknown"}
+
+
+async def _digest_lost(desk: Desk, notice: DigestNotice, says: str, now: datetime) -> Changes:
+    """Whoever answers for the accounts is told that their owner was not, or may not have been."""
     principal = await desk.store.find(Principal, notice.principal_id)
     if principal is None or not principal.active:
         return Changes()
-    because = Because(key="notice.digest_dead", args={"name": principal.name})
+    because = Because(key=says, args={"name": principal.name})
     everyone = await desk.store.list(SECRETARIES, True, limit=MOST_SECRETARIES)
     told = [s for s in everyone if is_supervisor(s) and any(may_serve(s, each) for each in principal.accounts)]
     return Changes(inserts=[sentence_for(s, because, now) for s in told])

@@ -7,14 +7,20 @@ from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
-from channels.errors import OutcomeUnknown
+from bot.locales import Catalogue
+from channels.errors import OutcomeUnknown, TemporaryFailure
 from handlers.callbacks import Digest, Dismiss, Principals, Release, Send
-from handlers.digests import digest_due, keep_digesting
-from inbox.digests import next_at
-from inbox.model import Status, Way
-from tests.builders import MAIL
+from handlers.digests import digest_due, digest_screen, keep_digesting
+from handlers.views import Voice
+from inbox.digests import Digest as Found
+from inbox.digests import Entry, next_at
+from inbox.model import AccountId, DeliveryState, DigestNotice, Status, Way
+from inbox.store.base import Changes
+from inbox.store.documents import DELIVERIES_DUE
+from tests.builders import MAIL, NOW, an_account
 from tests.handlers.owners import joined, passed_on, supervisor, told_by_mail, wants
 from tests.handlers.stage import Seat, Stage
 
@@ -140,7 +146,8 @@ async def test_by_mail_it_is_a_letter_that_says_a_machine_wrote_it(stage: Stage,
 
 async def test_a_letter_that_may_have_left_is_never_sent_again(stage: Stage, clock: Clock) -> None:
     told_by_mail(stage)
-    helene = await joined(stage, await supervisor(stage))
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
     await asks(helene, 18)
     await stage.join("Léa")
     await stage.mail("Puis-je venir ?")
@@ -153,6 +160,46 @@ async def test_a_letter_that_may_have_left_is_never_sent_again(stage: Stage, clo
         await stage.quiet()
     assert stage.letters.sent == []
     assert not stage.letters.failures
+    assert sum("peut-être pas arrivé à Hélène : il n’est pas renvoyé" in each for each in marc.screen) == 1
+
+
+async def test_a_letter_whose_worker_died_is_told_to_the_supervisors(stage: Stage, clock: Clock) -> None:
+    told_by_mail(stage)
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
+    await asks(helene, 18)
+    await stage.join("Léa")
+    await stage.mail("Puis-je venir ?")
+    await stage.quiet()
+    stage.letters.failures.append(TemporaryFailure(MAIL, "451", retry_after=timedelta(hours=1)))
+    await at(stage, clock, 8)
+    (waiting,) = [d for d in await stage.store.list(DELIVERIES_DUE) if isinstance(d.payload, DigestNotice)]
+    # As it stands where a worker was killed while it handed it over.
+    held = msgspec.structs.replace(
+        waiting, state=DeliveryState.LEASED, due_at=None, leased_by="dead", lease_until_at=stage.desk.clock()
+    )
+    await stage.store.commit(Changes(replacements=[held]))
+    stage.deliveries._look.set()
+    await marc.sees("Le résumé du jour n’est peut-être pas arrivé à Hélène : il n’est pas renvoyé.")
+    assert stage.letters.sent == []
+
+
+@pytest.mark.parametrize(("accounts", "left"), [(2, ""), (7, ""), (10, ""), (14, "et 4 autres comptes")])
+def test_however_much_there_is_it_is_one_message(accounts: int, left: str) -> None:
+    voice = Voice(Catalogue(), "fr", "Europe/Paris", NOW)
+    one = Entry(
+        NOW, "Mme Marie-Christine Dupont 🏥", "Demande de rendez-vous pour un contrôle annuel et une ordonnance"
+    )
+    found = [
+        Found(an_account(AccountId(f"compte{n}"), name=f"Cabinet du docteur {n}"), 9, 2, 4, 3, [one] * 9)
+        for n in range(accounts)
+    ]
+    screen = digest_screen(found, DigestNotice(principal_id="p", since_at=NOW, until_at=NOW), voice)
+    assert len(screen.text.encode("utf-16-le")) // 2 <= 4096
+    assert all(f"Cabinet du docteur {n}" in screen.text for n in range(min(accounts, 10)))
+    assert screen.text.endswith(left)
+    # Whose requests are named no more, still has them counted.
+    assert screen.text.count("autres demandes") == min(accounts, 10)
 
 
 async def test_what_is_not_urgent_waits_for_it_where_there_is_no_address(stage: Stage, clock: Clock) -> None:
