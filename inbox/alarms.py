@@ -125,7 +125,8 @@ async def next_call(store: Store, before: Alarm, now: datetime) -> Changes:
         return await _ended(store, before, AlarmEnd.CALM, conversation, now)
     if conversation.account_id != before.account_id:
         anew = await raised(store, conversation, now)
-        return anew or await _ended(store, before, AlarmEnd.ELSEWHERE, conversation, now)
+        is_called_anew = anew.newest(before) is not before
+        return anew if is_called_anew else anew + await _ended(store, before, AlarmEnd.ELSEWHERE, conversation, now)
     on_call = await _callable(store, before, now)
     if not _is_left_to_call(before, on_call):
         return await _unseen(store, before, conversation, now)

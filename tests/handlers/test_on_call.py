@@ -32,7 +32,7 @@ from handlers.callbacks import (
 from inbox.alarms import AGAIN, ROUNDS, next_call
 from inbox.erasure import erase
 from inbox.invitations import DeclaredOwner, deep_link_payload, invite, owners_in_line
-from inbox.model import Alarm, AlarmEnd, ChannelId, Delivery, Priority, Role, Status
+from inbox.model import UNSORTED, Alarm, AlarmEnd, ChannelId, Delivery, Priority, Role, Status
 from inbox.on_call import list_on_call, list_rota
 from inbox.store.base import Changes
 from inbox.store.documents import PRINCIPALS
@@ -560,13 +560,18 @@ async def test_who_is_sent_away_is_on_call_no_more_and_comes_on_no_list_again(st
     assert await list_rota(stage.store, ROUX, stage.desk.clock()) == []
 
 
-async def test_where_days_stand_and_nobody_can_be_called_the_desk_is_told(stage: Stage) -> None:
+async def test_where_days_stand_and_nobody_can_be_called_the_desk_is_told(stage: Stage, clock: Clock) -> None:
     marc = await supervisor(stage)
     helene = await joined(stage, marc)
     await on_call(helene)
-    (principal,) = await stage.store.list(PRINCIPALS, True)
+    bernard = await joined(stage, marc, 703, "Bernard", "Plomberie Bernard")
+    bernard.writes("/astreinte")
+    await bernard.presses(await bernard.sees("Astreinte · Plomberie Bernard", kind=NewOnCall), NewOnCall)
+    bernard.writes("du 2 au 4 mars", to=await bernard.sees("quels jours"))
+    await bernard.presses(await bernard.sees("C’est bien cela ?", kind=SetOnCall), SetOnCall, "✅")
+    (principal,) = [p for p in await stage.store.list(PRINCIPALS, True) if p.name == "Hélène"]
     # As it was left before days went with whoever was sent away.
-    gone = msgspec.structs.replace(principal, accounts=(BERNARD,))
+    gone = msgspec.structs.replace(principal, accounts=(UNSORTED,))
     await stage.store.commit(Changes(replacements=[gone]))
     lea = await stage.join("Léa")
     await stage.mail()
@@ -574,6 +579,18 @@ async def test_where_days_stand_and_nobody_can_be_called_the_desk_is_told(stage:
     for who in (marc, lea):
         await who.sees("📟 #1 est urgent, et personne d’astreinte ne peut être appelé. Joignez le compte autrement.")
     assert calls(helene) == []
+    # The same where it is moved there while somebody else's are called.
+    await stage.mail(subject="Chaudière")
+    card = await lea.sees("Chaudière", kind=Release)
+    two = await stage.conversation(2)
+    await stage.store.commit(Changes(replacements=[msgspec.structs.replace(two, account_id=BERNARD)]))
+    await lea.forges(card, Prioritise(conversation=two.id, level=Priority.URGENT))
+    await bernard.sees("Urgent ·", kind=AlarmSeen)
+    moved = msgspec.structs.replace(await stage.conversation(2), account_id=ROUX)
+    await stage.store.commit(Changes(replacements=[moved]))
+    assert await after(stage, clock, 5.1) is None
+    await marc.sees("📟 #2 est urgent, et personne d’astreinte ne peut être appelé")
+    assert (await stage.store.get(Alarm, two.id)).ended is AlarmEnd.ELSEWHERE
 
 
 async def test_the_list_has_no_more_days_than_it_may_have(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
