@@ -44,7 +44,8 @@ from channels.errors import ChannelError
 from inbox.errors import StoreDamaged, StoreTooNew, StoreUnavailable
 from inbox.invitations import deep_link_payload
 from inbox.invitations import invite as make_invitation
-from inbox.model import AccountId, Role
+from inbox.model import Role
+from inbox.parts import AccountId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import SECRETARIES
 from inbox.store.sqlite import SqliteStore

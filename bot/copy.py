@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from inbox.errors import Duplicate, NotFound
-from inbox.model import BlobId, Document, Transfer
+from inbox.machinery import Transfer
+from inbox.parts import BlobId, Document
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import KINDS
 from inbox.transfer import INTO, OUT, fingerprint

@@ -18,7 +18,8 @@ from channels.base import Channel
 from inbox.errors import NotFound
 from inbox.forgetting import Traces
 from inbox.holdings import Share, asked_to_prove, conversations_of, other_receipts, plain, share_of
-from inbox.model import Account, BlobId, ChannelId, Direction, Message
+from inbox.model import Account, Direction, Message
+from inbox.parts import BlobId, ChannelId
 from inbox.store.base import Store
 
 _UNSAFE = re.compile(r"[^\w.()+ -]+")

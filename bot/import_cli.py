@@ -16,8 +16,9 @@ from channels.mail.archive import Archive, NoArchive, open_archive, read
 from channels.mail.parse import read_mail
 from handlers.importing import Importing, Outcome
 from inbox.accounts import list_accounts
+from inbox.machinery import DeskKey
 from inbox.matching import THE_KEY
-from inbox.model import Account, DeskKey
+from inbox.model import Account
 from inbox.store.base import Store
 
 

@@ -36,7 +36,8 @@ from channels.errors import ChannelError
 from handlers.reconciling import Reconciled, reconcile
 from inbox.errors import Conflict, InvalidTransition, NotFound
 from inbox.ledger import balance, list_channels, list_receipts, replay
-from inbox.model import ChannelId, Receipt, ReceiptState
+from inbox.model import Receipt, ReceiptState
+from inbox.parts import ChannelId
 from inbox.store.base import Store
 
 receipts = typer.Typer(help="The ledger: what every channel received and what became of it.")

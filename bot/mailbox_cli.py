@@ -12,7 +12,7 @@ from bot.config import Settings
 from bot.terminal import DEFAULT_CONFIG, ConfigPath, do, expected, fail, read_settings, say
 from channels.errors import ChannelError
 from channels.mail.imap import Imap
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 mailbox = typer.Typer(help="Mailboxes whose provider takes no passwords.", no_args_is_help=True)
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.settings import Settings
-from inbox.model import ContactId
+from inbox.parts import ContactId
 
 SUFFIX = ".forgotten"
 

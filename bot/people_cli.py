@@ -33,7 +33,9 @@ from handlers import forgetting
 from inbox.errors import Conflict, StillInUse, StoreUnavailable
 from inbox.forgetting import Traces, find_contacts, list_unfinished, scrubbed, trace
 from inbox.holdings import conversations_of, share_of
-from inbox.model import Account, AccountId, Contact, Forgotten
+from inbox.machinery import Forgotten
+from inbox.model import Account, Contact
+from inbox.parts import AccountId
 from inbox.store.base import Store
 
 Named = Annotated[

@@ -37,7 +37,7 @@ from channels.mail.doors import AT_ONCE
 from inbox.accounts import ANY_AT
 from inbox.hours import read_week, require_holidays
 from inbox.invitations import INVITATION_PREFIX
-from inbox.model import UNSORTED
+from inbox.parts import UNSORTED
 
 # ---------------------------------------------------------------- mistakes
 

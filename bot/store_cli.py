@@ -22,7 +22,7 @@ from bot.terminal import DEFAULT_CONFIG, ConfigPath, do, expected, fail, now, re
 from channels.base import Finding
 from inbox.forgetting import everyone_forgotten, missing_here
 from inbox.leases import BEAT, SILENT_LOOKS
-from inbox.model import Transfer, Worker
+from inbox.machinery import Transfer, Worker
 from inbox.restored import find_unsettled, list_in_doubt, mark
 from inbox.store.base import Store
 from inbox.store.documents import KINDS

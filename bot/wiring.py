@@ -32,7 +32,8 @@ from channels.mail.smtp import SmtpServer
 from channels.mail.trust import Judge
 from inbox.hours import Closure, Hours, read_week
 from inbox.invitations import DeclaredOwner
-from inbox.model import Account, AccountId, AssignmentMode, ChannelId, Identity
+from inbox.model import Account, AssignmentMode, Identity
+from inbox.parts import AccountId, ChannelId
 from inbox.store.base import Store
 from inbox.store.sqlite import SqliteStore
 from inbox.watchkeeping import Patience

@@ -52,8 +52,10 @@ from inbox.accounts import bring_in_line, list_accounts, unsorted_account
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.invitations import owners_in_line
 from inbox.ledger import Ledger
+from inbox.machinery import DeskKey, Lease
 from inbox.matching import THE_KEY
-from inbox.model import ChannelId, Cursor, DeskKey, Lease, new_id
+from inbox.model import Cursor
+from inbox.parts import ChannelId, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CURSORS, RECEIPTS_WAITING, SECRETARIES
 from inbox.transfer import refuse_half_a_store

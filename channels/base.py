@@ -12,18 +12,9 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from inbox.envelope import Connected, Reading
-from inbox.model import (
-    Account,
-    Attachment,
-    Button,
-    ChannelId,
-    Conversation,
-    Entity,
-    Letter,
-    Message,
-    MessageId,
-    Post,
-)
+from inbox.model import Account, Conversation, Message
+from inbox.notices import Letter, Post
+from inbox.parts import Attachment, Button, ChannelId, Entity, MessageId
 from inbox.store.base import Blob
 
 

@@ -13,17 +13,10 @@ from inbox.assignment import list_present
 from inbox.contacts import spoken
 from inbox.conversations import event
 from inbox.matching import sign_message_id
-from inbox.model import (
-    AssignmentMode,
-    Contact,
-    Conversation,
-    DeliveryKind,
-    Letter,
-    Message,
-    MessageId,
-    TextNotice,
-)
+from inbox.model import AssignmentMode, Contact, Conversation, DeliveryKind, Message
+from inbox.notices import Letter, TextNotice
 from inbox.outbox import notice
+from inbox.parts import MessageId
 from inbox.store.base import Changes
 
 

@@ -37,24 +37,11 @@ from inbox.assignment import (
 from inbox.contacts import annotated, barred, renamed
 from inbox.conversations import event, reopened
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
-from inbox.model import (
-    Because,
-    CardNotice,
-    Contact,
-    ContactNotice,
-    Conversation,
-    HistoryNotice,
-    Presence,
-    Priority,
-    Purpose,
-    QuestionNotice,
-    Secretary,
-    Shown,
-    ShownKind,
-    Status,
-)
+from inbox.model import Contact, Conversation, Presence, Priority, Secretary, Shown, ShownKind, Status
 from inbox.moments import read_moment
 from inbox.notes import mentioned, noted, tagged
+from inbox.notices import CardNotice, ContactNotice, HistoryNotice, Purpose, QuestionNotice
+from inbox.parts import Because
 from inbox.snoozing import snoozed, woken
 from inbox.store.base import Changes
 from inbox.store.documents import SECRETARIES, SHOWN_BY_MESSAGE

@@ -8,7 +8,8 @@ from functools import partial
 from handlers.desk import Desk
 from handlers.timers import do_due, keep
 from inbox.alarms import days_begun, next_call
-from inbox.model import Alarm, Lease, OnCall
+from inbox.machinery import Lease
+from inbox.model import Alarm, OnCall
 from inbox.store.base import Changes
 from inbox.store.documents import ALARMS_DUE, ON_CALL_TURNING
 

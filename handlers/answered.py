@@ -10,7 +10,7 @@ from handlers import callbacks
 from handlers.legible import legible, one_line, person, shortened
 from handlers.views import Screen, Voice, screen_of
 from inbox.answered import ON_A_PAGE, Answer
-from inbox.model import Button
+from inbox.parts import Button
 
 LONGEST = 600
 """Units of one reply."""

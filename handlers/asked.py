@@ -9,8 +9,10 @@ from channels.base import Chat, ChatFile, ChatMessage, SentAs
 from channels.errors import PermanentFailure
 from handlers.topics import Put
 from inbox.instructions import Giver
-from inbox.model import AccountId, Asked, Because, Forum, TextNotice, Topic
+from inbox.model import Forum, Topic
+from inbox.notices import Asked, TextNotice
 from inbox.outbox import shown_to
+from inbox.parts import AccountId, Because
 from inbox.store.base import Changes, Store
 from inbox.topics import forum_id, may_stand_in
 

@@ -35,23 +35,18 @@ from inbox.envelope import Connected, Correspondence, Envelope, Update, Withdraw
 from inbox.errors import InvalidTransition, NotFound
 from inbox.matching import chat_message_id, in_own_telegram, match_chat, open_chat_key
 from inbox.model import (
-    UNSORTED,
-    AccountId,
     AddressKind,
-    Because,
     BusinessConnection,
-    Button,
     Contact,
     Conversation,
-    ConversationId,
     Direction,
     Event,
     Message,
     Principal,
     Secretary,
-    TextNotice,
-    new_id,
 )
+from inbox.notices import TextNotice
+from inbox.parts import UNSORTED, AccountId, Because, Button, ConversationId, new_id
 from inbox.set_aside import hold_set_aside
 from inbox.store.base import Changes
 from inbox.store.documents import (

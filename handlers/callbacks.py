@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from aiogram.filters.callback_data import CallbackData
 
-from inbox.model import Button, Draft
+from inbox.model import Draft
+from inbox.parts import Button
 
 
 def button(text: str, data: CallbackData) -> Button:

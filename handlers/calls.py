@@ -27,29 +27,22 @@ from inbox.drafts import open_key, require_open
 from inbox.envelope import Envelope, Sender
 from inbox.errors import InvalidTransition, NotFound
 from inbox.model import (
-    PHONE,
-    UNSORTED,
     Account,
-    AccountId,
     AddressKind,
-    Because,
-    CallsNotice,
-    ChannelId,
     Contact,
     Conversation,
     DeliveryState,
     Draft,
-    DraftId,
     Presence,
     Priority,
     Secretary,
     Slip,
-    SlipNotice,
     Status,
-    new_id,
 )
 from inbox.model import Message as CalledIn
 from inbox.notes import plain
+from inbox.notices import CallsNotice, SlipNotice
+from inbox.parts import PHONE, UNSORTED, AccountId, Because, ChannelId, DraftId, new_id
 from inbox.passing import ON_THEIR_WAY, Routes, list_told, routes_to, told_in_telegram
 from inbox.store.base import Changes
 from inbox.store.documents import ADDRESS_BY_VALUE, MESSAGES_OF_CONVERSATION, SHOWN_BY_MESSAGE

@@ -13,18 +13,10 @@ from inbox.envelope import Blocked, Envelope, Update
 from inbox.errors import InboxError
 from inbox.invitations import accept_invitation, token_hash, token_in
 from inbox.matching import open_chat_key
-from inbox.model import (
-    UNSORTED,
-    AccountId,
-    Because,
-    Button,
-    Conversation,
-    Delivery,
-    DeliveryKind,
-    Secretary,
-    TextNotice,
-)
+from inbox.model import Conversation, Delivery, DeliveryKind, Secretary
+from inbox.notices import TextNotice
 from inbox.outbox import card_for, notice
+from inbox.parts import UNSORTED, AccountId, Because, Button
 from inbox.presence import handed_back
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_IN_CHAT, INVITATION_BY_TOKEN, SECRETARY_BY_TELEGRAM

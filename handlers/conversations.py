@@ -18,19 +18,10 @@ from inbox.assignment import balance, get_served, is_supervisor, require_serves
 from inbox.conversations import closed, event, placement_event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.matching import open_chat_key
-from inbox.model import (
-    UNSORTED,
-    Account,
-    Because,
-    Conversation,
-    Delivery,
-    FileForm,
-    FileNotice,
-    Message,
-    Secretary,
-    Status,
-)
+from inbox.model import Account, Conversation, Delivery, Message, Secretary, Status
 from inbox.moving import transferred
+from inbox.notices import FileForm, FileNotice
+from inbox.parts import UNSORTED, Because
 from inbox.set_aside import list_set_aside
 from inbox.store.base import Changes
 from inbox.store.documents import (

@@ -32,7 +32,8 @@ from inbox.leases import (
     silent,
     to_hand_on,
 )
-from inbox.model import ChannelId, Claim, Lease, Worker
+from inbox.machinery import Claim, Lease, Worker
+from inbox.parts import ChannelId
 from inbox.store.base import Changes, Store
 
 log = structlog.get_logger(__name__)

@@ -27,18 +27,10 @@ from inbox import outbox, unseen
 from inbox.drafts import hold_before_retry
 from inbox.errors import Conflict, NotFound, StoreUnavailable
 from inbox.leases import post_claim
-from inbox.model import (
-    CardNotice,
-    ChannelId,
-    Claim,
-    Delivery,
-    DeliveryId,
-    DeliveryKind,
-    DeliveryState,
-    Letter,
-    PinNotice,
-    Post,
-)
+from inbox.machinery import Claim
+from inbox.model import Delivery, DeliveryKind, DeliveryState
+from inbox.notices import CardNotice, Letter, PinNotice, Post
+from inbox.parts import ChannelId, DeliveryId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     DELIVERIES_DUE,

@@ -17,7 +17,9 @@ from inbox import receipts
 from inbox.conversations import Numbers
 from inbox.erasure import without_raw
 from inbox.errors import Conflict, InboxError, StoreUnavailable
-from inbox.model import Account, AccountId, ChannelId, Claim, ConversationId, DeskKey, Principal, Receipt, Secretary
+from inbox.machinery import Claim, DeskKey
+from inbox.model import Account, Principal, Receipt, Secretary
+from inbox.parts import AccountId, ChannelId, ConversationId
 from inbox.store.base import Changes, Store, Watch
 from inbox.topics import in_topic
 from inbox.triage import Triage

@@ -18,20 +18,11 @@ from handlers.timers import do_due, keep
 from handlers.views import LONGEST, Screen, Voice, screen_of
 from inbox.digests import Digest, digest_of, due
 from inbox.errors import NotFound
+from inbox.machinery import Lease
 from inbox.matching import sign_message_id
-from inbox.model import (
-    Account,
-    ChannelId,
-    ContactId,
-    Conversation,
-    ConversationId,
-    DeliveryId,
-    DigestNotice,
-    Lease,
-    Letter,
-    MessageId,
-    Principal,
-)
+from inbox.model import Account, Conversation, Principal
+from inbox.notices import DigestNotice, Letter
+from inbox.parts import ChannelId, ContactId, ConversationId, DeliveryId, MessageId
 from inbox.store.base import Changes
 from inbox.store.documents import PRINCIPALS_DIGESTING
 

@@ -27,22 +27,9 @@ from inbox.drafts import (
 )
 from inbox.envelope import Envelope
 from inbox.errors import InvalidTransition
-from inbox.model import (
-    Attachment,
-    Because,
-    Contact,
-    Conversation,
-    ConversationId,
-    Draft,
-    DraftState,
-    Entity,
-    Secretary,
-    SecretaryId,
-    ShownKind,
-    Status,
-    Topic,
-)
+from inbox.model import Contact, Conversation, Draft, DraftState, Secretary, ShownKind, Status, Topic
 from inbox.outbox import card_for, keep_for, preview_for, sentence_for
+from inbox.parts import Attachment, Because, ConversationId, Entity, SecretaryId
 from inbox.store.base import Changes
 from inbox.store.documents import (
     CONVERSATIONS_HELD,

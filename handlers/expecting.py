@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from handlers.desk import Texts
 from inbox.acknowledgements import Outlook, outlook
 from inbox.hours import Hours, Span
-from inbox.model import Account, Because
+from inbox.model import Account
+from inbox.parts import Because
 
 LONGEST_WEEK = 110
 """Characters of a week's hours that are said in one line; a week with more is not said at all."""

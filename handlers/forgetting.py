@@ -13,8 +13,10 @@ from inbox.erasure import Erasure, erase
 from inbox.errors import Conflict, NotFound, StillInUse
 from inbox.forgetting import Traces, Whose
 from inbox.holdings import conversations_of
+from inbox.machinery import DeskKey, Forgotten
 from inbox.matching import THE_KEY
-from inbox.model import Contact, ContactId, Conversation, DeskKey, Forgotten, Receipt
+from inbox.model import Contact, Conversation, Receipt
+from inbox.parts import ContactId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CONVERSATIONS_OF_CONTACT
 

@@ -10,8 +10,9 @@ from handlers.desk import Desk, Unit
 from inbox.assignment import is_supervisor, may_serve, require_serves
 from inbox.envelope import Update
 from inbox.errors import InvalidTransition, NotAllowed
-from inbox.model import UNSORTED, AccountId, Because, Delivery, Forum, Secretary
+from inbox.model import Delivery, Forum, Secretary
 from inbox.outbox import sentence_for
+from inbox.parts import UNSORTED, AccountId, Because
 from inbox.store.base import Changes
 from inbox.store.documents import FORUMS, SHOWN_BY_MESSAGE, TOPIC_BY_THREAD
 from inbox.topics import forum_id, thread_key

@@ -16,8 +16,10 @@ from inbox.contacts import joined, speaking
 from inbox.conversations import event, placement_event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.merging import merged, require_say, split
-from inbox.model import Because, Button, Contact, ContactNotice, Conversation, Draft, Message, Secretary
+from inbox.model import Contact, Conversation, Draft, Message, Secretary
 from inbox.moving import destinations, moved
+from inbox.notices import ContactNotice
+from inbox.parts import Because, Button
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_BY_NUMBER
 

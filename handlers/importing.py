@@ -21,23 +21,10 @@ from inbox.conversations import MOST_PARTICIPANTS, Numbers, event, opened, recei
 from inbox.envelope import Envelope, Sender
 from inbox.erasure import erased_key
 from inbox.errors import Conflict
+from inbox.machinery import DeskKey
 from inbox.matching import MOST_REFERENCES, distinguishing_id, is_same, match_mail
-from inbox.model import (
-    Account,
-    AddressKind,
-    Because,
-    ChannelId,
-    Contact,
-    ContactId,
-    Conversation,
-    Cursor,
-    DeskKey,
-    Direction,
-    Message,
-    Receipt,
-    SecretaryId,
-    Status,
-)
+from inbox.model import Account, AddressKind, Contact, Conversation, Cursor, Direction, Message, Receipt, Status
+from inbox.parts import Because, ChannelId, ContactId, SecretaryId
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import MESSAGE_BY_EXTERNAL_ID, RECEIPT_BY_SOURCE, RECEIPT_ERASED
 

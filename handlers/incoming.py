@@ -37,7 +37,9 @@ from inbox.envelope import (
 from inbox.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
 from inbox.invitations import token_in
 from inbox.leases import lane_claim
-from inbox.model import UNSORTED, ChannelId, Claim, Cursor, Lease, Principal, Receipt, ReceiptId, ReceiptState
+from inbox.machinery import Claim, Lease
+from inbox.model import Cursor, Principal, Receipt, ReceiptState
+from inbox.parts import UNSORTED, ChannelId, ReceiptId
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import RECEIPT_BY_SOURCE, RECEIPTS_WAITING, SECRETARY_BY_TELEGRAM
 

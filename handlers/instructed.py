@@ -13,7 +13,8 @@ from handlers.legible import legible, one_line, person, shortened
 from handlers.standing import ICONS, period
 from handlers.views import Screen, Voice, screen_of
 from handlers.ways import way_named, way_of
-from inbox.model import Account, Button, Instruction, InstructionKind, Principal
+from inbox.model import Account, Instruction, InstructionKind, Principal
+from inbox.parts import Button
 
 ON_A_PAGE = 8
 

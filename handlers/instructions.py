@@ -29,18 +29,9 @@ from inbox.instructions import (
     of_kind,
     worded,
 )
-from inbox.model import (
-    UNSORTED,
-    Account,
-    AccountId,
-    Conversation,
-    Instruction,
-    InstructionKind,
-    InstructionNotice,
-    InstructionsNotice,
-    Secretary,
-    ShownKind,
-)
+from inbox.model import Account, Conversation, Instruction, InstructionKind, Secretary, ShownKind
+from inbox.notices import InstructionNotice, InstructionsNotice
+from inbox.parts import UNSORTED, AccountId
 from inbox.store.base import Changes
 from inbox.store.documents import SHOWN_BY_MESSAGE
 

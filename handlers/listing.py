@@ -10,7 +10,9 @@ from aiogram.utils.formatting import Bold, Text
 from handlers import callbacks
 from handlers.legible import one_line
 from handlers.views import UNREAD, Screen, Voice, entry_line, screen_of
-from inbox.model import Account, AccountId, Button, Conversation, ConversationId, QueueView, Secretary
+from inbox.model import Account, Conversation, Secretary
+from inbox.notices import QueueView
+from inbox.parts import AccountId, Button, ConversationId
 
 ON_A_PAGE = 8
 

@@ -10,8 +10,10 @@ from handlers import callbacks
 from handlers.legible import one_line, person
 from inbox.assignment import is_supervisor
 from inbox.errors import NotFound
-from inbox.model import UNSORTED, Button, Conversation, Direction, Event, Priority, Purpose, Status
+from inbox.model import Conversation, Direction, Event, Priority, Status
 from inbox.moments import read_moment
+from inbox.notices import Purpose
+from inbox.parts import UNSORTED, Button
 
 if TYPE_CHECKING:
     from handlers.views import CardFacts, Voice

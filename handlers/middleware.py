@@ -11,8 +11,9 @@ from aiogram.types import Message, TelegramObject
 from handlers.desk import Unit
 from handlers.views import Voice
 from inbox.errors import AlreadyAssigned, Conflict, InboxError, Stale
-from inbox.model import Because, Secretary
+from inbox.model import Secretary
 from inbox.outbox import sentence_for
+from inbox.parts import Because
 from inbox.store.base import Changes
 
 

@@ -17,17 +17,10 @@ from inbox import outbox
 from inbox.assignment import is_supervisor
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.instructions import Giver
-from inbox.model import (
-    Account,
-    AccountId,
-    OnCall,
-    OnCallNotice,
-    Principal,
-    RotaNotice,
-    Secretary,
-    ShownKind,
-)
+from inbox.model import Account, OnCall, Principal, Secretary, ShownKind
+from inbox.notices import OnCallNotice, RotaNotice
 from inbox.on_call import begun, confirmed, get_said, lifted, list_rota, require_room, worded
+from inbox.parts import AccountId
 from inbox.principals import require_principal
 from inbox.store.base import Changes
 from inbox.store.documents import SHOWN_BY_MESSAGE

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from aiogram.utils.formatting import Bold, Text
 
 from handlers.legible import one_line
-from inbox.model import Delivery, DeliveryState, Direction, Letter, Message, MessageId
+from inbox.model import Delivery, DeliveryState, Direction, Message
+from inbox.notices import Letter
 from inbox.particulars import Failure, FailureKind
+from inbox.parts import MessageId
 from inbox.reports import FAILED, advice, said_of
 
 if TYPE_CHECKING:

@@ -40,40 +40,40 @@ from inbox.instructions import Giver, list_standing
 from inbox.invitations import deep_link_payload
 from inbox.model import (
     Account,
-    AccountId,
-    AnsweredNotice,
-    CallsNotice,
     Contact,
     Conversation,
     Delivery,
     Instruction,
-    InstructionNotice,
-    InstructionsNotice,
-    LinksNotice,
     OnCall,
-    OnCallNotice,
     Presence,
     Principal,
     PrincipalInvitation,
+    Secretary,
+    Shown,
+    ShownKind,
+    Slip,
+    Status,
+    Template,
+)
+from inbox.notices import (
+    AnsweredNotice,
+    CallsNotice,
+    InstructionNotice,
+    InstructionsNotice,
+    LinksNotice,
+    OnCallNotice,
     PrincipalsNotice,
     QueueNotice,
     QueueView,
     RotaNotice,
     SearchNotice,
-    Secretary,
-    SecretaryId,
-    Shown,
-    ShownKind,
-    Slip,
     SlipNotice,
-    Status,
     TeamNotice,
-    Template,
     TemplatesNotice,
     WaysNotice,
-    new_id,
 )
 from inbox.on_call import list_rota
+from inbox.parts import AccountId, SecretaryId, new_id
 from inbox.passing import routes_to
 from inbox.principals import list_principals, token_of
 from inbox.search import search

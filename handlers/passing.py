@@ -15,24 +15,10 @@ from inbox.alarms import not_reached
 from inbox.assignment import is_supervisor, may_serve
 from inbox.drafts import open_key
 from inbox.errors import InvalidTransition, NotFound
-from inbox.model import (
-    PHONE,
-    AlarmNotice,
-    Because,
-    Contact,
-    Conversation,
-    Delivery,
-    DeliveryState,
-    DigestNotice,
-    Draft,
-    DraftId,
-    Message,
-    Principal,
-    Status,
-    TakenNotice,
-    new_id,
-)
+from inbox.model import Contact, Conversation, Delivery, DeliveryState, Draft, Message, Principal, Status
+from inbox.notices import AlarmNotice, DigestNotice, TakenNotice
 from inbox.outbox import preview_for, sentence_for
+from inbox.parts import PHONE, Because, DraftId, new_id
 from inbox.passing import MOST_SECRETARIES, arrived, has_mail, not_told, whom_to_tell
 from inbox.store.base import Changes
 from inbox.store.documents import SECRETARIES

@@ -12,7 +12,8 @@ from handlers.legible import legible, one_line, person, shortened
 from handlers.separating import address_check, address_name
 from handlers.views import Screen, Voice, screen_of
 from inbox.contacts import LANGUAGES
-from inbox.model import Account, Address, AddressKind, Contact, Conversation, Purpose, Status
+from inbox.model import Account, Address, AddressKind, Contact, Conversation, Status
+from inbox.notices import Purpose
 from inbox.proofs import comes_back
 from inbox.separating import reachable
 

@@ -13,8 +13,10 @@ from handlers.callbacks import Duty
 from handlers.desk import Desk, Unit
 from handlers.views import Voice
 from inbox.conversations import desk_event
-from inbox.model import UNSORTED, Because, Conversation, Presence, QueueNotice, QueueView, Secretary
+from inbox.model import Conversation, Presence, Secretary
+from inbox.notices import QueueNotice, QueueView
 from inbox.outbox import sentence_for, shown_to
+from inbox.parts import UNSORTED, Because
 from inbox.presence import handed_back
 from inbox.store.base import Changes
 

@@ -20,17 +20,9 @@ from handlers.menus import LATER, MOMENTS
 from handlers.outcomes import delivery_state
 from handlers.views import LONGEST, Screen, Voice, blocked_lines, file_lines, heard, screen_of
 from inbox import styles
-from inbox.model import (
-    Attachment,
-    Button,
-    Conversation,
-    Delivery,
-    Draft,
-    DraftState,
-    Message,
-    Purpose,
-    Secretary,
-)
+from inbox.model import Conversation, Delivery, Draft, DraftState, Message, Secretary
+from inbox.notices import Purpose
+from inbox.parts import Attachment, Button
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,21 +33,10 @@ from inbox.digests import wanted_at
 from inbox.envelope import Envelope, Update
 from inbox.errors import Conflict, InboxError, InvalidTransition, NotAllowed, NotFound
 from inbox.invitations import token_hash
-from inbox.model import (
-    Account,
-    AccountId,
-    AnsweredNotice,
-    Because,
-    Button,
-    ChannelId,
-    Principal,
-    PrincipalsNotice,
-    Secretary,
-    TextNotice,
-    Way,
-    WaysNotice,
-)
+from inbox.model import Account, Principal, Secretary, Way
+from inbox.notices import AnsweredNotice, PrincipalsNotice, TextNotice, WaysNotice
 from inbox.on_call import list_rota
+from inbox.parts import AccountId, Because, Button, ChannelId
 from inbox.principals import accept, dismissed, invite_principal
 from inbox.store.base import Changes, Store
 from inbox.store.documents import PRINCIPAL_BY_TELEGRAM, PRINCIPAL_INVITATION_BY_TOKEN, SECRETARY_BY_TELEGRAM

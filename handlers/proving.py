@@ -27,27 +27,19 @@ from inbox.invitations import deep_link_payload, token_hash
 from inbox.matching import sign_message_id
 from inbox.model import (
     Account,
-    AccountId,
     Address,
     AddressKind,
-    Because,
-    Button,
-    ChannelId,
     Contact,
     Conversation,
     Delivery,
     DeliveryKind,
     DeliveryState,
-    Letter,
-    MessageId,
     Proof,
-    Purpose,
-    QuestionNotice,
     Secretary,
-    TextNotice,
-    new_id,
 )
+from inbox.notices import Letter, Purpose, QuestionNotice, TextNotice
 from inbox.particulars import Verdict, fresh_part
+from inbox.parts import AccountId, Because, Button, ChannelId, MessageId, new_id
 from inbox.proofs import (
     LANE,
     MOST_TRIES,

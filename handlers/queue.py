@@ -17,18 +17,11 @@ from inbox.assignment import balance, may_serve, released, require_serves, taken
 from inbox.conversations import event, placement_event
 from inbox.drafts import find_open
 from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition, NotFound
-from inbox.model import (
-    AccountId,
-    AssignmentMode,
-    Conversation,
-    Lease,
-    Presence,
-    Priority,
-    QueueNotice,
-    QueueView,
-    Secretary,
-)
+from inbox.machinery import Lease
+from inbox.model import AssignmentMode, Conversation, Presence, Priority, Secretary
+from inbox.notices import QueueNotice, QueueView
 from inbox.outbox import card_for, preview_for, shown_to
+from inbox.parts import AccountId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     CONVERSATIONS_DUE,

@@ -14,7 +14,9 @@ from channels.errors import ChannelError
 from handlers.desk import Desk
 from inbox.errors import Conflict, StoreUnavailable
 from inbox.ledger import balance
-from inbox.model import Because, ChannelId, Cursor, Lease, Recount
+from inbox.machinery import Lease, Recount
+from inbox.model import Cursor
+from inbox.parts import Because, ChannelId
 from inbox.reconciling import list_gaps, next_recount_at, recounted, taken_back
 from inbox.store.base import Changes, Store
 from inbox.store.documents import RECEIPT_BY_SOURCE

@@ -12,8 +12,10 @@ from handlers.forgetting import forget
 from inbox.assignment import is_supervisor
 from inbox.errors import Conflict, StillInUse
 from inbox.forgetting import list_unfinished, missing_here
-from inbox.model import Backup, Because, ContactId, Conversation, Delivery, Draft, Secretary, SecretaryId
+from inbox.machinery import Backup
+from inbox.model import Conversation, Delivery, Draft, Secretary
 from inbox.outbox import sentence_for
+from inbox.parts import Because, ContactId, SecretaryId
 from inbox.restored import asked_about, find_unsettled, hold, list_in_doubt, list_open_drafts, settled
 from inbox.store.base import Changes
 from inbox.store.documents import SECRETARIES

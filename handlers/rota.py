@@ -12,7 +12,8 @@ from aiogram.utils.formatting import BlockQuote, Bold, Italic, Text
 from handlers import callbacks
 from handlers.legible import legible, one_line, person, shortened
 from handlers.views import Screen, screen_of
-from inbox.model import Account, Alarm, AlarmEnd, Button, Conversation, OnCall, Principal
+from inbox.model import Account, Alarm, AlarmEnd, Conversation, OnCall, Principal
+from inbox.parts import Button
 
 if TYPE_CHECKING:
     from handlers.instructed import Place

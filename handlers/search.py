@@ -10,7 +10,9 @@ from handlers.callbacks import Finding
 from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
 from inbox import outbox
-from inbox.model import Because, Purpose, QuestionNotice, SearchNotice, Secretary, ShownKind
+from inbox.model import Secretary, ShownKind
+from inbox.notices import Purpose, QuestionNotice, SearchNotice
+from inbox.parts import Because
 from inbox.search import MOST_FOUND
 from inbox.store.base import Changes
 from inbox.store.documents import SHOWN_BY_MESSAGE

@@ -28,17 +28,10 @@ from inbox.drafts import (
 )
 from inbox.errors import FilesAwaited, InvalidTransition, NotFound, Stale
 from inbox.matching import sign_message_id
-from inbox.model import (
-    Because,
-    BlobId,
-    Conversation,
-    Draft,
-    Letter,
-    MessageId,
-    Secretary,
-    new_id,
-)
+from inbox.model import Conversation, Draft, Secretary
+from inbox.notices import Letter
 from inbox.outbox import card_for, keep_for, last_unsettled_reply, preview_for, replies, sentence_for, unsent_id
+from inbox.parts import Because, BlobId, MessageId, new_id
 from inbox.passing import called_off, told_in_telegram
 from inbox.reachable import require_reachable
 from inbox.set_aside import set_back

@@ -13,7 +13,9 @@ from handlers.views import Voice
 from inbox import outbox
 from inbox.assignment import get_served
 from inbox.errors import InvalidTransition
-from inbox.model import Address, AddressKind, Because, Button, Contact, ContactNotice, Conversation, Secretary
+from inbox.model import Address, AddressKind, Contact, Conversation, Secretary
+from inbox.notices import ContactNotice
+from inbox.parts import Because, Button
 from inbox.separating import MOST_ADDRESSES, reachable, separated
 from inbox.store.base import Changes
 from inbox.store.documents import ADDRESSES_OF_CONTACT

@@ -31,19 +31,10 @@ from inbox.errors import (
     Stale,
     StoreUnavailable,
 )
-from inbox.model import (
-    Because,
-    Conversation,
-    Draft,
-    DraftId,
-    DraftState,
-    PreviewNotice,
-    Purpose,
-    QuestionNotice,
-    Secretary,
-    ShownKind,
-)
+from inbox.model import Conversation, Draft, DraftState, Secretary, ShownKind
 from inbox.moments import read_moment
+from inbox.notices import PreviewNotice, Purpose, QuestionNotice
+from inbox.parts import Because, DraftId
 from inbox.set_aside import (
     approved,
     asked,

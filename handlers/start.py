@@ -30,8 +30,9 @@ from handlers import (
 from handlers.desk import Unit
 from handlers.middleware import OneSentence
 from inbox.assignment import is_supervisor
-from inbox.model import Because, Secretary
+from inbox.model import Secretary
 from inbox.outbox import sentence_for
+from inbox.parts import Because
 from inbox.store.base import Changes
 
 

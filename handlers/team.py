@@ -15,7 +15,9 @@ from inbox.approval import share_an_account
 from inbox.assignment import is_supervisor
 from inbox.conversations import desk_event
 from inbox.errors import NotAllowed, NotFound
-from inbox.model import UNSORTED, LinksNotice, Secretary, TeamNotice
+from inbox.model import Secretary
+from inbox.notices import LinksNotice, TeamNotice
+from inbox.parts import UNSORTED
 from inbox.store.base import Changes
 
 

@@ -17,8 +17,10 @@ from inbox import outbox
 from inbox.assignment import is_supervisor, may_serve, require_serves
 from inbox.drafts import find_open, require_may_write
 from inbox.errors import InvalidTransition, NotAllowed
-from inbox.model import AccountId, Conversation, Secretary, Template, TemplatesNotice
+from inbox.model import Conversation, Secretary, Template
 from inbox.notes import plain
+from inbox.notices import TemplatesNotice
+from inbox.parts import AccountId
 from inbox.store.base import Changes
 from inbox.store.documents import SHOWN_BY_MESSAGE, TEMPLATES
 from inbox.templates import MOST_ON_A_SHELF, kept, list_shelf, list_templates, matching, names_author

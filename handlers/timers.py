@@ -12,7 +12,8 @@ from handlers.queue import deal_waiting
 from handlers.set_aside import moment_come
 from inbox.errors import Conflict
 from inbox.instructions import cards_of, turned
-from inbox.model import Conversation, Instruction, Lease, Presence
+from inbox.machinery import Lease
+from inbox.model import Conversation, Instruction, Presence
 from inbox.snoozing import woken
 from inbox.store.base import Changes, D, Index
 from inbox.store.documents import CONVERSATIONS_SNOOZED, DRAFTS_SCHEDULED, INSTRUCTIONS_TURNING

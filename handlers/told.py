@@ -18,21 +18,18 @@ from handlers.views import Voice
 from inbox.model import (
     Account,
     Alarm,
-    AlarmNotice,
     Contact,
     Conversation,
     Delivery,
-    DigestNotice,
     Direction,
     Message,
     Principal,
     Secretary,
-    SecretaryId,
     Shown,
     ShownKind,
-    TakenNotice,
-    new_id,
 )
+from inbox.notices import AlarmNotice, DigestNotice, TakenNotice
+from inbox.parts import SecretaryId, new_id
 from inbox.store.base import Changes
 from inbox.store.documents import MESSAGES_OF_CONVERSATION, SHOWN_CURRENT
 

@@ -21,21 +21,19 @@ from handlers.forums import link
 from handlers.legible import one_line, person, shortened
 from handlers.views import Voice
 from inbox.model import (
-    Because,
-    Button,
     Contact,
     Conversation,
     Priority,
     Secretary,
     ShownKind,
     Standing,
-    TextNotice,
     Topic,
     TopicChoice,
-    TopicNotice,
     TopicRefusal,
 )
+from inbox.notices import TextNotice, TopicNotice
 from inbox.outbox import sentence_for, shown_to
+from inbox.parts import Because, Button
 from inbox.store.base import Changes
 from inbox.store.documents import SHOWN_CURRENT
 from inbox.topics import (

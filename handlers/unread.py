@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from handlers.desk import Desk
 from handlers.drafts import current_key
-from inbox.model import Conversation, ConversationId, Secretary, ShownKind, Status
+from inbox.model import Conversation, Secretary, ShownKind, Status
+from inbox.parts import ConversationId
 from inbox.store.documents import CONVERSATIONS_HELD, SHOWN_CURRENT
 
 MOST_HELD = 100

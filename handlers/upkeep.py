@@ -15,7 +15,9 @@ from inbox import retention
 from inbox.errors import Conflict, NotFound, StillInUse, StoreUnavailable
 from inbox.forgetting import everyone_forgotten, scrubbed
 from inbox.ledger import list_channels
-from inbox.model import Account, ChannelId, Conversation, Forgotten, Instruction, Lease, Progress, Receipt, Shown
+from inbox.machinery import Forgotten, Lease, Progress
+from inbox.model import Account, Conversation, Instruction, Receipt, Shown
+from inbox.parts import ChannelId
 from inbox.store.base import Changes
 
 log = structlog.get_logger(__name__)

@@ -32,34 +32,35 @@ from inbox.deadlines import is_late
 from inbox.domains import aligned, domain_of
 from inbox.lookalikes import looks_like
 from inbox.model import (
-    PHONE,
-    UNSORTED,
     Account,
-    AccountId,
-    Attachment,
-    AttachmentKind,
     BusinessConnection,
-    Button,
     Contact,
     Conversation,
-    ConversationId,
     Delivery,
     DeliveryState,
     Direction,
     Draft,
-    Entity,
     Event,
-    FileForm,
     Instruction,
     Message,
-    MessageId,
-    QueueView,
     Secretary,
     Status,
     Template,
     Topic,
 )
+from inbox.notices import FileForm, QueueView
 from inbox.particulars import Automatic, Forward, Protection, Verdict, fresh_part
+from inbox.parts import (
+    PHONE,
+    UNSORTED,
+    AccountId,
+    Attachment,
+    AttachmentKind,
+    Button,
+    ConversationId,
+    Entity,
+    MessageId,
+)
 
 LONGEST = 4096
 """UTF-16 units in one Telegram message. Source: Bot API sendMessage."""

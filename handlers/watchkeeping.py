@@ -13,17 +13,9 @@ import structlog
 
 from handlers.desk import Desk
 from inbox.errors import Conflict, StoreUnavailable
-from inbox.model import (
-    Because,
-    ChannelId,
-    Cursor,
-    Habit,
-    Lease,
-    Pulse,
-    Secretary,
-    Trouble,
-    TroubleKind,
-)
+from inbox.machinery import Habit, Lease, Pulse, Trouble, TroubleKind
+from inbox.model import Cursor, Secretary
+from inbox.parts import Because, ChannelId
 from inbox.store.base import Changes
 from inbox.store.documents import RECEIPTS_WAITING, TROUBLES
 from inbox.watchkeeping import Facts, Patience, counted, list_owners, list_up, told, trouble_id, wrong_with

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from inbox.model import UNSORTED, Account, AccountId, Identity
+from inbox.model import Account, Identity
+from inbox.parts import UNSORTED, AccountId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import ACCOUNTS
 

@@ -10,21 +10,10 @@ from inbox.accounts import is_own_address, is_written_to
 from inbox.deadlines import answer_by
 from inbox.envelope import Envelope
 from inbox.hours import closing, next_opening
-from inbox.model import (
-    Account,
-    AddressKind,
-    ContactId,
-    Conversation,
-    Delivery,
-    DeliveryId,
-    DeliveryKind,
-    DeliveryState,
-    Letter,
-    Message,
-    Status,
-    new_id,
-)
+from inbox.model import Account, AddressKind, Conversation, Delivery, DeliveryKind, DeliveryState, Message, Status
+from inbox.notices import Letter
 from inbox.particulars import Verdict
+from inbox.parts import ContactId, DeliveryId, new_id
 from inbox.store.base import Store
 from inbox.store.documents import CONVERSATIONS_OF_CONTACT, DELIVERIES_BY_STATE, DELIVERIES_OF_CONVERSATION
 

@@ -10,21 +10,11 @@ import msgspec
 from inbox.assignment import balance
 from inbox.conversations import event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
-from inbox.model import (
-    Alarm,
-    AlarmEnd,
-    AlarmNotice,
-    Because,
-    Conversation,
-    Delivery,
-    OnCall,
-    Principal,
-    Priority,
-    Secretary,
-    Status,
-)
+from inbox.model import Alarm, AlarmEnd, Conversation, Delivery, OnCall, Principal, Priority, Secretary, Status
+from inbox.notices import AlarmNotice
 from inbox.on_call import list_on_call, list_rota
 from inbox.outbox import card_for, sentence_for, shown_to
+from inbox.parts import Because
 from inbox.passing import is_all_there_is, waits_again, whom_to_tell
 from inbox.principals import require_principal
 from inbox.store.base import Changes, Store

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from inbox.model import AccountId, Contact, Conversation, DeliveryState, Direction, Message, Status
+from inbox.model import Contact, Conversation, DeliveryState, Direction, Message, Status
 from inbox.outbox import list_replies
+from inbox.parts import AccountId
 from inbox.store.base import Store
 from inbox.store.documents import CONVERSATIONS_OF_ACCOUNT, MESSAGES_OF_CONVERSATION
 

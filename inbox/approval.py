@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from inbox.assignment import is_supervisor, may_serve
-from inbox.model import Account, AccountId, Draft, Presence, Secretary, SecretaryId
+from inbox.model import Account, Draft, Presence, Secretary
 from inbox.outbox import preview_for
+from inbox.parts import AccountId, SecretaryId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import SECRETARIES
 

@@ -9,17 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition, NotAllowed, NotFound
-from inbox.model import (
-    UNSORTED,
-    AccountId,
-    Because,
-    Conversation,
-    Presence,
-    Role,
-    Secretary,
-    SecretaryId,
-    Status,
-)
+from inbox.model import Conversation, Presence, Role, Secretary, Status
+from inbox.parts import UNSORTED, AccountId, Because, SecretaryId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import PRESENT
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from inbox.model import BlobId
+from inbox.parts import BlobId
 from inbox.personal import FIELDS, Holds
 
 BLOT = "▒▒▒"

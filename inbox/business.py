@@ -15,25 +15,19 @@ from inbox.envelope import Connected, Envelope
 from inbox.errors import InvalidTransition
 from inbox.matching import in_own_telegram
 from inbox.model import (
-    UNSORTED,
     Account,
-    AccountId,
-    Because,
     BusinessConnection,
-    ChannelId,
     Conversation,
     Direction,
     Event,
     Message,
-    MessageId,
     Principal,
     Receipt,
     Revision,
-    SecretaryId,
     Status,
-    new_id,
 )
 from inbox.particulars import Automatic
+from inbox.parts import UNSORTED, AccountId, Because, ChannelId, MessageId, SecretaryId, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import BUSINESS_CONNECTIONS, MESSAGES_OF_CONVERSATION, PRINCIPAL_BY_TELEGRAM
 

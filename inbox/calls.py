@@ -17,9 +17,10 @@ import phonenumbers
 from inbox.assignment import require_serves
 from inbox.contacts import kind_of
 from inbox.errors import InvalidTransition
-from inbox.model import PHONE, AccountId, AddressKind, Message, Secretary, Slip, SlipId, new_id
+from inbox.model import AddressKind, Message, Secretary, Slip
 from inbox.moments import read_moment
 from inbox.notes import plain
+from inbox.parts import PHONE, AccountId, SlipId, new_id
 from inbox.store.base import Store
 
 LONGEST = 2000

@@ -12,19 +12,8 @@ import msgspec
 from inbox.envelope import Envelope, Sender
 from inbox.errors import InvalidTransition
 from inbox.matching import chat_message_id
-from inbox.model import (
-    PHONE,
-    AccountId,
-    Address,
-    AddressKind,
-    ChannelId,
-    Contact,
-    ContactId,
-    Conversation,
-    Document,
-    Message,
-    new_id,
-)
+from inbox.model import Address, AddressKind, Contact, Conversation, Message
+from inbox.parts import PHONE, AccountId, ChannelId, ContactId, Document, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     ADDRESS_BY_VALUE,

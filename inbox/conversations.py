@@ -12,29 +12,24 @@ import msgspec
 from inbox.assignment import held_by, require_serves
 from inbox.envelope import Envelope
 from inbox.errors import Conflict, InvalidTransition
+from inbox.machinery import Counter
 from inbox.matching import open_chat_key
 from inbox.model import (
     Account,
-    AccountId,
     AddressKind,
-    Because,
-    ChannelId,
     Contact,
     Conversation,
-    ConversationId,
-    Counter,
     Direction,
     Event,
     Message,
-    MessageId,
     Presence,
     Principal,
     Receipt,
     Revision,
     Secretary,
     Status,
-    new_id,
 )
+from inbox.parts import AccountId, Because, ChannelId, ConversationId, MessageId, new_id
 from inbox.store.base import Changes, Store
 
 NUMBER_BLOCK = 16

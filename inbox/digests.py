@@ -14,22 +14,20 @@ from inbox.calls import is_call
 from inbox.errors import NotFound
 from inbox.model import (
     Account,
-    AccountId,
-    ChannelId,
     Contact,
     Conversation,
     Delivery,
-    DeliveryId,
     DeliveryKind,
     DeliveryState,
-    DigestNotice,
     Direction,
     Message,
     Principal,
     Status,
     Way,
 )
+from inbox.notices import DigestNotice
 from inbox.outbox import shown_to
+from inbox.parts import AccountId, ChannelId, DeliveryId
 from inbox.passing import has_mail
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CONVERSATIONS_OF_ACCOUNT, MESSAGES_OF_CONVERSATION

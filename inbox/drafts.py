@@ -15,27 +15,19 @@ from inbox.assignment import require_serves
 from inbox.conversations import event, joined_by
 from inbox.errors import FilesAwaited, InvalidTransition, Stale
 from inbox.model import (
-    PHONE,
     Account,
-    Attachment,
-    Because,
     Conversation,
-    ConversationId,
     Delivery,
     DeliveryKind,
     Direction,
     Draft,
-    DraftId,
     DraftState,
-    Entity,
     Message,
-    MessageId,
     Secretary,
-    SecretaryId,
     Status,
-    new_id,
 )
 from inbox.outbox import PENDING, cancel_reply, preview_for, sentence_for
+from inbox.parts import PHONE, Attachment, Because, ConversationId, DraftId, Entity, MessageId, SecretaryId, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     DELIVERIES_OF_CONVERSATION,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from inbox.model import AddressKind, Attachment, Part
+from inbox.model import AddressKind
 from inbox.particulars import PLAIN, Particulars
+from inbox.parts import Attachment, Part
 
 
 class Sender(Part, frozen=True, kw_only=True):

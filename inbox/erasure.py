@@ -12,21 +12,17 @@ import msgspec
 
 from inbox.assignment import balance
 from inbox.errors import StillInUse
+from inbox.machinery import DeskKey
 from inbox.matching import full_id
 from inbox.model import (
-    AccountId,
     Alarm,
-    BlobId,
-    ContactId,
     Conversation,
     Delivery,
     DeliveryKind,
     DeliveryState,
-    DeskKey,
     Direction,
     Draft,
     Event,
-    Letter,
     Message,
     Receipt,
     ReceiptState,
@@ -35,6 +31,8 @@ from inbox.model import (
     Status,
     Topic,
 )
+from inbox.notices import Letter
+from inbox.parts import AccountId, BlobId, ContactId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     DELIVERIES_OF_CONVERSATION,

@@ -24,34 +24,26 @@ from inbox.contacts import kind_of
 from inbox.conversations import bare_subject, subject_from_text
 from inbox.erasure import Belongings, Erasure, belongings, erase, gone, require_unused, without_raw, writers
 from inbox.errors import StillInUse
+from inbox.machinery import DeskKey, Forgotten
 from inbox.model import (
-    UNSORTED,
-    AccountId,
     Address,
     AddressKind,
-    BlobId,
     BusinessConnection,
-    ChannelId,
     Contact,
-    ContactId,
     Conversation,
     Delivery,
     DeliveryKind,
     DeliveryState,
-    DeskKey,
     Direction,
     Draft,
     Event,
-    Forgotten,
-    Letter,
     Message,
     Receipt,
     ReceiptState,
-    SearchNotice,
     Slip,
-    TextNotice,
-    new_id,
 )
+from inbox.notices import Letter, SearchNotice, TextNotice
+from inbox.parts import UNSORTED, AccountId, BlobId, ChannelId, ContactId, new_id
 from inbox.retention import DeskChats
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import (

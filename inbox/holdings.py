@@ -11,7 +11,8 @@ import msgspec
 from inbox import proofs
 from inbox.erasure import belongings
 from inbox.forgetting import MOST_OF_SEVERAL, Traces, Whose, is_theirs, takes_part
-from inbox.model import ContactId, Conversation, Delivery, Direction, Draft, Event, Message, Proof, Receipt
+from inbox.model import Conversation, Delivery, Direction, Draft, Event, Message, Proof, Receipt
+from inbox.parts import ContactId
 from inbox.personal import FIELDS, Holds
 from inbox.store.base import Store
 from inbox.store.documents import CONVERSATIONS_OF_CONTACT

@@ -11,9 +11,10 @@ import msgspec
 
 from inbox.assignment import is_supervisor, require_serves
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
-from inbox.model import AccountId, Instruction, InstructionKind, Principal, Secretary, Status, new_id
+from inbox.model import Instruction, InstructionKind, Principal, Secretary, Status
 from inbox.notes import plain
 from inbox.outbox import card_for
+from inbox.parts import AccountId, new_id
 from inbox.periods import read_period
 from inbox.principals import require_principal
 from inbox.store.base import Changes, Store

@@ -10,19 +10,8 @@ import msgspec
 
 from inbox.conversations import desk_event
 from inbox.errors import InvalidTransition
-from inbox.model import (
-    UNSORTED,
-    AccountId,
-    ChannelId,
-    Invitation,
-    Part,
-    Presence,
-    Principal,
-    Role,
-    Secretary,
-    SecretaryId,
-    new_id,
-)
+from inbox.model import Invitation, Presence, Principal, Role, Secretary
+from inbox.parts import UNSORTED, AccountId, ChannelId, Part, SecretaryId, new_id
 from inbox.store.base import Changes
 
 INVITATION_PREFIX = "i-"

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from inbox.model import Claim, Receipt, Worker
+from inbox.machinery import Claim, Worker
+from inbox.model import Receipt
 from inbox.receipts import survived
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CLAIMS_OF_WORKER, LEASES_OF_WORKER, RECEIPTS_WAITING

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from inbox.errors import InvalidTransition
-from inbox.model import UNSORTED, ChannelId, Cursor, Event, Receipt, ReceiptState, new_id
+from inbox.model import Cursor, Event, Receipt, ReceiptState
+from inbox.parts import UNSORTED, ChannelId, new_id
 from inbox.receipts import MOST_DEATHS
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CURSORS, RECEIPTS_BY_STATE

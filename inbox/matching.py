@@ -8,20 +8,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from inbox.envelope import Envelope
-from inbox.model import (
-    Account,
-    AccountId,
-    AddressKind,
-    ChannelId,
-    Contact,
-    ContactId,
-    Conversation,
-    DeskKey,
-    Message,
-    MessageId,
-    Status,
-)
+from inbox.machinery import DeskKey
+from inbox.model import Account, AddressKind, Contact, Conversation, Message, Status
 from inbox.particulars import Verdict
+from inbox.parts import AccountId, ChannelId, ContactId, MessageId
 from inbox.store.base import Store
 from inbox.store.documents import (
     CONVERSATION_IN_CHAT,

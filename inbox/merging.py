@@ -18,22 +18,9 @@ from inbox.deadlines import due
 from inbox.drafts import changed, find_open, open_key
 from inbox.errors import InvalidTransition
 from inbox.matching import open_chat_key
-from inbox.model import (
-    Account,
-    Because,
-    Conversation,
-    ConversationId,
-    Direction,
-    DraftState,
-    Message,
-    Presence,
-    Receipt,
-    Secretary,
-    SecretaryId,
-    Status,
-    new_id,
-)
+from inbox.model import Account, Conversation, Direction, DraftState, Message, Presence, Receipt, Secretary, Status
 from inbox.outbox import last_unsettled_reply
+from inbox.parts import Because, ConversationId, SecretaryId, new_id
 from inbox.set_aside import list_set_aside
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (

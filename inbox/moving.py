@@ -16,21 +16,9 @@ from inbox.envelope import Sender
 from inbox.errors import InvalidTransition, NotAllowed
 from inbox.matching import open_chat_key
 from inbox.merging import messages_to_move, require_still
-from inbox.model import (
-    PHONE,
-    UNSORTED,
-    Account,
-    AccountId,
-    Because,
-    ChannelId,
-    Contact,
-    Conversation,
-    DraftState,
-    Message,
-    Secretary,
-    Status,
-)
+from inbox.model import Account, Contact, Conversation, DraftState, Message, Secretary, Status
 from inbox.outbox import sentence_for
+from inbox.parts import PHONE, UNSORTED, AccountId, Because, ChannelId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,

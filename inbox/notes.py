@@ -11,7 +11,8 @@ import msgspec
 
 from inbox.assignment import require_serves
 from inbox.errors import InvalidTransition
-from inbox.model import Conversation, Direction, Message, MessageId, Secretary, new_id
+from inbox.model import Conversation, Direction, Message, Secretary
+from inbox.parts import MessageId, new_id
 
 LONGEST_NOTE = 4000
 MOST_TAGS = 10

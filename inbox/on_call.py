@@ -9,7 +9,8 @@ import msgspec
 
 from inbox.errors import InvalidTransition, NotFound
 from inbox.instructions import LONGEST_TEXT, Giver, require_may_instruct
-from inbox.model import AccountId, OnCall, Principal, new_id
+from inbox.model import OnCall, Principal
+from inbox.parts import AccountId, new_id
 from inbox.periods import read_period
 from inbox.principals import require_principal
 from inbox.store.base import Store

@@ -13,36 +13,31 @@ from inbox.conversations import event
 from inbox.errors import InvalidTransition
 from inbox.matching import chat_message_id, in_own_telegram
 from inbox.model import (
-    AccountId,
     Alarm,
-    Because,
-    Button,
-    CardNotice,
-    ChannelId,
     Conversation,
-    ConversationId,
     Delivery,
-    DeliveryId,
     DeliveryKind,
     DeliveryState,
-    DigestNotice,
     Draft,
     Event,
-    FileNotice,
-    KeepNotice,
-    Letter,
     Message,
-    MessageId,
-    Payload,
-    Post,
-    PreviewNotice,
     Principal,
     Secretary,
     Status,
+)
+from inbox.notices import (
+    CardNotice,
+    DigestNotice,
+    FileNotice,
+    KeepNotice,
+    Letter,
+    Payload,
+    Post,
+    PreviewNotice,
     TextNotice,
-    new_id,
 )
 from inbox.particulars import FailureKind
+from inbox.parts import AccountId, Because, Button, ChannelId, ConversationId, DeliveryId, MessageId, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     DELIVERIES_AFTER,

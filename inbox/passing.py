@@ -14,26 +14,23 @@ from inbox.conversations import REOPENED, event, placement_event
 from inbox.deadlines import due
 from inbox.errors import InvalidTransition
 from inbox.model import (
-    PHONE,
     Account,
     Alarm,
-    Because,
     Conversation,
-    ConversationId,
     Delivery,
     DeliveryKind,
     DeliveryState,
     Message,
-    MessageId,
     Presence,
     Principal,
     Priority,
     Secretary,
     Status,
-    TakenNotice,
     Way,
 )
+from inbox.notices import TakenNotice
 from inbox.outbox import card_for, sentence_for, shown_to
+from inbox.parts import PHONE, Because, ConversationId, MessageId
 from inbox.principals import list_principals
 from inbox.store.base import Changes, Store
 from inbox.store.documents import DELIVERIES_OF_CONVERSATION, MESSAGES_OF_CONVERSATION, SECRETARIES

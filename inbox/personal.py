@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from inbox import hours, model, particulars
+from inbox import hours, machinery, model, notices, particulars, parts
 
 
 class Holds(StrEnum):
@@ -114,7 +114,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         desk="called last unreached seen_by seen_name",
         nothing="version account_id raised_at due_at calls ended seen_at",
     ),
-    model.Because: _fields(desk="args", nothing="key"),
+    parts.Because: _fields(desk="args", nothing="key"),
     model.Message: _fields(
         client="author_name author_address reply_to subject text quotes external_id parts withdrawn references "
         "recipients copies delivered_to written_at album_key",
@@ -123,7 +123,7 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         nothing="id version account_id position opens direction channel_id created_at deleted_at seen_inbound "
         "truncated",
     ),
-    model.Attachment: _fields(client="name path", pointer="blob_id", nothing="media_type size kind held_by seconds"),
+    parts.Attachment: _fields(client="name path", pointer="blob_id", nothing="media_type size kind held_by seconds"),
     model.Revision: _fields(client="text", nothing="until_at"),
     particulars.Particulars: _fields(
         client="list_id",
@@ -163,39 +163,39 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
         nothing="id version account_id kind channel_id state due_at lease_until_at leased_by earliest_at irrevocable "
         "attempts created_at ended_at error",
     ),
-    model.Letter: _fields(client="recipients message_id", pointer="blob_id", desk="sender", nothing="copy"),
-    model.Post: _fields(client="chat_id text reply_to", desk="through connection", parts="styles attachment"),
-    model.Entity: _fields(client="url", nothing="type offset length"),
-    model.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet menu asks"),
-    model.QuestionNotice: _fields(
+    notices.Letter: _fields(client="recipients message_id", pointer="blob_id", desk="sender", nothing="copy"),
+    notices.Post: _fields(client="chat_id text reply_to", desk="through connection", parts="styles attachment"),
+    parts.Entity: _fields(client="url", nothing="type offset length"),
+    notices.CardNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="fresh quiet menu asks"),
+    notices.QuestionNotice: _fields(
         pointer="conversation_id draft_id", desk="secretary_id", parts="because", nothing="purpose reply_to topic group"
     ),
-    model.SearchNotice: _fields(client="query", desk="secretary_id", nothing="page edits topic group"),
-    model.TemplatesNotice: _fields(desk="secretary_id", nothing="template_id page edits topic group"),
-    model.TeamNotice: _fields(desk="secretary_id", nothing="page edits topic group"),
-    model.InstructionsNotice: _fields(desk="person_id", nothing="account_id page edits topic group"),
-    model.InstructionNotice: _fields(desk="person_id", nothing="instruction_id edits topic group"),
-    model.LinksNotice: _fields(desk="secretary_id", nothing="page edits topic group"),
-    model.AnsweredNotice: _fields(desk="principal_id", nothing="page edits topic group"),
-    model.WaysNotice: _fields(desk="principal_id", nothing="edits topic group"),
-    model.TakenNotice: _fields(pointer="message_id", desk="principal_id secretary_id", nothing="quiet"),
-    model.DigestNotice: _fields(desk="principal_id", nothing="account_id since_at until_at quiet"),
-    model.RotaNotice: _fields(desk="person_id", nothing="account_id page edits topic group"),
-    model.OnCallNotice: _fields(desk="person_id", nothing="on_call_id edits topic group"),
-    model.AlarmNotice: _fields(pointer="conversation_id", desk="principal_id", nothing="fresh"),
-    model.PrincipalsNotice: _fields(desk="secretary_id", nothing="account_id page invitation_id edits topic group"),
-    model.SlipNotice: _fields(pointer="slip_id", desk="secretary_id", nothing="edits topic group"),
-    model.CallsNotice: _fields(desk="secretary_id", nothing="page edits topic group"),
-    model.ContactNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="topic group"),
-    model.HistoryNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="topic group"),
-    model.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh menu"),
-    model.KeepNotice: _fields(pointer="draft_id", desk="secretary_id"),
-    model.QueueNotice: _fields(desk="secretary_id", nothing="view account_id page edits topic group"),
-    model.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons", nothing="topic"),
-    model.Button: _fields(desk="text data url"),
-    model.TopicNotice: _fields(pointer="conversation_id", desk="secretary_id"),
-    model.PinNotice: _fields(pointer="conversation_id", desk="secretary_id"),
-    model.FileNotice: _fields(pointer="message_id", desk="secretary_id", nothing="index form topic group"),
+    notices.SearchNotice: _fields(client="query", desk="secretary_id", nothing="page edits topic group"),
+    notices.TemplatesNotice: _fields(desk="secretary_id", nothing="template_id page edits topic group"),
+    notices.TeamNotice: _fields(desk="secretary_id", nothing="page edits topic group"),
+    notices.InstructionsNotice: _fields(desk="person_id", nothing="account_id page edits topic group"),
+    notices.InstructionNotice: _fields(desk="person_id", nothing="instruction_id edits topic group"),
+    notices.LinksNotice: _fields(desk="secretary_id", nothing="page edits topic group"),
+    notices.AnsweredNotice: _fields(desk="principal_id", nothing="page edits topic group"),
+    notices.WaysNotice: _fields(desk="principal_id", nothing="edits topic group"),
+    notices.TakenNotice: _fields(pointer="message_id", desk="principal_id secretary_id", nothing="quiet"),
+    notices.DigestNotice: _fields(desk="principal_id", nothing="account_id since_at until_at quiet"),
+    notices.RotaNotice: _fields(desk="person_id", nothing="account_id page edits topic group"),
+    notices.OnCallNotice: _fields(desk="person_id", nothing="on_call_id edits topic group"),
+    notices.AlarmNotice: _fields(pointer="conversation_id", desk="principal_id", nothing="fresh"),
+    notices.PrincipalsNotice: _fields(desk="secretary_id", nothing="account_id page invitation_id edits topic group"),
+    notices.SlipNotice: _fields(pointer="slip_id", desk="secretary_id", nothing="edits topic group"),
+    notices.CallsNotice: _fields(desk="secretary_id", nothing="page edits topic group"),
+    notices.ContactNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="topic group"),
+    notices.HistoryNotice: _fields(pointer="conversation_id", desk="secretary_id", nothing="topic group"),
+    notices.PreviewNotice: _fields(pointer="draft_id", desk="secretary_id", nothing="fresh menu"),
+    notices.KeepNotice: _fields(pointer="draft_id", desk="secretary_id"),
+    notices.QueueNotice: _fields(desk="secretary_id", nothing="view account_id page edits topic group"),
+    notices.TextNotice: _fields(client="chat_id language reply_to", parts="because buttons", nothing="topic"),
+    parts.Button: _fields(desk="text data url"),
+    notices.TopicNotice: _fields(pointer="conversation_id", desk="secretary_id"),
+    notices.PinNotice: _fields(pointer="conversation_id", desk="secretary_id"),
+    notices.FileNotice: _fields(pointer="message_id", desk="secretary_id", nothing="index form topic group"),
     model.Shown: _fields(
         pointer="conversation_id draft_id slip_id",
         desk="secretary_id message_key telegram_message_id current_key",
@@ -211,20 +211,20 @@ FIELDS: Final[dict[type[msgspec.Struct], dict[str, Holds]]] = {
     model.Forum: _fields(desk="linked_by", nothing="id version channel_id chat_id shelf linked_at"),
     model.TopicRefusal: _fields(desk="id", nothing="version reason refused_at told_at again_at"),
     # ------------------------------------------------------------ how the channels are doing
-    model.Pulse: _fields(nothing="id version heard_at owed_since_at"),
-    model.Habit: _fields(nothing="id version received heard_at hours"),
-    model.Trouble: _fields(nothing="id version channel_id kind since_at told_at"),
-    model.Recount: _fields(nothing="id version counted_at"),
+    machinery.Pulse: _fields(nothing="id version heard_at owed_since_at"),
+    machinery.Habit: _fields(nothing="id version received heard_at hours"),
+    machinery.Trouble: _fields(nothing="id version channel_id kind since_at told_at"),
+    machinery.Recount: _fields(nothing="id version counted_at"),
     # ------------------------------------------------------------ the desk itself
-    model.Worker: _fields(nothing="id version host started_at beat_at silence"),
-    model.Lease: _fields(nothing="id version worker_id taken_at"),
+    machinery.Worker: _fields(nothing="id version host started_at beat_at silence"),
+    machinery.Lease: _fields(nothing="id version worker_id taken_at"),
     # A lane of Telegram is a chat's number; a claim is gone as soon as its lane is empty.
-    model.Claim: _fields(client="id", nothing="version worker_id taken_at"),
-    model.Counter: _fields(nothing="id version next"),
-    model.DeskKey: _fields(nothing="id version secret"),
-    model.Forgotten: _fields(pointer="id", nothing="version account_id asked_at erased_at scrubbed_at"),
-    model.Progress: _fields(nothing="id version behind"),
-    model.Backup: _fields(nothing="id version taken_at settled_at held"),
-    model.Transfer: _fields(nothing="id version peer fingerprint began_at finished_at blobs_compared"),
+    machinery.Claim: _fields(client="id", nothing="version worker_id taken_at"),
+    machinery.Counter: _fields(nothing="id version next"),
+    machinery.DeskKey: _fields(nothing="id version secret"),
+    machinery.Forgotten: _fields(pointer="id", nothing="version account_id asked_at erased_at scrubbed_at"),
+    machinery.Progress: _fields(nothing="id version behind"),
+    machinery.Backup: _fields(nothing="id version taken_at settled_at held"),
+    machinery.Transfer: _fields(nothing="id version peer fingerprint began_at finished_at blobs_compared"),
 }
 """What stands where."""

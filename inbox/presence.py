@@ -8,8 +8,9 @@ import msgspec
 
 from inbox.assignment import queued
 from inbox.conversations import desk_event, placement_event
-from inbox.model import UNSORTED, Because, Conversation, Presence, Secretary, Status
+from inbox.model import Conversation, Presence, Secretary, Status
 from inbox.outbox import card_for
+from inbox.parts import UNSORTED, Because
 from inbox.store.base import Changes, Store
 from inbox.store.documents import CONVERSATIONS_HELD
 

@@ -14,18 +14,9 @@ from inbox.assignment import is_supervisor, require_serves
 from inbox.conversations import desk_event
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.invitations import token_hash
-from inbox.model import (
-    UNSORTED,
-    AccountId,
-    ChannelId,
-    DeskKey,
-    Event,
-    OnCall,
-    Principal,
-    PrincipalInvitation,
-    Secretary,
-    new_id,
-)
+from inbox.machinery import DeskKey
+from inbox.model import Event, OnCall, Principal, PrincipalInvitation, Secretary
+from inbox.parts import UNSORTED, AccountId, ChannelId, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import PRINCIPALS
 

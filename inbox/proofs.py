@@ -21,24 +21,13 @@ from inbox.contacts import address_name, joined
 from inbox.conversations import event
 from inbox.errors import InvalidTransition
 from inbox.invitations import token_hash
+from inbox.machinery import DeskKey
 from inbox.matching import read_message_id
-from inbox.model import (
-    AccountId,
-    Address,
-    AddressKind,
-    Because,
-    Contact,
-    Delivery,
-    DeliveryId,
-    DeskKey,
-    Letter,
-    Proof,
-    Secretary,
-    SecretaryId,
-    new_id,
-)
+from inbox.model import Address, AddressKind, Contact, Delivery, Proof, Secretary
+from inbox.notices import Letter
 from inbox.outbox import sentence_for
 from inbox.particulars import Bounce
+from inbox.parts import AccountId, Because, DeliveryId, SecretaryId, new_id
 from inbox.reports import FAILED
 from inbox.store.base import Changes, Store
 from inbox.store.documents import ADDRESS_BY_VALUE, CONVERSATIONS_OF_CONTACT, PROOF_OF_CONTACT

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from inbox.model import AccountId, BlobId, ChannelId, ConversationId, Receipt, ReceiptId, ReceiptState, new_id
+from inbox.model import Receipt, ReceiptState
+from inbox.parts import AccountId, BlobId, ChannelId, ConversationId, ReceiptId, new_id
 
 MOST_DEATHS = 5
 """A receipt that was first in line when that many workers died is parked: it may be what kills them."""

@@ -11,7 +11,9 @@ import msgspec
 
 from inbox import receipts
 from inbox.ledger import ChannelBalance
-from inbox.model import ChannelId, Cursor, Receipt, Recount
+from inbox.machinery import Recount
+from inbox.model import Cursor, Receipt
+from inbox.parts import ChannelId
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import RECEIPT_BY_SOURCE
 

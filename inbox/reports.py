@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from inbox.machinery import DeskKey
 from inbox.matching import read_message_id
-from inbox.model import AccountId, Delivery, DeskKey, Letter, Message
+from inbox.model import Delivery, Message
+from inbox.notices import Letter
 from inbox.outbox import list_replies
 from inbox.particulars import Bounce, Failure, FailureKind
+from inbox.parts import AccountId
 from inbox.store.base import Store
 
 FAILED = (FailureKind.PERMANENT, FailureKind.TEMPORARY)

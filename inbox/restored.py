@@ -15,7 +15,9 @@ import msgspec
 from inbox import outbox
 from inbox.conversations import NUMBERS
 from inbox.drafts import changed
-from inbox.model import UNSORTED, Backup, Counter, Delivery, DeliveryKind, Draft, Event, Secretary, new_id
+from inbox.machinery import Backup, Counter
+from inbox.model import Delivery, DeliveryKind, Draft, Event, Secretary
+from inbox.parts import UNSORTED, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import DELIVERIES_AFTER, DELIVERIES_DUE, DELIVERIES_LEASED, DRAFT_OPEN
 from inbox.unseen import in_doubt

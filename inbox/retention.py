@@ -9,23 +9,19 @@ from typing import NamedTuple, Self
 from inbox import proofs
 from inbox.erasure import Erasure, belongings, erase, without_raw, writers
 from inbox.errors import StillInUse
+from inbox.machinery import DeskKey, Progress
 from inbox.model import (
     Account,
     Address,
-    ChannelId,
     Contact,
-    ContactId,
     Conversation,
     Delivery,
     DeliveryKind,
     DeliveryState,
-    DeskKey,
     Instruction,
     Invitation,
-    Letter,
     OnCall,
     PrincipalInvitation,
-    Progress,
     Proof,
     Receipt,
     ReceiptState,
@@ -33,6 +29,8 @@ from inbox.model import (
     Slip,
     Status,
 )
+from inbox.notices import Letter
+from inbox.parts import ChannelId, ContactId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     ADDRESSES_OF_CONTACT,

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inbox.assignment import is_supervisor, may_serve
-from inbox.model import UNSORTED, Address, Contact, Conversation, ConversationId, Message, Secretary
+from inbox.model import Address, Contact, Conversation, Message, Secretary
+from inbox.parts import UNSORTED, ConversationId
 from inbox.store.base import D, Store
 from inbox.store.documents import CONVERSATION_BY_NUMBER, CONVERSATIONS_OF_CONTACT
 from inbox.words import Sought, passage, sought

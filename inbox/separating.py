@@ -12,17 +12,8 @@ from inbox.blots import BLOT
 from inbox.contacts import MOST_JOINED, address_in, address_name
 from inbox.conversations import event
 from inbox.errors import InvalidTransition
-from inbox.model import (
-    Address,
-    Contact,
-    ContactId,
-    Conversation,
-    Direction,
-    Event,
-    Message,
-    Secretary,
-    new_id,
-)
+from inbox.model import Address, Contact, Conversation, Direction, Event, Message, Secretary
+from inbox.parts import ContactId, new_id
 from inbox.proofs import PROVED
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (

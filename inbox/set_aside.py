@@ -16,17 +16,10 @@ from inbox.assignment import is_supervisor, may_serve
 from inbox.conversations import event
 from inbox.drafts import changed, require_author, require_may_write, require_sendable
 from inbox.errors import InvalidTransition, NotAllowed, NotFound, Stale
-from inbox.model import (
-    Because,
-    Conversation,
-    Draft,
-    DraftState,
-    Entity,
-    Secretary,
-    SecretaryId,
-)
+from inbox.model import Conversation, Draft, DraftState, Secretary
 from inbox.moments import require_ahead
 from inbox.outbox import card_for, preview_for, sentence_for
+from inbox.parts import Because, Entity, SecretaryId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import DRAFTS_ASKED, DRAFTS_SET_ASIDE
 

@@ -8,9 +8,10 @@ import msgspec
 
 from inbox.assignment import balance, may_serve, queued, require_holds
 from inbox.conversations import event, placement_event
-from inbox.model import Because, Conversation, Presence, Secretary, Status
+from inbox.model import Conversation, Presence, Secretary, Status
 from inbox.moments import require_ahead
 from inbox.outbox import card_for
+from inbox.parts import Because
 from inbox.store.base import Changes, Store
 
 

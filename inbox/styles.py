@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from inbox.model import Entity
+from inbox.parts import Entity
 
 INLINE = ("bold", "italic", "underline", "strikethrough", "spoiler", "code", "text_link")
 BLOCKS = ("blockquote", "expandable_blockquote", "pre")

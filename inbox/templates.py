@@ -10,8 +10,9 @@ import msgspec
 
 from inbox.assignment import is_supervisor, require_serves
 from inbox.errors import InvalidTransition, NotAllowed
-from inbox.model import AccountId, Secretary, Template, new_id
+from inbox.model import Secretary, Template
 from inbox.notes import plain
+from inbox.parts import AccountId, new_id
 from inbox.store.base import Store
 from inbox.store.documents import TEMPLATES
 

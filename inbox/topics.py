@@ -8,32 +8,30 @@ from typing import NamedTuple
 import msgspec
 
 from inbox.model import (
-    UNSORTED,
-    AccountId,
-    Asked,
-    ChannelId,
     Conversation,
     Delivery,
     Forum,
-    LinksNotice,
     Principal,
+    Secretary,
+    Standing,
+    Status,
+    Topic,
+    TopicChoice,
+    TopicRefusal,
+)
+from inbox.notices import (
+    Asked,
+    LinksNotice,
     PrincipalsNotice,
     QuestionNotice,
     QueueNotice,
     SearchNotice,
-    Secretary,
-    SecretaryId,
-    Standing,
-    Status,
     TeamNotice,
     TemplatesNotice,
     TextNotice,
-    Topic,
-    TopicChoice,
-    TopicRefusal,
-    new_id,
 )
 from inbox.outbox import card_for
+from inbox.parts import UNSORTED, AccountId, ChannelId, SecretaryId, new_id
 from inbox.store.base import Changes, Store
 from inbox.store.documents import FORUMS, TOPICS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from inbox.errors import StoreUnavailable
+from inbox.machinery import DeskKey, Transfer
 from inbox.matching import THE_KEY
-from inbox.model import DeskKey, Transfer
 from inbox.store.base import Store
 
 INTO = "in"

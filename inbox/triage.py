@@ -31,6 +31,7 @@ from inbox.drafts import find_open, hold_stale_replies
 from inbox.envelope import Envelope
 from inbox.erasure import erased_key
 from inbox.forwarded import apart, first_writer
+from inbox.machinery import DeskKey
 from inbox.matching import (
     Match,
     distinguishing_id,
@@ -41,29 +42,22 @@ from inbox.matching import (
     read_message_id,
 )
 from inbox.model import (
-    PHONE,
     Account,
-    AccountId,
     AddressKind,
     AssignmentMode,
-    Because,
-    BlobId,
     Contact,
     Conversation,
-    ConversationId,
     Delivery,
-    DeskKey,
     Direction,
     Message,
     Presence,
     Receipt,
     Secretary,
-    SecretaryId,
     Status,
-    new_id,
 )
 from inbox.outbox import card_for, preview_for
 from inbox.particulars import Bounce, FailureKind
+from inbox.parts import PHONE, AccountId, Because, BlobId, ConversationId, SecretaryId, new_id
 from inbox.proofs import proof_undelivered
 from inbox.reports import FAILED, find_reported, is_for_first, marked
 from inbox.set_aside import hold_set_aside

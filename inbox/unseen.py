@@ -10,13 +10,11 @@ from inbox import outbox
 from inbox.assignment import balance, is_supervisor, may_serve, queued
 from inbox.contacts import set_blocked
 from inbox.conversations import placement_event
-from inbox.model import (
+from inbox.model import Conversation, Delivery, Secretary, Status
+from inbox.notices import (
     AlarmNotice,
     AnsweredNotice,
-    Because,
     CardNotice,
-    Conversation,
-    Delivery,
     DigestNotice,
     FileNotice,
     InstructionNotice,
@@ -26,13 +24,12 @@ from inbox.model import (
     PinNotice,
     Post,
     RotaNotice,
-    Secretary,
-    Status,
     TakenNotice,
     TextNotice,
     WaysNotice,
 )
 from inbox.outbox import sentence_for
+from inbox.parts import Because
 from inbox.presence import handed_back
 from inbox.proofs import letter_died, letter_in_doubt
 from inbox.store.base import Changes, Store

@@ -13,9 +13,10 @@ import msgspec
 
 from inbox.calls import as_dialled, find_number
 from inbox.envelope import Envelope, Sender
-from inbox.model import AddressKind, AttachmentKind
+from inbox.model import AddressKind
 from inbox.notes import plain
 from inbox.particulars import Automatic
+from inbox.parts import AttachmentKind
 
 _SAYS = re.compile(
     r"\b(?:message[rs]? vocaux?|message vocal|messagerie vocale|repondeur|voice ?mail|voice message|vm from|"

@@ -9,18 +9,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from inbox.model import (
-    Because,
-    ChannelId,
-    Delivery,
-    Habit,
-    Pulse,
-    Role,
-    Secretary,
-    Trouble,
-    TroubleKind,
-)
+from inbox.machinery import Habit, Pulse, Trouble, TroubleKind
+from inbox.model import Delivery, Role, Secretary
 from inbox.outbox import sentence_for
+from inbox.parts import Because, ChannelId
 from inbox.store.base import Store
 from inbox.store.documents import SECRETARIES
 

@@ -15,7 +15,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final, NamedTuple
 
-from inbox.model import AccountId, Address, Contact, Conversation, Document, Message
+from inbox.model import Address, Contact, Conversation, Message
+from inbox.parts import AccountId, Document
 
 SEARCHED: Final[tuple[type[Document], ...]] = (Message, Conversation, Contact, Address)
 """The kinds of document that are found by their words."""

@@ -7,7 +7,7 @@ import re
 from channels.mail.headers import decode_text, first, read_head, tidy
 from channels.mail.parts import Part, decoded_size
 from channels.mail.sounds import seconds_of
-from inbox.model import Attachment, AttachmentKind
+from inbox.parts import Attachment, AttachmentKind
 
 MOST_ATTACHMENTS = 200
 LONGEST_FILE_NAME = 150

@@ -27,8 +27,10 @@ from channels.mail.headers import is_address, tidy
 from channels.mail.markup import marked_up, plain, styled
 from inbox import styles
 from inbox.conversations import bare_subject
-from inbox.model import Attachment, BlobId, Entity, Letter, Message
+from inbox.model import Message
+from inbox.notices import Letter
 from inbox.particulars import Forward
+from inbox.parts import Attachment, BlobId, Entity
 from inbox.store.base import Blob
 
 MOST_REFERENCES = 40

@@ -26,7 +26,7 @@ from channels.errors import ChannelError, LoginRejected, TemporaryFailure
 from channels.mail.bearer import RESIGNED, Tokens, bearer, mechanism_of
 from channels.mail.doors import Doors
 from channels.mail.imap_protocol import Answer, Disconnected, ImapProtocol, Parts, fetched, quoted, tokens
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 # RFC 2177 §3: a server may log out who is silent for 30 minutes.
 LONGEST_IDLE = timedelta(minutes=29)

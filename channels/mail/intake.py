@@ -20,7 +20,7 @@ from channels.errors import TemporaryFailure
 from channels.mail.afterwards import Afterwards
 from channels.mail.imap import LARGEST_MAIL, Folder, Imap, Told
 from channels.mail.positions import Position, Positions, canonical, key_of, told_apart
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,8 @@ from channels.mail.together import Line, Together
 from channels.mail.trust import Judge, named_on_top
 from channels.mail.watch import Watch, WatchOfSome
 from inbox.envelope import Envelope
-from inbox.model import Attachment, ChannelId, Letter, Post
+from inbox.notices import Letter, Post
+from inbox.parts import Attachment, ChannelId
 
 logger = logging.getLogger(__name__)
 

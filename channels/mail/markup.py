@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from inbox import styles
-from inbox.model import Entity
+from inbox.parts import Entity
 
 _LINK = re.compile(r"https?://[^\s<>\"']{0,2000}[^\s<>\"'.,;:!?)\]]")
 _TAGS = {"bold": "b", "italic": "i", "underline": "u", "strikethrough": "s", "code": "code"}

@@ -24,7 +24,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from channels.errors import LoginRejected, TemporaryFailure
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 AHEAD = 120.0
 """Seconds before its end a token is no longer handed out: a login may take as long."""

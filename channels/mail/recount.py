@@ -13,7 +13,7 @@ from channels.errors import TemporaryFailure
 from channels.mail.imap import LARGEST_MAIL, Folder, Imap
 from channels.mail.intake import OFTEN_ASKED, arrival, batches, report, too_large
 from channels.mail.positions import Position, Positions, key_of, place_of
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 CHUNK = 300
 TRIES = 3

@@ -34,7 +34,8 @@ from channels.errors import (
 )
 from channels.mail.bearer import RESIGNED, Tokens, bearer, mechanism_of
 from channels.mail.headers import is_address, tidy
-from inbox.model import ChannelId, Letter
+from inbox.notices import Letter
+from inbox.parts import ChannelId
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from channels.base import Observer
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 
 @dataclass

@@ -81,7 +81,8 @@ from channels.telegram.voice import Busy, Transcoder, VoiceMessage
 from inbox import styles
 from inbox.envelope import Connected, Reading
 from inbox.matching import in_own_telegram
-from inbox.model import Attachment, AttachmentKind, Button, ChannelId, Entity, Letter, Post
+from inbox.notices import Letter, Post
+from inbox.parts import Attachment, AttachmentKind, Button, ChannelId, Entity
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from aiogram import Bot
 from aiogram.client.telegram import PRODUCTION
 
-from inbox.model import AttachmentKind
+from inbox.parts import AttachmentKind
 
 
 def sound_kind(octets: bytes) -> AttachmentKind:

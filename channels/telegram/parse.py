@@ -20,7 +20,8 @@ from inbox.envelope import (
     Update,
     Withdrawn,
 )
-from inbox.model import AddressKind, Attachment, AttachmentKind
+from inbox.model import AddressKind
+from inbox.parts import Attachment, AttachmentKind
 
 MESSAGES = ("message", "edited_message")
 CORRESPONDENCE = ("business_message", "edited_business_message")

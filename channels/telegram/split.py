@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inbox import styles
-from inbox.model import Entity
+from inbox.parts import Entity
 
 LONGEST = 4096
 """UTF-16 units of one message. Source: Bot API sendMessage."""

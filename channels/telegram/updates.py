@@ -26,7 +26,7 @@ from channels.errors import LoginRejected
 from channels.telegram.failures import FAILURES
 from channels.telegram.parse import ALLOWED, lane_of
 from inbox.errors import LeaseLost, StoreUnavailable
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 logger = logging.getLogger(__name__)
 

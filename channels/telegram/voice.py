@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from channels.telegram.files import sound_kind
-from inbox.model import AttachmentKind
+from inbox.parts import AttachmentKind
 
 log = structlog.get_logger(__name__)
 

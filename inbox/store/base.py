@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
-from inbox.model import AccountId, BlobId, Document
+from inbox.parts import AccountId, BlobId, Document
 from inbox.words import Sought
 
 D = TypeVar("D", bound=Document)

@@ -7,38 +7,42 @@ from __future__ import annotations
 
 from typing import Final
 
+from inbox.machinery import (
+    Backup,
+    Claim,
+    Counter,
+    DeskKey,
+    Forgotten,
+    Habit,
+    Lease,
+    Progress,
+    Pulse,
+    Recount,
+    Transfer,
+    Trouble,
+    Worker,
+)
 from inbox.model import (
     Account,
     Address,
     Alarm,
-    Backup,
     BusinessConnection,
-    Claim,
     Contact,
     Conversation,
-    Counter,
     Cursor,
     Delivery,
-    DeskKey,
-    Document,
     Draft,
     Event,
-    Forgotten,
     Forum,
-    Habit,
     Instruction,
     Invitation,
-    Lease,
     Message,
     OnCall,
     Presence,
     Principal,
     PrincipalInvitation,
-    Progress,
     Proof,
-    Pulse,
     Receipt,
-    Recount,
     Secretary,
     Shown,
     Slip,
@@ -46,10 +50,8 @@ from inbox.model import (
     Topic,
     TopicChoice,
     TopicRefusal,
-    Transfer,
-    Trouble,
-    Worker,
 )
+from inbox.parts import Document
 from inbox.store.base import Index
 
 KINDS: Final[dict[type[Document], str]] = {

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from inbox.model import Document
+from inbox.parts import Document
 from inbox.store.base import Changes, Value, Watch
 from inbox.store.columns import Column, column
 

@@ -45,21 +45,10 @@ from handlers.queue import deal_waiting, list_queued
 from handlers.start import build_dispatcher
 from inbox.envelope import Connected, Reading
 from inbox.ledger import Ledger
-from inbox.model import (
-    Attachment,
-    Because,
-    CardNotice,
-    Conversation,
-    Delivery,
-    Document,
-    Letter,
-    Post,
-    QueueNotice,
-    Receipt,
-    Secretary,
-    TextNotice,
-)
+from inbox.model import Conversation, Delivery, Receipt, Secretary
+from inbox.notices import CardNotice, Letter, Post, QueueNotice, TextNotice
 from inbox.outbox import leased, notice
+from inbox.parts import Attachment, Because, Document
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     CONVERSATION_BY_NUMBER,

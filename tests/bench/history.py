@@ -26,46 +26,46 @@ import msgspec
 from inbox.accounts import unsorted_account
 from inbox.assignment import weighs
 from inbox.conversations import event
+from inbox.machinery import Counter, DeskKey
 from inbox.model import (
     Account,
-    AccountId,
     Address,
     AddressKind,
     AssignmentMode,
-    Because,
-    BlobId,
-    CardNotice,
-    ChannelId,
     Contact,
-    ContactId,
     Conversation,
-    ConversationId,
-    Counter,
     Cursor,
     Delivery,
-    DeliveryId,
     DeliveryKind,
     DeliveryState,
-    DeskKey,
     Direction,
-    Document,
     Draft,
-    DraftId,
     DraftState,
     Identity,
-    Letter,
     Message,
-    MessageId,
     Presence,
     Receipt,
-    ReceiptId,
     ReceiptState,
     Role,
     Secretary,
-    SecretaryId,
     Shown,
     ShownKind,
     Status,
+)
+from inbox.notices import CardNotice, Letter
+from inbox.parts import (
+    AccountId,
+    Because,
+    BlobId,
+    ChannelId,
+    ContactId,
+    ConversationId,
+    DeliveryId,
+    Document,
+    DraftId,
+    MessageId,
+    ReceiptId,
+    SecretaryId,
 )
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import INDEXES

@@ -39,7 +39,9 @@ from handlers.start import build_dispatcher
 from handlers.timers import keep_dealing
 from inbox.accounts import unsorted_account
 from inbox.ledger import balance
-from inbox.model import AccountId, ChannelId, DeskKey, Message, Receipt
+from inbox.machinery import DeskKey
+from inbox.model import Message, Receipt
+from inbox.parts import AccountId, ChannelId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     CONVERSATIONS_QUEUED,

@@ -24,7 +24,7 @@ from channels.mail.doors import Doors
 from channels.mail.imap import ImapServer, Limits, tls_context
 from channels.mail.mailbox import Mailbox
 from channels.mail.smtp import SmtpServer
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 from tests.servers.dovecot import Dovecot
 
 MAILBOXES = 200

@@ -20,25 +20,18 @@ from typing import NamedTuple
 from handlers.findings import ON_A_PAGE
 from inbox.model import (
     Account,
-    AccountId,
     Address,
     AddressKind,
-    ChannelId,
     Contact,
-    ContactId,
     Conversation,
-    ConversationId,
     Direction,
-    Document,
     Identity,
     Message,
-    MessageId,
     Role,
     Secretary,
-    SecretaryId,
     Status,
-    new_id,
 )
+from inbox.parts import AccountId, ChannelId, ContactId, ConversationId, Document, MessageId, SecretaryId, new_id
 from inbox.search import search
 from inbox.store.base import Changes
 from inbox.store.sqlite import SqliteStore

@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from inbox.model import AccountId, Event, new_id
+from inbox.model import Event
+from inbox.parts import AccountId, new_id
 from inbox.store.base import Changes
 from inbox.store.sqlite import SqliteStore
 

@@ -24,7 +24,8 @@ from bot.settings import Settings
 from inbox import receipts
 from inbox.errors import StoreTooNew
 from inbox.invitations import token_hash, token_in
-from inbox.model import ChannelId, Cursor, Invitation, Receipt, ReceiptState, Role
+from inbox.model import Cursor, Invitation, Receipt, ReceiptState, Role
+from inbox.parts import ChannelId
 from inbox.store.base import Blob, Changes
 from inbox.store.documents import INVITATION_BY_TOKEN
 from inbox.store.sqlite import SqliteStore

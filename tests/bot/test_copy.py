@@ -13,18 +13,9 @@ import pytest
 
 from bot.copy import CannotCopy, Moved, move
 from inbox.errors import StoreUnavailable
-from inbox.model import (
-    Backup,
-    BlobId,
-    Conversation,
-    DeskKey,
-    Document,
-    Draft,
-    Receipt,
-    Transfer,
-    Worker,
-    new_id,
-)
+from inbox.machinery import Backup, DeskKey, Transfer, Worker
+from inbox.model import Conversation, Draft, Receipt
+from inbox.parts import BlobId, Document, new_id
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import KINDS
 from inbox.transfer import INTO, OUT, fingerprint, refuse_half_a_store

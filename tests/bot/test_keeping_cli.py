@@ -19,26 +19,21 @@ from typer.testing import CliRunner, Result
 
 from bot.cli import app
 from bot.store_cli import shown_address
+from inbox.machinery import Backup, Forgotten, Transfer
 from inbox.model import (
     Address,
-    Attachment,
-    Backup,
-    BlobId,
     Contact,
     Conversation,
     Cursor,
     DeliveryState,
     Direction,
-    Document,
     DraftState,
     Event,
-    Forgotten,
-    Letter,
     Message,
     Receipt,
-    Transfer,
-    new_id,
 )
+from inbox.notices import Letter
+from inbox.parts import Attachment, BlobId, Document, new_id
 from inbox.receipts import arrived, handled
 from inbox.restored import THE_BACKUP
 from inbox.store.base import Blob, Changes

@@ -22,8 +22,9 @@ from channels.mail.mailbox import Mailbox
 from channels.telegram.bot import TelegramBot
 from inbox.errors import StoreUnavailable
 from inbox.invitations import DeclaredOwner
-from inbox.model import AssignmentMode, ChannelId
+from inbox.model import AssignmentMode
 from inbox.particulars import Verdict
+from inbox.parts import ChannelId
 from inbox.store.base import Changes
 from tests.bot.test_config import EXAMPLE, SECRETS
 

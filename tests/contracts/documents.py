@@ -11,7 +11,7 @@ from typing import Any, NewType, TypeVar, Union, get_args, get_origin
 import msgspec
 from hypothesis import strategies as st
 
-from inbox.model import Document
+from inbox.parts import Document
 
 D = TypeVar("D", bound=Document)
 

@@ -11,7 +11,7 @@ import sys
 import msgspec
 
 from inbox.errors import Conflict
-from inbox.model import Counter
+from inbox.machinery import Counter
 from inbox.store.base import Changes, Store
 from tests.contracts.backends import open_at
 

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from inbox.errors import Conflict
-from inbox.model import AccountId, Address, Attachment, Contact, Conversation, Message, Receipt, new_id
+from inbox.model import Address, Contact, Conversation, Message, Receipt
+from inbox.parts import AccountId, Attachment, new_id
 from inbox.store.base import Changes, Store
 from inbox.words import sought
 from tests.contracts.documents import make

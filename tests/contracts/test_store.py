@@ -13,23 +13,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inbox.errors import Conflict, Duplicate, NotFound, StoreUnavailable
+from inbox.machinery import Counter
 from inbox.model import (
     Address,
     AddressKind,
-    BlobId,
     Contact,
-    ContactId,
     Conversation,
-    Counter,
     Delivery,
-    Document,
     Event,
     Priority,
     Receipt,
     Secretary,
     Shown,
-    new_id,
 )
+from inbox.parts import BlobId, ContactId, Document, new_id
 from inbox.store.base import Blob, Changes, Index, Store
 from inbox.store.documents import (
     ADDRESSES_EVERYWHERE,

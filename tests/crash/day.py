@@ -17,15 +17,7 @@ import msgspec
 
 from bot.demo.telegram_server import TelegramServer
 from inbox.ledger import balance, list_channels
-from inbox.model import (
-    Cursor,
-    Delivery,
-    DeliveryKind,
-    DeliveryState,
-    Direction,
-    Message,
-    ReceiptState,
-)
+from inbox.model import Cursor, Delivery, DeliveryKind, DeliveryState, Direction, Message, ReceiptState
 from inbox.store.base import Store
 from inbox.store.documents import (
     CONVERSATION_BY_NUMBER,

@@ -37,7 +37,9 @@ from inbox.conversations import opened, received
 from inbox.drafts import reply_recipients
 from inbox.envelope import Blocked, Envelope, Ignored, Unreadable, Update
 from inbox.matching import sign_message_id
-from inbox.model import ChannelId, Conversation, Letter, Message, MessageId
+from inbox.model import Conversation, Message
+from inbox.notices import Letter
+from inbox.parts import ChannelId, MessageId
 from tests.builders import DESK, KEY, MAIL, NOW, a_contact, a_draft, a_receipt, a_secretary, an_account
 from tests.crash.mutations import Json, mutated_mail, mutated_update, seed_mails, seed_updates
 

@@ -23,7 +23,7 @@ from channels.telegram.bot import TelegramBot
 from channels.telegram.limits import Limits
 from handlers import crew, deliveries, incoming, start
 from handlers.incoming import Incoming
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 from inbox.store.base import Changes
 from inbox.store.sqlite import SqliteStore
 from inbox.triage import Triage

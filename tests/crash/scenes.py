@@ -37,14 +37,11 @@ from handlers.callbacks import (
     check,
 )
 from inbox.invitations import deep_link_payload
+from inbox.machinery import DeskKey, Forgotten
 from inbox.model import (
-    AccountId,
     Alarm,
-    ChannelId,
     DeliveryKind,
     DeliveryState,
-    DeskKey,
-    Forgotten,
     Forum,
     Instruction,
     Message,
@@ -54,6 +51,7 @@ from inbox.model import (
     Topic,
     TopicChoice,
 )
+from inbox.parts import AccountId, ChannelId
 from inbox.proofs import code_of, proof_token
 from inbox.restored import mark
 from inbox.store.base import Changes, Store

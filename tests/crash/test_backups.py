@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from inbox.ledger import balance, list_channels
-from inbox.model import Backup, DeliveryKind, DeliveryState, Direction, Message
+from inbox.machinery import Backup
+from inbox.model import DeliveryKind, DeliveryState, Direction, Message
 from inbox.restored import THE_BACKUP
 from inbox.store.base import Store
 from inbox.store.documents import CONVERSATION_BY_NUMBER, DELIVERIES_BY_STATE, MESSAGES_OF_CONVERSATION

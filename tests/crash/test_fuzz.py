@@ -17,7 +17,8 @@ import pytest
 
 from channels.telegram.updates import arrival
 from handlers.incoming import accepting
-from inbox.model import ChannelId, Delivery, Receipt, Role
+from inbox.model import Delivery, Receipt, Role
+from inbox.parts import ChannelId
 from inbox.store.documents import DELIVERIES_BY_STATE, RECEIPTS_WAITING
 from tests.builders import DESK, MAIL
 from tests.crash.fuzzing import check_mail, check_update

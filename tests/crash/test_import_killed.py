@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from inbox.ledger import balance, list_channels
-from inbox.model import ChannelId, Conversation, Cursor, Delivery, Direction, Message, Receipt, Status
+from inbox.model import Conversation, Cursor, Delivery, Direction, Message, Receipt, Status
+from inbox.parts import ChannelId
 from inbox.store.sqlite import SqliteStore
 from tests.builders import at
 from tests.crash.day import Day

@@ -16,7 +16,7 @@ from handlers import views
 from handlers.legible import units
 from handlers.views import LONGEST, CardFacts, Voice
 from inbox.conversations import opened, received
-from inbox.model import AccountId
+from inbox.parts import AccountId
 from tests.builders import NOW, a_contact, a_receipt, a_secretary, an_account
 from tests.crash import bombs
 from tests.crash.bombs import MIB

@@ -17,18 +17,8 @@ import pytest
 
 from bot.demo.telegram_server import TelegramServer
 from inbox.ledger import balance, list_channels
-from inbox.model import (
-    Claim,
-    Conversation,
-    Cursor,
-    DeliveryKind,
-    DeliveryState,
-    Direction,
-    Lease,
-    Message,
-    ReceiptState,
-    Worker,
-)
+from inbox.machinery import Claim, Lease, Worker
+from inbox.model import Conversation, Cursor, DeliveryKind, DeliveryState, Direction, Message, ReceiptState
 from inbox.store.base import Store
 from inbox.store.documents import (
     DELIVERIES_BY_STATE,

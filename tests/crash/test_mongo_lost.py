@@ -13,7 +13,8 @@ import pytest
 from bot.demo.telegram_server import TelegramServer
 from bot.settings import StoreSettings
 from inbox.ledger import balance, list_channels
-from inbox.model import ConversationId, DeliveryKind, DeliveryState, Direction, Message
+from inbox.model import DeliveryKind, DeliveryState, Direction, Message
+from inbox.parts import ConversationId
 from inbox.store.base import Store
 from inbox.store.documents import CONVERSATION_BY_NUMBER, DELIVERIES_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
 from inbox.store.mongo import MongoStore

@@ -19,7 +19,7 @@ import pytest
 from bot.demo.telegram_server import TelegramServer
 from channels.mail.bearer import bearer
 from channels.mail.oauth import TokenFile
-from inbox.model import DeskKey
+from inbox.machinery import DeskKey
 from inbox.store.sqlite import SqliteStore
 from tests.flow.running import ADDRESS, At, mail
 from tests.servers.authorization import AuthorizationServer

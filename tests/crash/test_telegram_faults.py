@@ -15,7 +15,8 @@ from channels.telegram.bot import TelegramBot
 from handlers import views
 from handlers.callbacks import Decide, Duty, Files, Send
 from inbox import outbox
-from inbox.model import ChannelId, Delivery, DeliveryKind, DeliveryState, Role
+from inbox.model import Delivery, DeliveryKind, DeliveryState, Role
+from inbox.parts import ChannelId
 from inbox.store.documents import DELIVERIES_BY_STATE
 from tests.builders import DESK
 from tests.channels.telegram.parts import Keeper, Listener

@@ -18,7 +18,8 @@ from channels.mail.imap import Limits
 from channels.mail.intake import Pace
 from channels.mail.mailbox import Mailbox
 from inbox.ledger import balance, list_channels
-from inbox.model import ChannelId, Message, Receipt, ReceiptState
+from inbox.model import Message, Receipt, ReceiptState
+from inbox.parts import ChannelId
 from inbox.store.base import Store
 from inbox.watchkeeping import Patience
 from tests.flow.running import ADDRESS, PATIENCE, At

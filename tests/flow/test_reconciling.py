@@ -16,7 +16,8 @@ from bot.demo.telegram_server import TelegramServer
 from bot.settings import Settings
 from bot.wiring import open_store
 from channels.mail.positions import Position
-from inbox.model import Cursor, Receipt, Recount
+from inbox.machinery import Recount
+from inbox.model import Cursor, Receipt
 from inbox.store.base import Changes
 from tests.flow.hurried import (
     MAILBOX,

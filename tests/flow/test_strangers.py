@@ -22,8 +22,10 @@ from handlers import callbacks
 from handlers.callbacks import Close, Discard, Duty, Edit, Files, Next, Queue, Release, Send, Show, Take, Undo
 from handlers.incoming import accepting
 from inbox.invitations import deep_link_payload, invite
+from inbox.machinery import DeskKey
 from inbox.matching import sign_message_id
-from inbox.model import DeskKey, Direction, MessageId, Role, Secretary, new_id
+from inbox.model import Direction, Role, Secretary
+from inbox.parts import MessageId, new_id
 from inbox.store.base import Changes
 from inbox.store.documents import MESSAGES_OF_CONVERSATION, SECRETARY_BY_TELEGRAM
 from tests.builders import BERNARD, DESK, KEY, MAIL, ROUX, put

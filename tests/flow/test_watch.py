@@ -16,7 +16,8 @@ from bot.settings import BotSettings, OwnerSettings
 from bot.wiring import open_store
 from channels.mail.mailbox import Mailbox
 from inbox.envelope import Envelope
-from inbox.model import Cursor, Delivery, DeliveryState, Habit, Trouble
+from inbox.machinery import Habit, Trouble
+from inbox.model import Cursor, Delivery, DeliveryState
 from inbox.store.base import Changes
 from tests.flow.hurried import MAILBOX, PACE, all_handled, everything, hurry, notices, owned, quickly, the_owner, until
 from tests.flow.running import At, desk_settings, mail, running

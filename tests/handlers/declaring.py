@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from inbox.model import Account, AccountId
+from inbox.model import Account
+from inbox.parts import AccountId
 from tests.builders import ROUX
 from tests.handlers.stage import Stage
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Self, TypeVar
 
 from inbox.errors import Conflict, StoreUnavailable
-from inbox.model import AccountId, BlobId, Document
+from inbox.parts import AccountId, BlobId, Document
 from inbox.store.base import Changes, D, Index, Store, Value, Watch
 from inbox.words import Sought
 

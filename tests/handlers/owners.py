@@ -7,7 +7,8 @@ import re
 import msgspec
 
 from handlers.callbacks import InvitePrincipal, PassOn, Principals, Ways
-from inbox.model import AccountId, Role, Way
+from inbox.model import Role, Way
+from inbox.parts import AccountId
 from tests.builders import ROUX
 from tests.handlers.stage import Seat, Seen, Stage
 

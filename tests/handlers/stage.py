@@ -33,22 +33,9 @@ from handlers.start import build_dispatcher
 from handlers.timers import keep_dealing
 from inbox.envelope import Envelope
 from inbox.ledger import balance
-from inbox.model import (
-    Account,
-    AccountId,
-    Attachment,
-    ChannelId,
-    Conversation,
-    Cursor,
-    Delivery,
-    Letter,
-    Post,
-    Presence,
-    Receipt,
-    Role,
-    Secretary,
-    Status,
-)
+from inbox.model import Account, Conversation, Cursor, Delivery, Presence, Receipt, Role, Secretary, Status
+from inbox.notices import Letter, Post
+from inbox.parts import AccountId, Attachment, ChannelId
 from inbox.store.base import Changes, Store
 from inbox.store.documents import (
     CONVERSATION_BY_NUMBER,

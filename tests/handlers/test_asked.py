@@ -18,7 +18,8 @@ from handlers.callbacks import (
     Principals,
 )
 from inbox import outbox
-from inbox.model import ContactNotice, Forum, Role
+from inbox.model import Forum, Role
+from inbox.notices import ContactNotice
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_BY_NUMBER
 from tests.builders import BERNARD, DESK

@@ -10,7 +10,8 @@ import msgspec
 
 from handlers.callbacks import Calls, DropCall, KeepCall, MarkCall, PassOn, Release, Send, Wake
 from handlers.timers import wake_due
-from inbox.model import AccountId, Contact, Priority, Status
+from inbox.model import Contact, Priority, Status
+from inbox.parts import AccountId
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_BY_NUMBER
 from tests.builders import BERNARD, ROUX

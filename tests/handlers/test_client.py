@@ -13,7 +13,8 @@ from bot.demo.scene import drawing
 from handlers.callbacks import Ask, Close, Files, Menu, Send, UseTemplate
 from inbox.acknowledgements import SILENCE
 from inbox.hours import Hours, read_week
-from inbox.model import Contact, DeliveryKind, Post, Role
+from inbox.model import Contact, DeliveryKind, Role
+from inbox.notices import Post
 from inbox.store.documents import DELIVERIES_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
 from tests.builders import BERNARD, ROUX, an_address, put
 from tests.handlers.declaring import declare

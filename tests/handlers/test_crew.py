@@ -21,7 +21,8 @@ from handlers.start import build_dispatcher
 from inbox.errors import Conflict, LeaseLost
 from inbox.leases import lane_claim
 from inbox.ledger import balance
-from inbox.model import Claim, Conversation, Cursor, Delivery, Lease, Message, Receipt, ReceiptState, Worker
+from inbox.machinery import Claim, Lease, Worker
+from inbox.model import Conversation, Cursor, Delivery, Message, Receipt, ReceiptState
 from inbox.store.base import Changes, Store
 from inbox.store.sqlite import SqliteStore
 from tests.builders import MAIL, NOW

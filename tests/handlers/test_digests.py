@@ -17,7 +17,9 @@ from handlers.digests import digest_due, digest_screen, keep_digesting
 from handlers.views import Voice
 from inbox.digests import Digest as Found
 from inbox.digests import Entry, next_at
-from inbox.model import AccountId, DeliveryState, DigestNotice, Status, Way
+from inbox.model import DeliveryState, Status, Way
+from inbox.notices import DigestNotice
+from inbox.parts import AccountId
 from inbox.store.base import Changes
 from inbox.store.documents import DELIVERIES_DUE
 from tests.builders import MAIL, NOW, an_account

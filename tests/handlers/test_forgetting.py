@@ -20,14 +20,11 @@ from inbox.errors import Conflict, StillInUse
 from inbox.forgetting import find_contacts, trace
 from inbox.holdings import conversations_of, plain, share_of
 from inbox.ledger import balance
+from inbox.machinery import Forgotten
 from inbox.model import (
-    UNSORTED,
     Address,
     AddressKind,
-    Because,
-    BlobId,
     BusinessConnection,
-    ChannelId,
     Contact,
     Conversation,
     Cursor,
@@ -35,25 +32,20 @@ from inbox.model import (
     DeliveryKind,
     DeliveryState,
     Direction,
-    Document,
     Draft,
     DraftState,
     Event,
-    Forgotten,
-    Letter,
     Message,
-    Post,
     Receipt,
     Revision,
-    SearchNotice,
     Shown,
     ShownKind,
-    TextNotice,
     Topic,
     Way,
-    new_id,
 )
+from inbox.notices import Letter, Post, SearchNotice, TextNotice
 from inbox.outbox import card_for, notice
+from inbox.parts import UNSORTED, Because, BlobId, ChannelId, Document, new_id
 from inbox.personal import FIELDS, Holds
 from inbox.receipts import arrived, handled, ignored, parked
 from inbox.store.base import Blob, Changes, Store

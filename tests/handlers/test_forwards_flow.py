@@ -17,7 +17,8 @@ from inbox.errors import Conflict
 from inbox.forgetting import find_contacts, trace
 from inbox.holdings import conversations_of, plain, share_of
 from inbox.matching import id_of_part
-from inbox.model import ChannelId, Conversation, Direction, Message, Receipt
+from inbox.model import Conversation, Direction, Message, Receipt
+from inbox.parts import ChannelId
 from inbox.receipts import arrived, handled
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.documents import KINDS, MESSAGES_OF_CONVERSATION

@@ -25,7 +25,8 @@ from handlers.callbacks import (
     Take,
 )
 from inbox.erasure import erase
-from inbox.model import AddressKind, Contact, ConversationId, Role, Status, new_id
+from inbox.model import AddressKind, Contact, Role, Status
+from inbox.parts import ConversationId, new_id
 from inbox.store.base import Changes
 from inbox.store.documents import ADDRESSES_OF_CONTACT, CONVERSATION_BY_NUMBER, MESSAGES_OF_CONVERSATION
 from tests.builders import BERNARD, KEY, ROUX

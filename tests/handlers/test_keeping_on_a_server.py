@@ -11,7 +11,8 @@ from handlers.forgetting import begin, forget
 from handlers.restored import settle_the_past
 from handlers.upkeep import Upkeep
 from inbox.ledger import balance
-from inbox.model import Backup, Contact, Cursor, DeliveryState, Event, Forgotten
+from inbox.machinery import Backup, Forgotten
+from inbox.model import Contact, Cursor, DeliveryState, Event
 from inbox.restored import mark
 from inbox.store.base import Changes, Store
 from tests.builders import DESK, MAIL, NOW

@@ -8,7 +8,8 @@ import pytest
 from handlers import previews, views
 from handlers.legible import legible, mixes_alphabets, names_another_address, one_line, person, same_name, units
 from handlers.views import Screen
-from inbox.model import ContactId, Direction, new_id
+from inbox.model import Direction
+from inbox.parts import ContactId, new_id
 from tests.builders import a_contact, a_conversation, a_file, a_message, a_secretary
 from tests.handlers.test_views import FR, a_card, a_preview
 

@@ -14,8 +14,10 @@ from handlers.incoming import accepting
 from handlers.outcomes import delivery_state
 from handlers.views import Voice
 from inbox.acknowledgements import MOST_TO_ONE
-from inbox.model import BlobId, DeliveryState, Letter, Status
+from inbox.model import DeliveryState, Status
+from inbox.notices import Letter
 from inbox.particulars import Failure, FailureKind
+from inbox.parts import BlobId
 from inbox.store.base import Changes
 from inbox.store.documents import DELIVERIES_BY_STATE, EVENTS_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
 from tests.builders import MAIL, NOW, ROUX, a_conversation, a_message, a_reply

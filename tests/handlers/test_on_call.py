@@ -32,8 +32,9 @@ from handlers.callbacks import (
 from inbox.alarms import AGAIN, ROUNDS, next_call
 from inbox.erasure import erase
 from inbox.invitations import DeclaredOwner, deep_link_payload, invite, owners_in_line
-from inbox.model import UNSORTED, Alarm, AlarmEnd, ChannelId, Delivery, Priority, Role, Status
+from inbox.model import Alarm, AlarmEnd, Delivery, Priority, Role, Status
 from inbox.on_call import list_on_call, list_rota
+from inbox.parts import UNSORTED, ChannelId
 from inbox.store.base import Changes
 from inbox.store.documents import PRINCIPALS
 from tests.builders import BERNARD, ROUX

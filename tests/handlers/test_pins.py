@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from inbox import outbox
-from inbox.model import CardNotice, PinNotice, Topic
+from inbox.model import Topic
+from inbox.notices import CardNotice, PinNotice
 from inbox.store.base import Changes
 from tests.handlers.stage import Clock, Seat, Stage
 from tests.handlers.test_forums import linked

@@ -60,13 +60,9 @@ from inbox.assignment import choose, list_present, may_serve, weighs
 from inbox.envelope import Connected, Reading
 from inbox.errors import LeaseLost, StoreUnavailable
 from inbox.ledger import balance, replay
+from inbox.machinery import Claim, Lease, Worker
 from inbox.model import (
-    UNSORTED,
     AssignmentMode,
-    Attachment,
-    Because,
-    ChannelId,
-    Claim,
     Conversation,
     Delivery,
     DeliveryKind,
@@ -75,19 +71,16 @@ from inbox.model import (
     Draft,
     DraftState,
     Event,
-    Lease,
-    Letter,
     Message,
-    Post,
     Presence,
     Receipt,
     Role,
     Secretary,
     Status,
-    TextNotice,
-    Worker,
 )
+from inbox.notices import Letter, Post, TextNotice
 from inbox.outbox import notice
+from inbox.parts import UNSORTED, Attachment, Because, ChannelId
 from inbox.store.base import Changes, Index
 from inbox.store.documents import (
     CONVERSATION_BY_NUMBER,

@@ -13,7 +13,9 @@ from channels.base import Arrival, Take
 from channels.errors import TemporaryFailure
 from handlers import reconciling
 from handlers.reconciling import keep_reconciling, reconcile
-from inbox.model import ChannelId, Cursor, Delivery, Receipt, Recount, Role
+from inbox.machinery import Recount
+from inbox.model import Cursor, Delivery, Receipt, Role
+from inbox.parts import ChannelId
 from inbox.store.base import Changes
 from inbox.watchkeeping import Patience
 from tests.builders import MAIL

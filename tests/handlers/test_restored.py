@@ -10,25 +10,11 @@ import pytest
 from handlers.callbacks import check_draft
 from handlers.restored import settle_the_past
 from inbox.conversations import NUMBERS
-from inbox.model import (
-    Backup,
-    Contact,
-    ContactId,
-    Conversation,
-    Counter,
-    Delivery,
-    DeliveryKind,
-    DeliveryState,
-    Direction,
-    Draft,
-    Event,
-    Forgotten,
-    PreviewNotice,
-    Role,
-    TextNotice,
-    new_id,
-)
+from inbox.machinery import Backup, Counter, Forgotten
+from inbox.model import Contact, Conversation, Delivery, DeliveryKind, DeliveryState, Direction, Draft, Event, Role
+from inbox.notices import PreviewNotice, TextNotice
 from inbox.outbox import card_for
+from inbox.parts import ContactId, new_id
 from inbox.restored import SKIPPED_NUMBERS, mark
 from inbox.store.base import Changes, Store
 from inbox.store.sqlite import SqliteStore

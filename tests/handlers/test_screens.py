@@ -19,7 +19,8 @@ from handlers.slips import slip_screen, slip_subject, slip_text
 from handlers.views import Screen, Voice
 from inbox.answered import Answer
 from inbox.calls import begun, filled_out, read_call
-from inbox.model import Because, Direction, Role, Slip
+from inbox.model import Direction, Role, Slip
+from inbox.parts import Because
 from tests.builders import NOW, ROUX, a_conversation, a_message, a_presence, a_secretary, an_account, at
 from tests.handlers.test_views import EN, FR, a_card, a_preview, labels
 

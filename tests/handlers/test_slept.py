@@ -11,8 +11,8 @@ import pytest
 from channels.errors import ChannelError, PermanentFailure, TemporaryFailure
 from handlers.callbacks import Decide, Send
 from handlers.deliveries import Deliveries
-from inbox.model import BlobId
 from inbox.outbox import LEASE, LETTER_LEASE
+from inbox.parts import BlobId
 from tests.builders import MAIL
 from tests.handlers.stage import Seat, Stage, button
 

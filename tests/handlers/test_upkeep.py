@@ -20,20 +20,16 @@ from inbox.erasure import MOST_AT_ONCE
 from inbox.errors import InvalidTransition
 from inbox.invitations import invite
 from inbox.ledger import balance, replay
+from inbox.machinery import Forgotten, Lease
 from inbox.model import (
-    AccountId,
-    BlobId,
     Contact,
     Conversation,
     Cursor,
     Delivery,
     DeliveryState,
-    Document,
     Event,
-    Forgotten,
     Instruction,
     Invitation,
-    Lease,
     Message,
     PrincipalInvitation,
     Receipt,
@@ -43,9 +39,9 @@ from inbox.model import (
     ShownKind,
     Slip,
     Status,
-    new_id,
 )
 from inbox.outbox import card_for
+from inbox.parts import AccountId, BlobId, Document, new_id
 from inbox.receipts import arrived, handled, ignored, parked
 from inbox.store.base import Blob, Changes, Store
 from inbox.store.sqlite import SqliteStore

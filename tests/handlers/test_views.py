@@ -20,31 +20,25 @@ from handlers.legible import one_line, shortened, units
 from handlers.previews import PreviewFacts
 from handlers.views import CardFacts, QueueFacts, Screen, Voice
 from inbox.model import (
-    UNSORTED,
     Account,
-    AttachmentKind,
-    Because,
     BusinessConnection,
-    Button,
     Contact,
     Conversation,
     Delivery,
     DeliveryState,
     Direction,
     DraftState,
-    FileForm,
     Message,
-    MessageId,
     Priority,
     Revision,
     Role,
     Secretary,
-    SecretaryId,
     Status,
     Topic,
-    new_id,
 )
+from inbox.notices import FileForm
 from inbox.particulars import Automatic, BusinessCard, Meeting, Particulars, Protection, Trust, Verdict
+from inbox.parts import UNSORTED, AttachmentKind, Because, Button, MessageId, SecretaryId, new_id
 from tests.builders import (
     DESK,
     NOW,

@@ -22,7 +22,8 @@ from handlers.callbacks import (
     Undo,
     Ways,
 )
-from inbox.model import PHONE, Message, Principal, Status, Way
+from inbox.model import Message, Principal, Status, Way
+from inbox.parts import PHONE
 from inbox.passing import Routes, routes, told_in_telegram
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATION_BY_NUMBER, DELIVERIES_LEASED, MESSAGES_OF_CONVERSATION, PRINCIPALS

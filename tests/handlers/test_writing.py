@@ -14,8 +14,9 @@ import msgspec
 from handlers import callbacks
 from handlers.callbacks import Copy, CopyAll, Discard, DropFile, Send, To, Undo
 from inbox.addressees import reply_candidates
-from inbox.model import Account, Attachment, Draft, Message
+from inbox.model import Account, Draft, Message
 from inbox.particulars import Forward, Particulars
+from inbox.parts import Attachment
 from inbox.store.documents import MESSAGES_OF_CONVERSATION
 from tests.builders import ROUX, a_conversation, a_message, an_account
 from tests.handlers.stage import CABINET_TOKEN, Seat, Stage, button, labels

@@ -2,7 +2,8 @@ import msgspec
 import pytest
 
 from inbox.accounts import account_addressed, bring_in_line, is_written_to, unsorted_account, without_tag
-from inbox.model import UNSORTED, Account, AccountId, Identity
+from inbox.model import Account, Identity
+from inbox.parts import UNSORTED, AccountId
 
 
 def account(key: str, *addresses: str, version: int = 0, retired: bool = False) -> Account:

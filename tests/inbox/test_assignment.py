@@ -15,7 +15,8 @@ from inbox.assignment import (
     taken_by_hand,
 )
 from inbox.errors import AlreadyAssigned, Conflict, InvalidTransition, NotAllowed, NotFound
-from inbox.model import UNSORTED, Because, Conversation, Presence, Role, Secretary, Status
+from inbox.model import Conversation, Presence, Role, Secretary, Status
+from inbox.parts import UNSORTED, Because
 from inbox.store.base import Changes
 from inbox.store.sqlite import SqliteStore
 from tests.builders import BERNARD, NOW, ROUX, a_conversation, a_presence, a_secretary, at, put

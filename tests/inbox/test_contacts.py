@@ -3,7 +3,8 @@ import pytest
 from inbox.contacts import REFRESH_AFTER, Known, account_last_chosen, account_spoken_to, know, set_blocked
 from inbox.envelope import Sender
 from inbox.errors import Conflict
-from inbox.model import AccountId, Address, AddressKind, ChannelId, Contact
+from inbox.model import Address, AddressKind, Contact
+from inbox.parts import AccountId, ChannelId
 from inbox.store.documents import ADDRESS_BY_VALUE, ADDRESSES_OF_CONTACT
 from inbox.store.sqlite import SqliteStore
 from tests.builders import (

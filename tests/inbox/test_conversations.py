@@ -14,7 +14,8 @@ from inbox.conversations import (
     subject_from_text,
 )
 from inbox.errors import InvalidTransition, NotFound
-from inbox.model import Because, Status
+from inbox.model import Status
+from inbox.parts import Because
 from inbox.store.sqlite import SqliteStore
 from tests.builders import (
     BERNARD,

@@ -13,23 +13,10 @@ from inbox.drafts import (
     written,
 )
 from inbox.errors import InvalidTransition, NotFound, Stale
-from inbox.model import (
-    Conversation,
-    Delivery,
-    DeliveryState,
-    Direction,
-    Draft,
-    DraftState,
-    Letter,
-    Message,
-    MessageId,
-    PreviewNotice,
-    Secretary,
-    Status,
-    TextNotice,
-    new_id,
-)
+from inbox.model import Conversation, Delivery, DeliveryState, Direction, Draft, DraftState, Message, Secretary, Status
+from inbox.notices import Letter, PreviewNotice, TextNotice
 from inbox.outbox import list_replies, replies
+from inbox.parts import MessageId, new_id
 from inbox.store.base import Changes
 from inbox.store.sqlite import SqliteStore
 from tests.builders import (

@@ -15,18 +15,8 @@ from inbox.invitations import (
     token_hash,
     token_in,
 )
-from inbox.model import (
-    UNSORTED,
-    AccountId,
-    ChannelId,
-    Document,
-    Event,
-    Invitation,
-    Presence,
-    Role,
-    Secretary,
-    SecretaryId,
-)
+from inbox.model import Event, Invitation, Presence, Role, Secretary
+from inbox.parts import UNSORTED, AccountId, ChannelId, Document, SecretaryId
 from inbox.store.base import Changes
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

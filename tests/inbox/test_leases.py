@@ -21,7 +21,8 @@ from inbox.leases import (
     silent,
     to_hand_on,
 )
-from inbox.model import Claim, Lease, Receipt, ReceiptState, Worker
+from inbox.machinery import Claim, Lease, Worker
+from inbox.model import Receipt, ReceiptState
 from inbox.receipts import MOST_DEATHS
 from inbox.store.sqlite import SqliteStore
 from tests.builders import DESK, MAIL, NOW, a_receipt, at, put

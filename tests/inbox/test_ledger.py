@@ -10,7 +10,8 @@ import pytest
 from inbox import receipts
 from inbox.errors import Conflict, InvalidTransition
 from inbox.ledger import COUNT_AGAIN_AFTER, Ledger, balance, list_channels, list_parked, list_receipts, replay
-from inbox.model import UNSORTED, ChannelId, Cursor, Event, Receipt, ReceiptState
+from inbox.model import Cursor, Event, Receipt, ReceiptState
+from inbox.parts import UNSORTED, ChannelId
 from inbox.store.base import Blob, Changes, Index, Value
 from inbox.store.sqlite import SqliteStore
 

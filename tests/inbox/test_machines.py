@@ -10,21 +10,11 @@ import pytest
 from inbox.conversations import Numbers, closed
 from inbox.envelope import Envelope
 from inbox.matching import sign_message_id
-from inbox.model import (
-    AccountId,
-    BlobId,
-    CardNotice,
-    Conversation,
-    Delivery,
-    DeliveryState,
-    Direction,
-    Letter,
-    Presence,
-    Secretary,
-    Status,
-)
+from inbox.model import Conversation, Delivery, DeliveryState, Direction, Presence, Secretary, Status
+from inbox.notices import CardNotice, Letter
 from inbox.outbox import come_back, leased, sent
 from inbox.particulars import Automatic, Bounce, Failure, FailureKind, Particulars
+from inbox.parts import AccountId, BlobId
 from inbox.store.base import Changes
 from inbox.store.documents import EVENTS_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
 from inbox.store.sqlite import SqliteStore

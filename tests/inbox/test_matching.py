@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inbox.machinery import DeskKey
 from inbox.matching import (
     MOST_REFERENCES,
     Match,
@@ -17,18 +18,9 @@ from inbox.matching import (
     sign_message_id,
     takes_part,
 )
-from inbox.model import (
-    ChannelId,
-    Contact,
-    ContactId,
-    Conversation,
-    DeskKey,
-    Direction,
-    MessageId,
-    Status,
-    new_id,
-)
+from inbox.model import Contact, Conversation, Direction, Status
 from inbox.particulars import Particulars, Trust, Verdict
+from inbox.parts import ChannelId, ContactId, MessageId, new_id
 from inbox.store.sqlite import SqliteStore
 from tests.builders import (
     BERNARD,

@@ -8,20 +8,18 @@ from inbox.drafts import hold_before_retry
 from inbox.errors import Conflict, InvalidTransition
 from inbox.matching import match_chat
 from inbox.model import (
-    CardNotice,
     Conversation,
     Delivery,
-    DeliveryId,
     DeliveryKind,
     DeliveryState,
     Direction,
     Draft,
     DraftState,
-    Letter,
     Message,
-    Post,
     Presence,
 )
+from inbox.notices import CardNotice, Letter, Post
+from inbox.parts import DeliveryId
 from inbox.store.base import Changes
 from inbox.store.documents import DELIVERIES_DUE, DELIVERIES_LEASED, DRAFT_OPEN
 from inbox.store.sqlite import SqliteStore

@@ -9,7 +9,8 @@ import pytest
 
 from inbox.errors import InvalidTransition
 from inbox.invitations import token_hash
-from inbox.model import DeskKey, SecretaryId
+from inbox.machinery import DeskKey
+from inbox.parts import SecretaryId
 from inbox.proofs import (
     KEPT,
     LIFETIME,

@@ -2,7 +2,8 @@ import pytest
 
 from inbox import receipts
 from inbox.errors import Duplicate
-from inbox.model import AccountId, ConversationId, Receipt, ReceiptState
+from inbox.model import Receipt, ReceiptState
+from inbox.parts import AccountId, ConversationId
 from inbox.store.base import Changes
 from inbox.store.documents import RECEIPT_BY_SOURCE, RECEIPTS_BY_STATE, RECEIPTS_WAITING
 from inbox.store.sqlite import SqliteStore

@@ -12,7 +12,9 @@ import pytest
 
 from inbox import receipts
 from inbox.ledger import ChannelBalance, balance
-from inbox.model import ChannelId, Cursor, Receipt, Recount
+from inbox.machinery import Recount
+from inbox.model import Cursor, Receipt
+from inbox.parts import ChannelId
 from inbox.reconciling import PAGE, list_gaps, next_recount_at, recounted, taken_back
 from inbox.store.base import Blob, Changes
 from inbox.store.sqlite import SqliteStore

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from inbox.model import BlobId, Delivery, Letter
+from inbox.model import Delivery
+from inbox.notices import Letter
 from inbox.particulars import Failure, FailureKind
+from inbox.parts import BlobId
 from inbox.reports import MOST_REPORTED, advice, is_for_first, marked, said_of
 from tests.builders import a_conversation, a_message, a_reply
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.telegram.split import split, split_styled
-from inbox.model import Entity
+from inbox.parts import Entity
 from inbox.styles import carried_over, joined, kept, moved, runs, units, within
 
 WORDS = st.text(alphabet="ab \n😀é\x00\u200e", max_size=40)

@@ -6,28 +6,22 @@ from inbox.drafts import outgoing
 from inbox.envelope import Envelope
 from inbox.matching import distinguishing_id
 from inbox.model import (
-    UNSORTED,
     Account,
-    AccountId,
-    Because,
-    CardNotice,
-    ChannelId,
     Contact,
     Conversation,
     Delivery,
     DeliveryState,
     Draft,
     DraftState,
-    Letter,
     Message,
-    MessageId,
     Presence,
     Role,
     Secretary,
     Status,
-    new_id,
 )
+from inbox.notices import CardNotice, Letter
 from inbox.outbox import replies
+from inbox.parts import UNSORTED, AccountId, Because, ChannelId, MessageId, new_id
 from inbox.store.base import Changes
 from inbox.store.documents import CONVERSATIONS_OF_CONTACT, EVENTS_OF_CONVERSATION, MESSAGES_OF_CONVERSATION
 from inbox.store.sqlite import SqliteStore

@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from inbox.model import Because, ChannelId, Habit, Pulse, Role, Trouble, TroubleKind
+from inbox.machinery import Habit, Pulse, Trouble, TroubleKind
+from inbox.model import Role
+from inbox.parts import Because, ChannelId
 from inbox.watchkeeping import Facts, Patience, counted, is_unusually_silent, told, trouble_id, wrong_with
 from tests.builders import a_secretary
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from bot.demo.telegram_server import TelegramServer, TelegramUser
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 CHANNEL = ChannelId("telegram:desk")
 

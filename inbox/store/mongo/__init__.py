@@ -22,7 +22,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import PyMongoError
 
 from inbox.errors import NotFound, StoreTooNew, StoreUnavailable
-from inbox.model import AccountId, BlobId, Document
+from inbox.parts import AccountId, BlobId, Document
 from inbox.store.base import Changes, D, Index, Store, Value, Watch
 from inbox.store.columns import Column, column
 from inbox.store.documents import KINDS

@@ -20,7 +20,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import PyMongoError
 
 from inbox.errors import Conflict, NotFound, StoreUnavailable
-from inbox.model import BlobId
+from inbox.parts import BlobId
 from inbox.store.base import Blob
 from inbox.store.mongo.layout import CHUNKS, FILES, UPLOADS
 from inbox.store.mongo.link import Link

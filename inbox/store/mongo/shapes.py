@@ -17,7 +17,7 @@ from bson import Int64, ObjectId
 from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne, UpdateOne
 
 from inbox.errors import StoreTooNew
-from inbox.model import AccountId, BlobId, Document
+from inbox.parts import AccountId, BlobId, Document
 from inbox.store import migrations
 from inbox.store.base import Blob, Changes, D, Index
 from inbox.store.columns import Column, column

@@ -9,7 +9,7 @@ from typing import Any
 
 from pymongo.errors import OperationFailure, PyMongoError
 
-from inbox.model import Document
+from inbox.parts import Document
 from inbox.store.mongo.layout import HEADER
 from inbox.store.mongo.link import Link, heeding_cancellation, in_words
 from inbox.store.mongo.shapes import COLLECTIONS

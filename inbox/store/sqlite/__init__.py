@@ -16,7 +16,8 @@ from typing import Any, Self, TypeVar, cast
 import msgspec
 
 from inbox.errors import NotFound, StoreTooNew, StoreUnavailable
-from inbox.model import AccountId, Backup, BlobId, Document, Transfer
+from inbox.machinery import Backup, Transfer
+from inbox.parts import AccountId, BlobId, Document
 from inbox.store.base import Changes, D, Index, Store, Value, Watch
 from inbox.store.columns import Column, column
 from inbox.store.documents import KINDS

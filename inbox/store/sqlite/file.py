@@ -16,7 +16,7 @@ from typing import cast
 import msgspec
 
 from inbox.errors import StoreDamaged, StoreTooNew, StoreUnavailable
-from inbox.model import Document
+from inbox.parts import Document
 from inbox.store import migrations
 from inbox.store.sqlite.sql import TABLES
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, cast
 
 import msgspec
 
-from inbox.model import AccountId, Document
+from inbox.parts import AccountId, Document
 from inbox.store.base import Changes, D, Index
 from inbox.store.columns import Column, column
 from inbox.store.documents import INDEXES, KINDS

@@ -13,7 +13,8 @@ from bot.demo.desk import DemoDesk
 from bot.demo.letters import Person, read, write
 from bot.demo.scene import CLAIRE, CLAIRE_HERSELF, LUCAS, SOPHIE, VASSEUR
 from bot.wiring import open_store
-from inbox.model import ChannelId, DeliveryKind, DeliveryState
+from inbox.model import DeliveryKind, DeliveryState
+from inbox.parts import ChannelId
 from inbox.store.documents import DELIVERIES_BY_STATE
 from tests.bot.demo.test_page import choose_holder
 from tests.bot.demo.test_page import desk as desk

@@ -14,8 +14,9 @@ from channels.mail.mailbox import Mailbox
 from channels.mail.parse import read_mail
 from channels.mail.smtp import SmtpServer
 from inbox.acknowledgements import may_acknowledge
-from inbox.model import Account, MessageId
+from inbox.model import Account
 from inbox.particulars import Trust, Verdict
+from inbox.parts import MessageId
 from tests.builders import BERNARD, MAIL, NOW, ROUX, a_conversation, a_message, accounts
 from tests.handlers.stage import Unobserved
 

@@ -18,20 +18,10 @@ from channels.base import Reply
 from channels.mail.compose import answer_subject, compose, letter_text, preview
 from channels.mail.parse import read_mail
 from inbox.envelope import Envelope
-from inbox.model import (
-    Account,
-    AccountId,
-    ChannelId,
-    ContactId,
-    Conversation,
-    ConversationId,
-    Direction,
-    Identity,
-    Letter,
-    Message,
-    MessageId,
-)
+from inbox.model import Account, Conversation, Direction, Identity, Message
+from inbox.notices import Letter
 from inbox.particulars import Forward, Particulars
+from inbox.parts import AccountId, ChannelId, ContactId, ConversationId, MessageId
 
 NOW = datetime(2026, 10, 12, 14, 5, 33, 123456, tzinfo=UTC)
 OUR_ID = "0190a3c1-0000-7000-8000-000000000001.0123456789abcdef@cabinet.test"

@@ -16,8 +16,8 @@ from channels.mail.charsets import decode_octets
 from channels.mail.cms import read_cms
 from channels.mail.parse import extract, read_mail
 from inbox.envelope import Envelope
-from inbox.model import AttachmentKind
 from inbox.particulars import BusinessCard, Meeting, Protection
+from inbox.parts import AttachmentKind
 from tests.channels.mail.test_winmail import mail_with, winmail
 
 HEAD = "From: Élodie <elodie@client.test>\nTo: cabinet@desk.test\nDate: Mon, 12 Oct 2026 10:32:00 +0200\n"

@@ -15,7 +15,7 @@ import pytest
 from channels.errors import LoginRejected, TemporaryFailure
 from channels.mail.imap import Imap, ImapServer, Limits, decode_folder, encode_folder, uid_set
 from channels.mail.imap_protocol import ImapProtocol, fetched, tokens
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 from tests.servers.certificates import make_certificates
 from tests.servers.dovecot import Dovecot
 from tests.servers.scripted_imap import ScriptedImap

@@ -25,7 +25,8 @@ from channels.mail.smtp import SmtpServer
 from channels.mail.trust import Judge
 from inbox.envelope import Envelope as Reading
 from inbox.errors import StoreUnavailable
-from inbox.model import BlobId, ChannelId, Letter, Post
+from inbox.notices import Letter, Post
+from inbox.parts import BlobId, ChannelId
 from tests.servers.certificates import make_certificates
 from tests.servers.dovecot import Dovecot
 from tests.servers.line import Line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from channels.mail.markup import plain, styled
-from inbox.model import Entity
+from inbox.parts import Entity
 
 
 def over(text: str, words: str, kind: str, url: str | None = None) -> Entity:

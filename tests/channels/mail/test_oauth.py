@@ -22,7 +22,8 @@ from channels.mail.mailbox import Mailbox
 from channels.mail.oauth import TokenFile, TokenSource
 from channels.mail.permission import NotGiven, allowed_by_browser, allowed_by_code
 from channels.mail.smtp import Smtp, SmtpServer
-from inbox.model import BlobId, ChannelId, Letter
+from inbox.notices import Letter
+from inbox.parts import BlobId, ChannelId
 from tests.channels.mail.test_mailbox import Watcher
 from tests.conftest import require_server
 from tests.servers.authorization import AuthorizationServer

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from channels.mail.parse import LONGEST_TEXT, extract, read_mail
 from inbox.envelope import Envelope
-from inbox.model import AttachmentKind
+from inbox.parts import AttachmentKind
 
 HEAD = (
     "From: Élodie Lefèvre <Elodie@Client.Test>\nTo: cabinet@desk.test\nSubject: Rendez-vous\n"

@@ -17,7 +17,8 @@ from channels.base import Reply
 from channels.mail.compose import _file_name, answer_subject, compose, letter_text
 from channels.mail.headers import tidy
 from channels.mail.parse import extract, read_mail
-from inbox.model import Attachment, AttachmentKind, Letter
+from inbox.notices import Letter
+from inbox.parts import Attachment, AttachmentKind
 from tests.channels.mail.test_compose import message, reply
 
 LETTERS = st.sampled_from(

@@ -20,8 +20,9 @@ import pytest
 
 from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, PermanentFailure, SomeRefused, TemporaryFailure
 from channels.mail.smtp import Patience, Smtp, SmtpServer
-from inbox.model import BlobId, ChannelId, Letter
+from inbox.notices import Letter
 from inbox.outbox import LETTER_LEASE
+from inbox.parts import BlobId, ChannelId
 from tests.conftest import require_server
 from tests.servers.certificates import Certificates, make_certificates
 from tests.servers.dovecot import Dovecot, free_ports

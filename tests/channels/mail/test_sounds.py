@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 
 from channels.mail.parse import read_mail
-from inbox.model import Attachment, AttachmentKind
+from inbox.parts import Attachment, AttachmentKind
 from tests.sounds import SOUNDS, encoded, gsm_wav, wav, wide_amr
 
 

@@ -25,7 +25,8 @@ from channels.base import Parcel, Reply
 from channels.mail import acknowledgement
 from channels.mail.compose import compose
 from inbox.addressees import MOST_COPIES
-from inbox.model import Attachment, AttachmentKind, Letter
+from inbox.notices import Letter
+from inbox.parts import Attachment, AttachmentKind
 from tests.channels.mail.test_compose import NOW, message, reply
 
 LONG_ID = f"{'i' * 600}@client.test"

@@ -10,7 +10,7 @@ from typing import Any
 
 from channels.base import Arrival
 from channels.telegram.bot import TelegramBot
-from inbox.model import ChannelId
+from inbox.parts import ChannelId
 
 
 class Listener:

@@ -12,7 +12,7 @@ from channels.errors import TemporaryFailure
 from channels.telegram import limits
 from channels.telegram.bot import TelegramBot
 from channels.telegram.limits import Limits
-from inbox.model import Post
+from inbox.notices import Post
 from tests.channels.telegram.conftest import BuildBot
 from tests.servers.telegram import Telegram
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from channels.telegram.parse import ALLOWED, LONGEST_NAME, lane_of, read_update
 from inbox.envelope import Blocked, Connected, Correspondence, Envelope, Ignored, Unreadable, Update
-from inbox.model import AddressKind, AttachmentKind
+from inbox.model import AddressKind
+from inbox.parts import AttachmentKind
 
 LUCIE = {"id": 1001, "is_bot": False, "first_name": "Lucie", "last_name": "Martin", "language_code": "fr"}
 CHAT = {"id": 1001, "type": "private", "first_name": "Lucie"}

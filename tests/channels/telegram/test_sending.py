@@ -19,7 +19,9 @@ from channels.errors import ChannelError, LoginRejected, OutcomeUnknown, Permane
 from channels.telegram import bot as bot_module
 from channels.telegram.bot import TelegramBot
 from channels.telegram.files import read_file
-from inbox.model import (
+from inbox.model import Direction, Message
+from inbox.notices import Letter, Post
+from inbox.parts import (
     Attachment,
     AttachmentKind,
     BlobId,
@@ -27,12 +29,8 @@ from inbox.model import (
     ChannelId,
     ContactId,
     ConversationId,
-    Direction,
     Entity,
-    Letter,
-    Message,
     MessageId,
-    Post,
     new_id,
 )
 from tests.builders import NOW, ROUX, a_conversation, an_account

@@ -17,7 +17,7 @@ from channels.errors import TemporaryFailure
 from channels.telegram import transcode, voice
 from channels.telegram.bot import TelegramBot
 from channels.telegram.voice import Transcoder
-from inbox.model import Attachment, AttachmentKind
+from inbox.parts import Attachment, AttachmentKind
 from tests.flow.running import eventually
 from tests.servers.telegram import Telegram
 from tests.sounds import SOUNDS, encoded, length_of, wav

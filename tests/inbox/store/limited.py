@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from inbox.errors import StoreUnavailable
-from inbox.model import BlobId
+from inbox.parts import BlobId
 from inbox.store.base import Blob, Changes
 from inbox.store.sqlite import SqliteStore
 

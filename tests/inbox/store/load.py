@@ -11,7 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from inbox.model import BlobId, ConversationId, Counter, Event
+from inbox.machinery import Counter
+from inbox.model import Event
+from inbox.parts import BlobId, ConversationId
 from inbox.store.base import Blob, Changes
 from inbox.store.sqlite import SqliteStore
 from tests.contracts.documents import make

@@ -12,7 +12,8 @@ from typing import Any
 import pymongo
 import pytest
 
-from inbox.model import Contact, Message, new_id
+from inbox.model import Contact, Message
+from inbox.parts import new_id
 from inbox.store.base import Changes, Store
 from inbox.store.mongo import MongoStore
 from inbox.store.sqlite import SqliteStore

@@ -20,7 +20,9 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from inbox.errors import Conflict, Duplicate, NotFound, StoreTooNew, StoreUnavailable
-from inbox.model import Address, BlobId, Contact, Conversation, Counter, Event, Receipt, new_id
+from inbox.machinery import Counter
+from inbox.model import Address, Contact, Conversation, Event, Receipt
+from inbox.parts import BlobId, new_id
 from inbox.store import migrations
 from inbox.store.base import Blob, Changes, Index
 from inbox.store.columns import column

@@ -23,19 +23,9 @@ import msgspec
 import pytest
 
 from inbox.errors import Conflict, Duplicate, NotFound, StoreTooNew, StoreUnavailable
-from inbox.model import (
-    Address,
-    Backup,
-    BlobId,
-    Contact,
-    Conversation,
-    ConversationId,
-    Counter,
-    Event,
-    Receipt,
-    Shown,
-    new_id,
-)
+from inbox.machinery import Backup, Counter
+from inbox.model import Address, Contact, Conversation, Event, Receipt, Shown
+from inbox.parts import BlobId, ConversationId, new_id
 from inbox.store import migrations
 from inbox.store import sqlite as sqlite_store
 from inbox.store.base import Blob, Changes
