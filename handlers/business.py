@@ -15,7 +15,7 @@ from channels.errors import PermanentFailure
 from handlers.callbacks import ChooseBusiness, check
 from handlers.desk import Desk, Unit
 from inbox import outbox
-from inbox.assignment import balance, may_serve
+from inbox.assignment import balance, balance_all, may_serve
 from inbox.business import (
     account_for,
     accounts_of,
@@ -211,6 +211,8 @@ class _Place:
         """Where it may count: where their correspondents' words go first, then the others they speak for."""
         self.learned = learned
         """What was only now learned of the connection."""
+        self.in_parts: dict[str, list[Message]] = {}
+        """By the other side of a chat: what was said there in several messages, looked up once."""
 
     @property
     def through(self) -> int:
@@ -261,18 +263,20 @@ async def take_message(unit: Unit, said: Correspondence) -> None:
         await _ignore(unit, _NOT_OURS)
         return
     envelope = addressed(said.envelope, place.through)
-    held_by = await _holds(unit, place, envelope.external_id if envelope.edit else envelope.replies_to)
+    about = envelope.external_id if envelope.edit else envelope.replies_to
+    held_by = await _holds(unit, place, said.other.value, about)
     if said.is_own:
         await _take_own(unit, place, said, envelope, held_by)
         return
     if envelope.edit and held_by is None and not _came_first_after(said, place):
         await _ignore(unit, _NOTHING_HERE)
         return
+    if envelope.edit and held_by is None and await _is_anothers(unit, envelope):
+        await _ignore(unit, _NOTHING_HERE)
+        return
     account_id = held_by if held_by is not None else await _open_in(unit, place, envelope) or place.accounts[0]
-    if held_by is None and await _is_anothers(unit, envelope):
-        if envelope.edit:
-            await _ignore(unit, _NOTHING_HERE)
-            return
+    if held_by is None:
+        # Whatever it answers was not said to this account, for all that is known here: a wall.
         envelope = msgspec.structs.replace(envelope, quotes="")
     # Nothing is said by itself in somebody's own name.
     taken = await unit.desk.triage.take_in(unit.receipt, envelope, account_id, unit.now)
@@ -287,14 +291,10 @@ def _came_first_after(said: Correspondence, place: _Place) -> bool:
     return said.sent_at is not None and said.sent_at >= place.connection.connected_at
 
 
-async def _holds(unit: Unit, place: _Place, named: str | None) -> AccountId | None:
-    """The account of theirs that has a message."""
-    if named is None:
-        return None
-    for account_id in place.accounts:
-        if await _known_as(unit, account_id, chat_message_id(unit.receipt.channel_id, named)) is not None:
-            return account_id
-    return None
+async def _holds(unit: Unit, place: _Place, other: str, named: str | None) -> AccountId | None:
+    """The account of theirs that has a message, or one of its parts."""
+    found = await _named(unit, place, other, named) if named is not None else None
+    return found.account_id if found is not None else None
 
 
 async def _known_as(unit: Unit, account_id: AccountId, name: str) -> Message | None:
@@ -302,11 +302,8 @@ async def _known_as(unit: Unit, account_id: AccountId, name: str) -> Message | N
 
 
 async def _is_anothers(unit: Unit, envelope: Envelope) -> bool:
-    """Whether it edits or answers what was said to an account that its person speaks for no longer: a wall."""
-    named = envelope.external_id if envelope.edit else envelope.replies_to
-    if named is None:
-        return False
-    name = chat_message_id(unit.receipt.channel_id, named)
+    """Whether it edits what was said to an account that its person speaks for no longer: a wall."""
+    name = chat_message_id(unit.receipt.channel_id, envelope.external_id)
     for account_id in unit.desk.accounts:
         if await _known_as(unit, account_id, name) is not None:
             return True
@@ -396,12 +393,15 @@ async def take_withdrawal(unit: Unit, said: Withdrawn) -> None:
     if not gone:
         await _ignore(unit, _NOTHING_HERE)
         return
-    changes = place.learned
+    changes, moved = place.learned, []
     for conversation_id, messages in gone.items():
         before = await unit.desk.store.get(Conversation, conversation_id)
         after, marked = await withdrawn(unit.desk.store, before, messages, unit.now)
         changes += marked
-        changes += await _shown(unit, before, after, changes, fresh=False)
+        changes += await _seen(unit, before, after, changes, fresh=False)
+        moved.append((before, after))
+    # Together: one secretary may hold them all.
+    changes += await balance_all(unit.desk.store, moved, unit.now)
     first = next(iter(gone))
     account_id = next(iter(gone[first].values())).account_id
     await _settle(unit, changes, account_id, first)
@@ -414,36 +414,41 @@ async def _named(unit: Unit, place: _Place, other: str, name: str) -> Message | 
         found = await _known_as(unit, account_id, known_as)
         if found is not None:
             return found
+    in_parts = place.in_parts.get(other)
+    if in_parts is None:
+        in_parts = place.in_parts[other] = await _said_in_parts(unit, place, other)
+    return next((message for message in in_parts if known_as in message.parts), None)
+
+
+async def _said_in_parts(unit: Unit, place: _Place, other: str) -> list[Message]:
+    """The newest albums, and replies that left as several messages, in a chat of theirs."""
+    store, found = unit.desk.store, []
     for account_id in place.accounts:
-        found = await _with_part(unit, place, account_id, other, known_as)
-        if found is not None:
-            return found
-    return None
-
-
-async def _with_part(unit: Unit, place: _Place, account_id: AccountId, other: str, known_as: str) -> Message | None:
-    store = unit.desk.store
-    address = await store.find_by(ADDRESS_BY_VALUE, account_id, AddressKind.TELEGRAM, other)
-    if address is None:
-        return None
-    theirs = await store.list(CONVERSATIONS_OF_CONTACT, address.contact_id, descending=True, limit=MOST_LOOKED_THROUGH)
-    for conversation in theirs:
-        if conversation.through != place.through:
+        address = await store.find_by(ADDRESS_BY_VALUE, account_id, AddressKind.TELEGRAM, other)
+        if address is None:
             continue
-        for message in await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True):
-            if known_as in message.parts:
-                return message
-    return None
+        matters = await store.list(
+            CONVERSATIONS_OF_CONTACT, address.contact_id, descending=True, limit=MOST_LOOKED_THROUGH
+        )
+        for conversation in matters:
+            if conversation.through == place.through:
+                newest = await store.list(MESSAGES_OF_CONVERSATION, conversation.id, descending=True)
+                found += [message for message in newest if message.parts]
+    return found
 
 
 async def _shown(unit: Unit, before: Conversation, after: Conversation, so_far: Changes, *, fresh: bool) -> Changes:
-    """The rest of the unit: replies written without having seen it are held, and its holder sees it."""
+    """The rest of the unit: replies written without having seen it are held, its holder sees it, and holds so much."""
+    seen = await _seen(unit, before, after, so_far, fresh=fresh)
+    return seen + await balance(unit.desk.store, before, after, unit.now)
+
+
+async def _seen(unit: Unit, before: Conversation, after: Conversation, so_far: Changes, *, fresh: bool) -> Changes:
     store, now = unit.desk.store, unit.now
     changes = Changes(replacements=[after])
     if after.inbound_count != before.inbound_count:
         changes += await hold_stale_replies(store, after, now)
         changes += await hold_set_aside(store, after, so_far + changes, now)
-    changes += await balance(store, before, after, now)
     if after.assignee_id is None:
         return changes
     holder = await store.get(Secretary, after.assignee_id)

@@ -17,7 +17,7 @@ from handlers.sending import leaving
 from handlers.slips import call_words, slip_subject, slip_text
 from handlers.views import Voice
 from inbox import outbox
-from inbox.alarms import raised
+from inbox.alarms import raised, raised_unless_seen
 from inbox.assignment import balance, held_by, may_serve
 from inbox.calls import begun, filled_out, get_hers, read_call
 from inbox.contacts import know
@@ -308,7 +308,7 @@ async def tell_account(
     else:
         changes = await _told_at_once(before, first, account, unit, secretary)
         said = voice.say("toast.passed_on", account=account.name)
-    changes += await raised(desk.store, changes.newest(before), unit.now)
+    changes += await raised_unless_seen(desk.store, changes.newest(before), unit.now)
     card = outbox.card_for(secretary, changes.newest(before), unit.now, fresh=False)
     await unit.commit(changes + Changes(inserts=[card]), account_id=account.id, conversation_id=before.id)
     unit.say(said)

@@ -299,9 +299,9 @@ class Deliveries:
                 await self._desk.store.commit(changes)
             except Conflict:
                 conflicts += 1
-                found = await patiently(lambda: self._desk.store.get(Delivery, leased.id))
-                back = outbox.come_back(leased, found)
-                if back is None:
+                found = await patiently(lambda: self._desk.store.find(Delivery, leased.id))
+                back = outbox.come_back(leased, found) if found is not None else None
+                if back is None:  # settled by somebody else, or erased with whom it was for
                     return
                 current = back
             except StoreUnavailable as failure:

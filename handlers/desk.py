@@ -167,7 +167,9 @@ class Unit:
             erased: its raw form goes in the same commit.
         """
         done = receipts.handled(self.receipt, self.now, account_id, conversation_id)
-        await self._commit(changes + (without_raw(done, self.now) if erased else Changes(replacements=[done])))
+        await self._commit(
+            changes + (without_raw(done, self.now, at_once=True) if erased else Changes(replacements=[done]))
+        )
 
     async def ignore(
         self,
@@ -183,7 +185,7 @@ class Unit:
             erased: its raw form goes in the same commit.
         """
         done = receipts.ignored(self.receipt, reason, self.now, account_id, conversation_id)
-        await self._commit(without_raw(done, self.now) if erased else Changes(replacements=[done]))
+        await self._commit(without_raw(done, self.now, at_once=True) if erased else Changes(replacements=[done]))
 
     async def _commit(self, changes: Changes) -> None:
         if self.committed:

@@ -284,7 +284,8 @@ class Incoming:
                     # What it takes to handle it cannot be asked now, of the store or the channel: those behind it wait.
                     log.warning("not_handled_yet", channel=self._channel_id, detail=str(failure))
                     reads.pop(first.id).cancel()
-                    await asyncio.sleep(STORE_WAIT)
+                    wanted = failure.retry_after if isinstance(failure, TemporaryFailure) else None
+                    await asyncio.sleep(wanted.total_seconds() if wanted is not None else STORE_WAIT)
                     continue
                 waiting.popleft()
                 self._in_flight.discard(first.id)

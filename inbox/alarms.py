@@ -67,6 +67,20 @@ async def raised_again(store: Store, conversation: Conversation, now: datetime) 
     return await raised(store, conversation, now)
 
 
+async def raised_unless_seen(store: Store, conversation: Conversation, now: datetime) -> Changes:
+    """The same, unless somebody on call has seen it since it waits.
+
+    Args:
+        conversation: as it is to be committed; what waits in it no longer is seen as of when it was last written in.
+    """
+    before = await store.find(Alarm, conversation.id)
+    since = conversation.waiting_since_at or conversation.last_message_at
+    is_seen = before is not None and before.account_id == conversation.account_id and before.seen_at is not None
+    if before is not None and is_seen and (before.seen_at or since) >= since:
+        return Changes()
+    return await raised(store, conversation, now)
+
+
 async def days_begun(store: Store, before: OnCall, now: datetime) -> Changes:
     """What is committed when somebody's days begin: they are called for what is urgent, waits, and nobody has seen."""
     changes = Changes(replacements=[msgspec.structs.replace(before, turns_at=None)])
@@ -77,12 +91,9 @@ async def days_begun(store: Store, before: OnCall, now: datetime) -> Changes:
         page = await store.list(
             CONVERSATIONS_OF_ACCOUNT, before.standing, Status.OPEN, descending=True, after=last, limit=_PAGE
         )
-        waiting = [c for c in page if c.priority is Priority.URGENT and c.waiting_since_at is not None]
-        alarms = await store.find_many(Alarm, {c.id for c in waiting})
-        for conversation in waiting:
-            alarm = alarms.get(conversation.id)
-            if alarm is None or alarm.seen_by is None or alarm.account_id != conversation.account_id:
-                changes += await raised(store, conversation, now)
+        for conversation in page:
+            if conversation.priority is Priority.URGENT and conversation.waiting_since_at is not None:
+                changes += await raised_unless_seen(store, conversation, now)
         if len(page) < _PAGE:
             return changes
         last = page[-1]

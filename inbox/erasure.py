@@ -58,7 +58,7 @@ def erased_key(key: DeskKey, account_id: AccountId, external_id: str) -> str:
     return hmac.new(key.secret, said, hashlib.sha256).hexdigest()
 
 
-def without_raw(receipt: Receipt, now: datetime, known_as: str | None = None) -> Changes:
+def without_raw(receipt: Receipt, now: datetime, known_as: str | None = None, *, at_once: bool = False) -> Changes:
     """The receipt reduced to what the ledger needs: that something came, by which channel, when, and its end.
 
     A mail's source key stays, so that whoever compares with the server's own
@@ -67,6 +67,7 @@ def without_raw(receipt: Receipt, now: datetime, known_as: str | None = None) ->
 
     Args:
         known_as: see `erased_key`.
+        at_once: it was received just now, and may be handed over again: an update's source key stays as well.
 
     Raises:
         StillInUse: it waits to be handled.
@@ -77,7 +78,7 @@ def without_raw(receipt: Receipt, now: datetime, known_as: str | None = None) ->
     rest = msgspec.structs.replace(
         receipt,
         lane=receipt.channel_id,
-        source_key=None if by_chat else receipt.source_key,
+        source_key=None if by_chat and not at_once else receipt.source_key,
         conversation_id=None,
         error=None if receipt.error is None else "its raw form was erased",
         erased_at=now,

@@ -398,7 +398,8 @@ async def _may_show(store: Store, whose: Whose, receipt: Receipt) -> bool:
     if whose.desk.show_clients(receipt):
         # What was written of them before they were known, such as a call that was then passed on, names them.
         shows_any = receipt.arrived_at >= contact.created_at and receipt.state is not ReceiptState.PARKED
-        return shows_any or await _mentions(store, traces, receipt)
+        is_anothers = receipt.account_id not in (None, contact.account_id)
+        return shows_any or (not is_anothers and await _mentions(store, traces, receipt, whole_names=True))
     return await is_theirs(store, whose, receipt)
 
 
@@ -416,16 +417,26 @@ async def is_theirs(store: Store, whose: Whose, receipt: Receipt) -> bool:
     return bool(traces.mail) and await _mentions(store, traces, receipt)
 
 
-async def _mentions(store: Store, traces: Traces, receipt: Receipt) -> bool:
+async def _mentions(store: Store, traces: Traces, receipt: Receipt, *, whole_names: bool = False) -> bool:
+    """Whether its raw form names them.
+
+    Args:
+        whole_names: a name of one word is a colleague's too, who pressed it.
+    """
     raw = (await store.read_blob(receipt.blob_id)).lower()
+    names = (name.lower() for name in traces.names if not whole_names or " " in name.strip())
     # In the JSON of an update letters beyond ASCII may be escaped.
-    words = [*traces.mail, *map(str, traces.chats), *(name.lower() for name in traces.names)]
+    words = [*traces.mail, *map(str, traces.chats), *names]
     forms = [form for word in words if word for form in (word.encode(), json.dumps(word)[1:-1].lower().encode())]
     return any(form in raw for form in forms)
 
 
 async def greetings(store: Store, traces: Traces) -> Changes:
-    """What the desk said to this person by itself."""
+    """What the desk said to this person by itself.
+
+    Raises:
+        StillInUse: one of these is leaving.
+    """
     found: list[Delivery] = []
     for channel in traces.bots:
         for state in DeliveryState:
@@ -435,7 +446,15 @@ async def greetings(store: Store, traces: Traces) -> Changes:
             ):
                 found += [d for d in page if isinstance(d.payload, TextNotice) and d.payload.chat_id in traces.chats]
                 last = page[-1]
-    return Changes() if traces.elsewhere else Changes(deletions=found)
+    if traces.elsewhere:
+        return Changes()
+    _require_none_leaving(found)
+    return Changes(deletions=found)
+
+
+def _require_none_leaving(deliveries: Iterable[Delivery]) -> None:
+    if any(d.state is DeliveryState.LEASED for d in deliveries):
+        raise StillInUse("something that names them is leaving")
 
 
 async def shown_at_desk(store: Store, traces: Traces) -> Changes:
@@ -454,8 +473,7 @@ async def shown_at_desk(store: Store, traces: Traces) -> Changes:
             ):
                 found += [d for d in page if isinstance(d.payload, SearchNotice) or _names(traces, d)]
                 last = page[-1]
-    if any(d.state is DeliveryState.LEASED for d in found):
-        raise StillInUse("what names them is about to be shown")
+    _require_none_leaving(found)
     return Changes(deletions=found)
 
 

@@ -19,11 +19,11 @@ import msgspec
 from inbox.assignment import may_serve
 from inbox.contacts import address_name, joined
 from inbox.conversations import event
-from inbox.errors import InvalidTransition
+from inbox.errors import InvalidTransition, StillInUse
 from inbox.invitations import token_hash
 from inbox.machinery import DeskKey
 from inbox.matching import read_message_id
-from inbox.model import Address, AddressKind, Contact, Delivery, Proof, Secretary
+from inbox.model import Address, AddressKind, Contact, Delivery, DeliveryState, Proof, Secretary
 from inbox.notices import Letter
 from inbox.outbox import sentence_for
 from inbox.particulars import Bounce
@@ -232,9 +232,15 @@ async def asker_told(store: Store, proof: Proof, because: Because, now: datetime
 
 
 async def about(store: Store, account_id: AccountId, ids: Collection[str], mail: Collection[str]) -> Changes:
-    """What goes with somebody who is forgotten: proofs of theirs, or mailed to them, and the letters."""
+    """What goes with somebody who is forgotten: proofs of theirs, or mailed to them, and the letters.
+
+    Raises:
+        StillInUse: one of these is leaving.
+    """
     found = [p async for p in everyones(store, account_id) if p.contact_id in ids or p.mail in mail]
     letters = await store.find_many(Delivery, [p.delivery_id for p in found])
+    if any(d.state is DeliveryState.LEASED for d in letters.values()):
+        raise StillInUse("a proof of theirs is leaving")
     return Changes(
         deletions=[*found, *letters.values()],
         blob_deletions=[d.payload.blob_id for d in letters.values() if isinstance(d.payload, Letter)],

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from inbox.alarms import raised_unless_seen
 from inbox.assignment import balance, may_serve, queued, require_holds
 from inbox.conversations import event, placement_event
 from inbox.model import Conversation, Presence, Secretary, Status
@@ -45,4 +46,6 @@ async def woken(store: Store, before: Conversation, now: datetime) -> Changes:
     else:
         changes = Changes(inserts=[card_for(holder, after, now, fresh=True)])
     changes += Changes(replacements=[after], inserts=[event("woken", after, now)])
+    if after.waiting_since_at is not None:
+        changes += await raised_unless_seen(store, after, now)
     return changes + await balance(store, before, after, now)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from channels.base import Arrival
 from handlers.callbacks import ChooseBusiness, Close, Menu, MoveTo, Place, PlaceIn, Send, Take, Undo
+from handlers.incoming import accepting
 from inbox.model import BusinessConnection, Message, Principal, Role, Status
 from inbox.store.base import Changes
 from inbox.store.documents import MESSAGES_OF_CONVERSATION
@@ -455,6 +458,56 @@ async def test_words_of_one_account_do_not_come_into_another_as_what_is_answered
     await stage.quiet()
     assert await stage.said(1) == ["Le code est 4711"]
     assert await stage.said(2) == ["Et jeudi ?"]
+
+
+async def test_an_answer_to_a_part_of_a_long_reply_goes_to_its_account(stage: Stage) -> None:
+    marc = await stage.join("Marc", role=Role.SUPERVISOR)
+    helene, nora = await two_accounts(stage)
+    nora.user.writes_to(helene.user, "Tout sur la fuite")
+    await marc.presses(await marc.sees("Tout sur la fuite", kind=Take), Take)
+    card = await marc.sees("Tout sur la fuite", kind=Close)
+    for words in ("Un début. " * 300, "SECRET de Bernard. " * 150):
+        marc.writes(words, to=card)
+        await stage.quiet()
+    await marc.presses(await marc.sees("Aperçu", kind=Send), Send)
+    await stage.quiet()
+    part = nora.user.talk_with(helene.user)[-1]
+    await marc.presses(await marc.sees("Tout sur la fuite", kind=Close), Close)
+    await helene.presses(await helene.sees("pour lequel de vos comptes", kind=ChooseBusiness), ChooseBusiness, "Roux")
+    nora.user.writes_to(helene.user, "Merci !", reply_to=part["message_id"])
+    await stage.quiet()
+    assert await stage.count_conversations() == 1
+    assert (await stage.said(1))[-1] == "Merci !"
+    assert (await stage.conversation(1)).account_id == BERNARD
+
+
+async def test_one_deletion_over_two_matters_takes_both_off_who_holds_them(stage: Stage) -> None:
+    marc = await stage.join("Marc", role=Role.SUPERVISOR)
+    helene, nora = await two_accounts(stage)
+    nora.user.writes_to(helene.user, "Une fuite")
+    await marc.presses(await marc.sees("Une fuite", kind=Take), Take)
+    one = await stage.conversation(1)
+    await stage.store.commit(Changes(replacements=[msgspec.structs.replace(one, open_chat=None)]))
+    await helene.presses(await helene.sees("pour lequel de vos comptes", kind=ChooseBusiness), ChooseBusiness, "Roux")
+    nora.user.writes_to(helene.user, "Un rendez-vous")
+    await marc.sees("Un rendez-vous", kind=Close)
+    await stage.quiet()
+    assert await marc.holds() == 2
+    nora.user.deletes_with(helene.user, *(m["message_id"] for m in nora.user.talk_with(helene.user)))
+    await stage.quiet()
+    assert await marc.holds() == 0
+
+
+async def test_what_is_erased_at_once_and_handed_over_again_has_one_effect(stage: Stage) -> None:
+    stranger = stage.client(801, "Victor")
+    stranger.user.start("")
+    connection = {"id": "c9", "user": stranger.user.as_user(), "user_chat_id": 801, "date": 1_000, "is_enabled": True}
+    raw = json.dumps({"update_id": 4_000_000_000, "business_connection": connection}).encode()
+    for position in ("1", "2"):
+        await accepting(stage.desk, DESK)([Arrival("4000000000", "801", raw)], position)
+        await stage.quiet()
+    assert len([text for text in stranger.screen if "ne travaille pas pour vous" in text]) == 1
+    assert await stage.ledger_is_balanced()
 
 
 async def test_what_was_written_before_she_connected_is_none_of_the_desks_even_edited(stage: Stage) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bot.export import write_out
 from bot.locales import Catalogue
-from handlers.callbacks import Close, Release, Ways
+from handlers.callbacks import Close, Release, Send, Ways
 from handlers.forgetting import begin, forget
 from inbox.blots import BLOT
 from inbox.conversations import Numbers
@@ -757,3 +757,38 @@ async def test_nothing_is_left_of_what_somebody_wrote_in_the_own_telegram_of_who
     kept = await stage.store.scan(BusinessConnection)
     assert [connection.telegram_user_id for connection in kept] == [701], "hers stays"
     assert await stage.ledger_is_balanced()
+
+
+async def test_a_colleague_of_the_same_first_name_loses_nothing_that_is_parked(stage: Stage, clock: Clock) -> None:
+    await stage.join("Zoé")
+    person = stage.client(CHAT, "Zoé")
+    person.user.start(ROUX)
+    person.writes("Bonjour")
+    await stage.quiet()
+    colleague = {"id": 502, "is_bot": False, "first_name": "Zoé"}
+    stage.telegram.inject(
+        {"message": {"message_id": 5, "from": colleague, "chat": {"id": 502, "type": "private"}, "text": {}}}
+    )
+    await stage.quiet()
+    (parked,) = await stage.receipts(DESK, "parked")
+    contact = await stage.store.get(Contact, (await stage.conversation()).contact_id)
+    await begin(stage.store, contact, clock())
+    await forget(stage.store, contact.id, clock)
+    assert (await stage.store.get(Receipt, parked.id)).erased_at is None
+    assert await stage.store.read_blob(parked.blob_id)
+
+
+async def test_who_is_forgotten_while_something_leaves_stops_nothing(stage: Stage) -> None:
+    lea = await stage.join("Léa")
+    await stage.mail("Bonjour")
+    lea.writes("Voici.", to=await lea.sees("Bonjour", kind=Release))
+    stage.letters.open.clear()
+    preview = await lea.sees("Aperçu", "Voici.", kind=Send)
+    press = asyncio.create_task(lea.presses(preview, Send))
+    await stage.letters.leaving.wait()
+    (leased,) = await stage.replies("leased")
+    await stage.store.commit(Changes(deletions=[leased]))
+    stage.letters.open.set()
+    await press
+    await stage.mail("Encore moi", sender="Jean <jean@example.net>", subject="Autre")
+    await lea.sees("Encore moi", kind=Release)

@@ -29,6 +29,7 @@ from handlers.callbacks import (
     TellAccount,
     Ways,
 )
+from handlers.timers import wake_due
 from inbox.alarms import AGAIN, ROUNDS, next_call
 from inbox.erasure import erase
 from inbox.invitations import DeclaredOwner, deep_link_payload, invite, owners_in_line
@@ -545,6 +546,60 @@ async def test_days_that_begin_call_for_what_is_urgent_already(stage: Stage, clo
     assert await begin_due(stage.desk) is None
     assert len(calls(helene)) == 1
     assert "Douleur" in calls(helene)[0]
+
+
+async def test_what_was_seen_and_done_before_is_called_for_anew_when_days_begin(stage: Stage, clock: Clock) -> None:
+    _, helene, _ = await two_on_call(stage)
+    lea = await stage.join("Léa")
+    first = await stage.mail(subject="Rendez-vous")
+    await made_urgent(stage, lea)
+    await helene.presses(await helene.sees("Urgent ·", kind=AlarmSeen), AlarmSeen)
+    await lea.presses(await lea.sees("Rendez-vous", kind=Close), Close)
+    # Nobody is on call any more when the client writes again; from the day after, somebody is.
+    clock.ahead = timedelta(days=4)
+    await stage.mail("C’est revenu", subject="Re: Rendez-vous", answers=first)
+    await lea.sees("C’est revenu", kind=Close)
+    assert len(calls(helene)) == 1
+    await on_call(helene, "samedi")
+    clock.ahead = timedelta(days=4, hours=15)
+    await begin_due(stage.desk)
+    await helene.sees("Urgent ·", "C’est revenu", kind=AlarmSeen)
+
+
+async def test_told_to_its_account_after_somebody_saw_it_nobody_is_rung_again(stage: Stage, clock: Clock) -> None:
+    marc = await supervisor(stage)
+    lea = await stage.join("Léa")
+    await passed_on(lea, "Mme Durand, 06 12 34 56 78, douleur")  # nobody to tell it to
+    helene = await joined(stage, marc)
+    await on_call(helene)
+    card = await lea.sees("Appel de Mme Durand", kind=Release)
+    await lea.forges(card, Prioritise(conversation=(await stage.conversation()).id, level=Priority.URGENT))
+    await helene.presses(await helene.sees("Urgent ·", kind=AlarmSeen), AlarmSeen)
+    clock.ahead = timedelta(minutes=20)
+    assert (await lea.forges(card, TellAccount(conversation=(await stage.conversation()).id))).startswith("Transmis")
+    await stage.quiet()
+    await after(stage, clock, 40)
+    assert len(calls(helene)) == 1
+
+
+async def test_what_was_put_off_is_called_for_when_it_comes_back(stage: Stage, clock: Clock) -> None:
+    marc = await supervisor(stage)
+    helene = await joined(stage, marc)
+    lea = await stage.join("Léa")
+    await stage.mail()
+    await made_urgent(stage, lea)
+    one = await stage.conversation()
+    until = clock() + timedelta(hours=20)
+    later = msgspec.structs.replace(one, status=Status.SNOOZED, snoozed_until_at=until)
+    await stage.store.commit(Changes(replacements=[later]))
+    await on_call(helene, "mardi")
+    clock.ahead = timedelta(hours=15)
+    await begin_due(stage.desk)
+    await stage.quiet()
+    assert calls(helene) == []
+    clock.ahead = timedelta(hours=20, minutes=1)
+    await wake_due(stage.desk)
+    await helene.sees("Urgent ·", "Rendez-vous", kind=AlarmSeen)
 
 
 async def test_who_is_sent_away_is_on_call_no_more_and_comes_on_no_list_again(stage: Stage) -> None:
