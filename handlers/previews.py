@@ -124,7 +124,7 @@ def _preview_title(facts: PreviewFacts, voice: Voice) -> str:
     elif draft.asked_at is not None:
         title = say("preview.asked", number=number, when=voice.when(draft.asked_at))
     elif draft.send_at is not None:
-        return say("preview.scheduled", number=number, when=voice.when(draft.send_at))
+        return say("preview.scheduled", number=number, when=voice.ahead(draft.send_at))
     elif facts.author is not None:
         return say("preview.not_asked", number=number, name=who)
     else:

@@ -99,6 +99,10 @@ class Voice:
     def when(self, instant: datetime) -> str:
         return self.texts.when(self.language, self.time_zone, instant, self.now)
 
+    def ahead(self, instant: datetime) -> str:
+        """A moment to come, as people say it to each other."""
+        return moment(self.texts, self.language, self.time_zone, instant, self.now)
+
 
 def screen_of(content: Text, keyboard: Sequence[Sequence[Button]] = ()) -> Screen:
     """A message of these words, rows without buttons left out."""
@@ -212,8 +216,7 @@ def _in_whose_telegram(facts: CardFacts, voice: Voice) -> list[Text | str]:
         return ["\n", line]
     if until <= voice.now:
         return ["\n", Bold(f"📲 {voice.say('error.business_day', name=name)}")]
-    when = moment(voice.texts, voice.language, voice.time_zone, until, voice.now)
-    return ["\n", f"{line} · {voice.say('card.until', when=when)}"]
+    return ["\n", f"{line} · {voice.say('card.until', when=voice.ahead(until))}"]
 
 
 def blocked_lines(other_ways: Sequence[str], voice: Voice) -> list[Text | str]:
@@ -247,7 +250,7 @@ def _set_aside(facts: CardFacts, voice: Voice) -> list[Text | str]:
     for draft, author in facts.set_aside[:3]:
         name = person(author.name, 60)
         if draft.send_at is not None:
-            lines += ["\n", f"📅 {voice.say('card.scheduled', name=name, when=voice.when(draft.send_at))}"]
+            lines += ["\n", f"📅 {voice.say('card.scheduled', name=name, when=voice.ahead(draft.send_at))}"]
         elif draft.asked_at is not None:
             lines += ["\n", f"🖋 {voice.say('card.asked', name=name, when=voice.when(draft.asked_at))}"]
     return lines

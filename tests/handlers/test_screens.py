@@ -22,7 +22,7 @@ from inbox.calls import begun, filled_out, read_call
 from inbox.model import Direction, Role, Slip
 from inbox.parts import Because
 from tests.builders import NOW, ROUX, a_conversation, a_message, a_presence, a_secretary, an_account, at
-from tests.handlers.test_views import EN, FR, a_card, a_preview, labels
+from tests.handlers.test_views import EN, FR, a_card, a_preview, labels, numbered
 
 KEY = re.compile(r"\b(?:card|preview|button|call|team|answered|role)\.[a-z_]+")
 LEA, MARC = a_secretary("Léa"), a_secretary("Marc", role=Role.SUPERVISOR)
@@ -53,7 +53,9 @@ def returned(voice: Voice) -> Screen:
 
 
 def card(voice: Voice) -> Screen:
-    facts = a_card(conversation := a_conversation(holder=MARC), a_message(conversation), viewer=MARC, holder=MARC)
+    facts = a_card(
+        conversation := numbered(a_conversation(holder=MARC)), a_message(conversation), viewer=MARC, holder=MARC
+    )
     draft = msgspec.structs.replace(a_preview().draft, send_at=at(600), set_aside=conversation.id)
     return views.card(dataclasses.replace(facts, set_aside=[(draft, LEA)]), voice)
 
