@@ -137,7 +137,7 @@ def test_its_lines_are_short_and_end_as_lines_do(of: Reply, write: Callable[[Rep
 
 @every_letter
 def test_an_answer_is_called_one_only_where_it_is_one(of: Reply, write: Callable[[Reply], tuple[Parcel, ...]]) -> None:
-    """Gmail: no "Re:" or "Fwd:" that misleads; RFC 3834 §3.1.5: "Auto:" where a machine answers, §5.1: and only there."""
+    """Gmail: no "Re:" or "Fwd:" that misleads; RFC 3834 §3.1.5: "Auto:" where a machine answers, and only there."""
     values = dict(fields(written(of, write)[1]))
     is_answer = of.answers is not None
     assert ("In-Reply-To" in values) == ("References" in values) == is_answer
