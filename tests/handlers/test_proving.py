@@ -461,7 +461,7 @@ async def test_where_the_bot_cannot_be_named_the_letter_has_the_code_alone(
     await stage.mail("Par mail", sender="Lise <lise@example.net>")
     await lea.presses(await portrait_of(lea, "Par mail", 2), Prove)
     where = await lea.sees("Où envoyer le lien de preuve de Lise ?", kind=Prove)
-    assert "Aucun bot Telegram" in await lea.presses(where, Prove, "lise@example.net")
+    assert "Aucun robot Telegram" in await lea.presses(where, Prove, "lise@example.net")
 
 
 async def test_an_account_without_a_mailbox_sends_no_letter(stage: Stage) -> None:
