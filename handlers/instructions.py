@@ -104,7 +104,7 @@ async def act(pressed: CallbackData, edits: int | None, unit: Unit, desk: Desk, 
         case Instructions(position=-1):
             await _settle(unit, _listed(unit, giver, None, pressed.page, edits), None)
         case Instructions():
-            account = _at(desk, giver, pressed.position, pressed.check)
+            account = account_at(desk, giver, pressed.position, pressed.check)
             await _settle(unit, _listed(unit, giver, account.id, pressed.page, edits), account.id)
         case InstructionsOf():
             conversation = await desk.store.get(Conversation, pressed.conversation)
@@ -114,7 +114,7 @@ async def act(pressed: CallbackData, edits: int | None, unit: Unit, desk: Desk, 
             changes = _listed(unit, giver, conversation.account_id, 0, None)
             await _settle(unit, changes, conversation.account_id)
         case NewInstruction():
-            account = _at(desk, giver, pressed.position, pressed.check)
+            account = account_at(desk, giver, pressed.position, pressed.check)
             if len(await list_standing(desk.store, account.id)) >= MOST_STANDING:
                 raise InvalidTransition("error.instructions_full", count=str(MOST_STANDING))
             new = begun(account.id, giver, unit.now)
@@ -180,7 +180,12 @@ async def put_words(instruction_id: str, words: str, unit: Unit, desk: Desk, giv
     await _settle(unit, changes, account.id)
 
 
-def _at(desk: Desk, giver: Giver, position: int, said: str) -> Account:
+def account_at(desk: Desk, giver: Giver, position: int, said: str) -> Account:
+    """The account at a place of the list somebody was shown.
+
+    Raises:
+        InvalidTransition: the list is another by now.
+    """
     accounts = spoken_for(desk, giver)
     if said != check([account.id for account in accounts]) or not 0 <= position < len(accounts):
         raise InvalidTransition("error.list_changed")

@@ -8,16 +8,16 @@ from aiogram import F, Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
-from handlers.callbacks import NewOnCall, Rota, SetOnCall, check
+from handlers.callbacks import NewOnCall, Rota, SetOnCall
 from handlers.desk import Desk, Unit
 from handlers.drafts import message_key
-from handlers.instructions import spoken_for
+from handlers.instructions import account_at, spoken_for
 from handlers.views import Voice
 from inbox import outbox
 from inbox.assignment import is_supervisor
-from inbox.errors import InvalidTransition, NotAllowed, NotFound
+from inbox.errors import NotAllowed, NotFound
 from inbox.instructions import Giver
-from inbox.model import Account, OnCall, Principal, Secretary, ShownKind
+from inbox.model import OnCall, Principal, Secretary, ShownKind
 from inbox.notices import OnCallNotice, RotaNotice
 from inbox.on_call import begun, confirmed, get_said, lifted, list_rota, require_room, worded
 from inbox.parts import AccountId
@@ -87,10 +87,10 @@ async def act(pressed: Pressed, edits: int | None, unit: Unit, desk: Desk, giver
         case Rota(position=-1):
             await _settle(unit, _listed(unit, giver, None, pressed.page, edits), None)
         case Rota():
-            account = _at(desk, giver, pressed.position, pressed.check)
+            account = account_at(desk, giver, pressed.position, pressed.check)
             await _settle(unit, _listed(unit, giver, account.id, pressed.page, edits), account.id)
         case NewOnCall():
-            account = _at(desk, giver, pressed.position, pressed.check)
+            account = account_at(desk, giver, pressed.position, pressed.check)
             require_room(await list_rota(desk.store, account.id, unit.now))
             principal = await desk.store.get(Principal, pressed.principal or giver.id)
             new = begun(account.id, principal, giver, unit.now)
@@ -154,13 +154,6 @@ async def put_words(on_call_id: str, words: str, unit: Unit, desk: Desk, giver: 
     after = worded(before, words, account.time_zone, unit.now)
     changes = Changes(replacements=[after] if after != before else []) + _shown(unit, giver, after, None)
     await _settle(unit, changes, account.id)
-
-
-def _at(desk: Desk, giver: Giver, position: int, said: str) -> Account:
-    accounts = spoken_for(desk, giver)
-    if said != check([account.id for account in accounts]) or not 0 <= position < len(accounts):
-        raise InvalidTransition("error.list_changed")
-    return accounts[position]
 
 
 def _listed(unit: Unit, giver: Giver, account_id: AccountId | None, page: int, edits: int | None) -> Changes:

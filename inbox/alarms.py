@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from inbox.assignment import balance
-from inbox.conversations import event
+from inbox.conversations import event, over
 from inbox.errors import InvalidTransition, NotAllowed, NotFound
 from inbox.model import Alarm, AlarmEnd, Conversation, Delivery, OnCall, Principal, Priority, Secretary, Status
 from inbox.notices import AlarmNotice
@@ -251,14 +251,7 @@ async def _done(store: Store, before: Conversation, now: datetime) -> Changes:
     """A telephone message that was passed on is done once it was seen."""
     if before.waiting_since_at is not None or not await is_all_there_is(store, before):
         return Changes()
-    after = msgspec.structs.replace(
-        before,
-        status=Status.CLOSED,
-        closed_at=now,
-        snoozed_until_at=None,
-        queued_at=None,
-        because=Because(key="because.passed_on"),
-    )
+    after = over(before, Because(key="because.passed_on"), now)
     return Changes(replacements=[after]) + await balance(store, before, after, now)
 
 

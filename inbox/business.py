@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from inbox.conversations import event
+from inbox.conversations import event, over
 from inbox.envelope import Connected, Envelope
 from inbox.errors import InvalidTransition
 from inbox.matching import in_own_telegram
@@ -224,17 +224,7 @@ def settled(conversation: Conversation, because: Because, now: datetime) -> Conv
         return conversation
     if conversation.assignee_id is not None:
         return msgspec.structs.replace(conversation, waiting_since_at=None, answer_by_at=None)
-    return msgspec.structs.replace(
-        conversation,
-        status=Status.CLOSED,
-        closed_at=now,
-        snoozed_until_at=None,
-        queued_at=None,
-        waiting_since_at=None,
-        answer_by_at=None,
-        open_chat=None,
-        because=because,
-    )
+    return over(conversation, because, now)
 
 
 def rewritten(

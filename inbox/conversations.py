@@ -301,6 +301,11 @@ def closed(conversation: Conversation, secretary: Secretary, seen_inbound: int, 
         raise InvalidTransition("error.not_yours")
     if seen_inbound < conversation.inbound_count:
         raise InvalidTransition("error.unread")
+    return over(conversation, Because(key="because.closed", args={"name": secretary.name}), now)
+
+
+def over(conversation: Conversation, because: Because, now: datetime) -> Conversation:
+    """The conversation once nothing of it is left to do, whoever or whatever ended it."""
     return msgspec.structs.replace(
         conversation,
         status=Status.CLOSED,
@@ -310,7 +315,7 @@ def closed(conversation: Conversation, secretary: Secretary, seen_inbound: int, 
         waiting_since_at=None,
         answer_by_at=None,
         open_chat=None,
-        because=Because(key="because.closed", args={"name": secretary.name}),
+        because=because,
     )
 
 

@@ -89,12 +89,13 @@ def worded(instruction: Instruction, words: str, time_zone: str, now: datetime) 
         instruction,
         text=text,
         kind=_kind(text),
-        begins_at=_midnight(period.first, zone) if period.first is not None else None,
-        ends_at=_midnight(period.last + timedelta(days=1), zone) if period.last is not None else None,
+        begins_at=midnight(period.first, zone) if period.first is not None else None,
+        ends_at=midnight(period.last + timedelta(days=1), zone) if period.last is not None else None,
     )
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins by an account's clock."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from inbox.errors import InvalidTransition, NotFound
-from inbox.instructions import LONGEST_TEXT, Giver, require_may_instruct
+from inbox.instructions import LONGEST_TEXT, Giver, midnight, require_may_instruct
 from inbox.model import OnCall, Principal
 from inbox.parts import AccountId, new_id
 from inbox.periods import read_period
@@ -71,14 +71,10 @@ def worded(on_call: OnCall, words: str, time_zone: str, now: datetime) -> OnCall
     period = read_period(text, today)
     if period.last is None:
         raise InvalidTransition("error.on_call_days")
-    begins, ends = _midnight(period.first or today, zone), _midnight(period.last + timedelta(days=1), zone)
+    begins, ends = midnight(period.first or today, zone), midnight(period.last + timedelta(days=1), zone)
     if ends - begins > LONGEST:
         raise InvalidTransition("error.on_call_days")
     return msgspec.structs.replace(on_call, text=text, begins_at=begins, ends_at=ends)
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def confirmed(on_call: OnCall, seen: int, now: datetime) -> OnCall:

@@ -10,7 +10,7 @@ import msgspec
 
 from inbox.assignment import balance, is_supervisor, may_serve, queued
 from inbox.calls import is_call
-from inbox.conversations import REOPENED, event, placement_event
+from inbox.conversations import REOPENED, event, over, placement_event
 from inbox.deadlines import due
 from inbox.errors import InvalidTransition
 from inbox.model import (
@@ -172,16 +172,7 @@ async def arrived(store: Store, delivery: Delivery, told: TakenNotice, now: date
     alarm = await store.find(Alarm, before.id)
     if alarm is not None and alarm.due_at is not None:  # it is done once somebody has seen it
         return changes + Changes(expectations=[alarm])
-    after = msgspec.structs.replace(
-        before,
-        status=Status.CLOSED,
-        closed_at=now,
-        queued_at=None,
-        waiting_since_at=None,
-        answer_by_at=None,
-        snoozed_until_at=None,
-        because=Because(key="because.passed_on"),
-    )
+    after = over(before, Because(key="because.passed_on"), now)
     changes += Changes(replacements=[after]) + await balance(store, before, after, now)
     if before.assignee_id is not None:
         holder = await store.get(Secretary, before.assignee_id)

@@ -103,6 +103,17 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
+class Monday(Clock):
+    """The same, from a Monday at ten in Paris on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before = datetime.now(UTC) - datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return super().__call__() - self._before
+
+
 class Letterbox:
     """A mailbox without its wires: mails are read and composed as they are, and leave as the test says."""
 

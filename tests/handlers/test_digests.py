@@ -24,24 +24,12 @@ from inbox.store.base import Changes
 from inbox.store.documents import DELIVERIES_DUE
 from tests.builders import MAIL, NOW, an_account
 from tests.handlers.owners import joined, passed_on, supervisor, told_by_mail, wants
-from tests.handlers.stage import Seat, Stage
-
-
-class Clock:
-    """What the desk takes for now: a Monday at ten in Paris, and on."""
-
-    def __init__(self) -> None:
-        self.began = datetime.now(UTC)
-        self.base = datetime(2026, 3, 2, 9, tzinfo=UTC)
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return self.base + (datetime.now(UTC) - self.began) + self.ahead
+from tests.handlers.stage import Clock, Monday, Seat, Stage
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Monday()
 
 
 async def asks(owner: Seat, hour: int) -> None:
@@ -270,7 +258,7 @@ async def test_the_loop_sleeps_until_somebody_wants_one(stage: Stage, clock: Clo
     await passed_on(lea)
     loop = asyncio.create_task(keep_digesting(stage.desk))
     try:
-        clock.ahead = timedelta(hours=8) - timedelta(seconds=2) - (datetime.now(UTC) - clock.began)
+        clock.ahead = timedelta(hours=8) - timedelta(seconds=2) - (clock() - NOW)
         await asks(helene, 18)
         await lea.stage.mail("Puis-je venir ?")
         await helene.sees("Résumé du lundi 2 mars", "1 message reçu")

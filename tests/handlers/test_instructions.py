@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -25,24 +25,12 @@ from handlers.timers import turn_due
 from inbox.model import Instruction, Role
 from inbox.store.documents import INSTRUCTIONS_STANDING, PRINCIPALS, SECRETARY_BY_TELEGRAM
 from tests.builders import BERNARD, ROUX
-from tests.handlers.stage import Seat, Seen, Stage, button, labels
-
-
-class Clock:
-    """What the desk takes for now: a Monday at ten in Paris, and on."""
-
-    def __init__(self) -> None:
-        self.began = datetime.now(UTC)
-        self.base = datetime(2026, 3, 2, 9, tzinfo=UTC)
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return self.base + (datetime.now(UTC) - self.began) + self.ahead
+from tests.handlers.stage import Clock, Monday, Seat, Seen, Stage, button, labels
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Monday()
 
 
 async def supervisor(stage: Stage, serves: list[str] | None = None) -> Seat:

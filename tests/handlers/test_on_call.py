@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -40,26 +40,14 @@ from inbox.store.base import Changes
 from inbox.store.documents import PRINCIPALS
 from tests.builders import BERNARD, ROUX
 from tests.handlers.owners import joined, passed_on, supervisor, told_by_mail
-from tests.handlers.stage import Seat, Seen, Stage, button, labels
+from tests.handlers.stage import Clock, Monday, Seat, Seen, Stage, button, labels
 
 URGENT = "Mme Durand, 06 12 34 56 78, douleur, urgent"
 
 
-class Clock:
-    """What the desk takes for now: a Monday at ten in Paris, and on."""
-
-    def __init__(self) -> None:
-        self.began = datetime.now(UTC)
-        self.base = datetime(2026, 3, 2, 9, tzinfo=UTC)
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return self.base + (datetime.now(UTC) - self.began) + self.ahead
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Monday()
 
 
 async def read_back(owner: Seat, words: str) -> Seen:
